@@ -1,0 +1,107 @@
+"""BatchNorm statistics re-estimated at given weights from given data."""
+
+import numpy as np
+import tensorflow as tf
+
+from mc import curves
+from mc.weights import FlatNetwork
+
+
+def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict[int, np.ndarray]:
+    """Moving statistics that BatchNorm layers would have for the whole of the data, at many points.
+
+    At fixed weights w = coefficients[i] @ points, with batch b holding a share p_b of the
+    examples, the law of total variance gives for every BatchNorm layer
+
+        mean = E_b[mean_b],     variance = E_b[var_b] + Var_b[mean_b].
+
+    That is exact for the first BatchNorm of a network, whatever the batches. Deeper layers see
+    inputs normalised batch by batch, as in training, so there it depends on which examples share a
+    batch, but never on the order of the batches. (The update of a moving average, in contrast,
+    weighs the last batches most.) Other random layers keep their training behaviour, with the
+    generator states in `state` for every batch.
+
+    Args:
+        network: the plain network.
+        points: num_points control points, each `[P] float32`.
+        coefficients: `[n, num_points]`, one row for each of n weight vectors.
+        state: the state that all other untrained variables keep.
+        batches: an iterable of input batches x, or of tuples (x, ...), read once.
+
+    Returns:
+        For each position in `network.batchnorm`, the statistics `[n, ...] float32`; empty for a
+        network without trainable BatchNorm.
+
+    Raises:
+        ValueError: there is no batch.
+    """
+    where = list(network.batchnorm)
+    if not where:
+        return {}
+    # From zero state, one update leaves (1 - momentum) times the statistics of the batch.
+    zeroed = [tf.zeros_like(s) if i in where else tf.identity(s) for i, s in enumerate(state)]
+    scale = [1.0 / (1.0 - network.batchnorm[i]) for i in where]
+    signature = [tf.TensorSpec(zeroed[i].shape, tf.float32) for i in where]
+    coefficients = tf.convert_to_tensor(coefficients, tf.float32)
+
+    @tf.function
+    def statistics(x):
+        def at(row):
+            _, new, _ = network(curves.mix(row, points), zeroed, x, training=True)
+            return [tf.cast(new[i], tf.float32) * s for i, s in zip(where, scale, strict=True)]
+
+        return tf.map_fn(at, coefficients, fn_output_signature=signature, parallel_iterations=1)
+
+    examples = 0
+    total = [0.0] * len(where)  # sum over examples, in float64, of the batch's statistic
+    square = [0.0] * len(where)  # and of its square
+    for batch in batches:
+        x = batch[0] if isinstance(batch, tuple | list) else batch
+        size = int(tf.nest.flatten(x)[0].shape[0])
+        if examples == 0:
+            statistics = statistics.get_concrete_function(any_batch(x))
+        examples += size
+        for j, value in enumerate(statistics(x)):
+            value = value.numpy().astype(np.float64)
+            total[j] = total[j] + size * value
+            square[j] = square[j] + size * value**2
+    if examples == 0:
+        raise ValueError("BatchNorm statistics need data; received no batch.")
+    return _combine(network, where, [v / examples for v in total], [v / examples for v in square])
+
+
+def _combine(network, where, mean, mean_square) -> dict[int, np.ndarray]:
+    """The law of total variance, layer by layer."""
+    variables = network.model.non_trainable_variables
+    position = {id(variables[i]): j for j, i in enumerate(where)}
+    result = {}
+    for layer in network.model._flatten_layers():
+        m = position.get(id(getattr(layer, "moving_mean", None)))
+        v = position.get(id(getattr(layer, "moving_variance", None)))
+        if m is None or v is None:
+            continue
+        between = np.maximum(mean_square[m] - mean[m] ** 2, 0.0)
+        result[where[m]] = mean[m].astype(np.float32)
+        result[where[v]] = (mean[v] + between).astype(np.float32)
+    return result
+
+
+def as_batches(data) -> tf.data.Dataset:
+    """Data as a tf.data.Dataset of batches, in the order given.
+
+    `data`: a tf.data.Dataset of batches, as it is; arrays x, or a tuple of arrays (x, y), in
+    batches of 128.
+    """
+    if isinstance(data, tf.data.Dataset):
+        return data
+    return tf.data.Dataset.from_tensor_slices(data).batch(128)
+
+
+def any_batch(batch):
+    """The TensorSpec of batches like this one, of any size, so that a short last one fits too."""
+
+    def spec(part):
+        part = tf.convert_to_tensor(part)
+        return tf.TensorSpec([None, *part.shape[1:]], part.dtype)
+
+    return tf.nest.map_structure(spec, batch)

@@ -1,0 +1,324 @@
+"""CurveModel: the control points of a curve in weight space, trained by Keras' own `fit`."""
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mc import batchnorm, curve_file, curves, losses
+from mc.weights import FlatNetwork, check_same_architecture, copy
+
+# Optimizers that look at the shape of a weight, which a flat vector no longer has.
+NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
+
+
+class CurveModel(keras.Model):
+    """A curve w(t) = coefficients(t) @ control_points of networks, as one Keras model.
+
+    Training minimises the expected loss along the curve (Garipov et al. 2018, Eq. 2),
+
+        E_{t ~ U(0, 1)} [ loss(w(t)) + 0.5 * weight_decay * ||w(t)||^2 ],
+
+    with one t a step. Since w(t) is linear in the control points, g = dL/dw at w(t), the gradient
+    of a plain network, gives control point k the gradient coefficients_k(t) * g: one step costs
+    what a plain network's costs. A single network is the curve `Point()`.
+
+    `curve(x)`, `evaluate` and `predict` work at `curve.t` (0.5 until set); training draws its own
+    t from (seed, step) and never touches it.
+
+    Args:
+        network: a built Keras model; called statelessly, so its own variables never change.
+        curve: the family, such as `mc.Bezier(num_bends=1)`.
+        control_points: `[num_points, P] float32`, P trainable weights in the model's order.
+        fix_start, fix_end: whether the first and the last control point stay as they are.
+        weight_decay: coefficient of the L2 penalty at w(t).
+        end_states: state of the start and of the end network; used at fixed ends. Default: the
+            network's own, twice.
+        seed: seeds the draws of t.
+
+    Raises:
+        ValueError: `control_points` has another shape than the curve and the network need, or
+            `weight_decay` is negative.
+    """
+
+    def __init__(
+        self,
+        network,
+        curve,
+        control_points,
+        *,
+        fix_start=True,
+        fix_end=True,
+        weight_decay=0.0,
+        end_states=None,
+        seed=0,
+    ):
+        super().__init__(name="curve", dtype="float32")  # control points stay float32
+        self.network = FlatNetwork(network)
+        self.curve = curves.resolve(curve)
+        control_points = np.asarray(control_points, np.float32)
+        if control_points.shape != (self.curve.num_points, self.network.size):
+            raise ValueError(
+                "control_points must have shape [num_points, P] = "
+                f"[{self.curve.num_points}, {self.network.size}]; received {control_points.shape}."
+            )
+        if weight_decay < 0:
+            raise ValueError(f"weight_decay must be at least 0; received {weight_decay}.")
+        self.fix_start, self.fix_end = bool(fix_start), bool(fix_end)
+        self.weight_decay, self.seed = float(weight_decay), int(seed)
+        self.end_states = _Plain(end_states or [self.network.state()] * 2)
+        # One [P] variable a control point: slicing one [num_points, P] variable costs 40% a step.
+        last = self.curve.num_points - 1
+        fixed = [0] * self.fix_start + [last] * self.fix_end if last else []  # a point has no ends
+        self.points = [
+            self._variable(row, f"control_point_{k}", trainable=k not in fixed)
+            for k, row in enumerate(control_points)
+        ]
+        self.state = [
+            self._variable(value, f"state_{i}") for i, value in enumerate(self.end_states.value[0])
+        ]
+        self._t = self._variable(np.float32(0.5), "t")
+        self.built = True
+
+    def _variable(self, value, name, trainable=False):
+        return self.add_weight(
+            shape=value.shape,
+            dtype=value.dtype.name,
+            initializer=lambda shape, dtype: tf.constant(value),
+            trainable=trainable,
+            autocast=False,
+            name=name,
+        )
+
+    @property
+    def t(self) -> float:
+        """Position at which `call`, `evaluate` and `predict` work."""
+        return float(self._t.numpy())
+
+    @t.setter
+    def t(self, t: float):
+        self._t.assign(check_t(t))
+
+    @property
+    def control_points(self) -> np.ndarray:
+        """The control points; `[num_points, P] float32`."""
+        return np.stack([point.numpy() for point in self.points])
+
+    def weights_at(self, t: float) -> np.ndarray:
+        """The weight vector w(t); `[P] float32`."""
+        return curves.mix(self.curve.coefficients(check_t(t)), self.points).numpy()
+
+    def compile(self, optimizer="rmsprop", *args, jit_compile="auto", **kwargs):
+        """`keras.Model.compile`, for optimizers that treat every weight by itself.
+
+        Raises:
+            ValueError: the optimizer looks at the shape of a weight, or nothing is trainable.
+        """
+        optimizer = keras.optimizers.get(optimizer)
+        check_elementwise(optimizer)
+        if jit_compile == "auto":  # the network's layers are out of Keras' sight, so ask it
+            jit_compile = self.network.model._resolve_auto_jit_compile()
+        super().compile(optimizer, *args, jit_compile=jit_compile, **kwargs)
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit` on the control points.
+
+        Raises:
+            ValueError: both ends are fixed and there is no bend; or the network gives
+                probabilities and the loss expects logits, or the reverse.
+        """
+        if not self.trainable_variables:
+            raise ValueError(
+                "Nothing to train: num_bends=0 with both ends fixed. Set num_bends=1 or more, or "
+                "free an end (fix_start=False, fix_end=False)."
+            )
+        first = losses.first_inputs(args[0] if args else kwargs.get("x"))
+        if first is not None and self.loss is not None:
+            losses.check_outputs(self.loss, self._forward(first)[1])
+        return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """`keras.Model.evaluate` at `curve.t`; warns where BatchNorm needs `mc.evaluate`."""
+        self._warn_of_averages()
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """`keras.Model.predict` at `curve.t`; warns where BatchNorm needs `network_at`."""
+        self._warn_of_averages()
+        return super().predict(*args, **kwargs)
+
+    def _warn_of_averages(self):
+        own = (self.t == 0 and self.fix_start) or (self.t == 1 and self.fix_end)
+        if self.network.batchnorm and self.curve.num_points > 1 and not own:
+            warnings.warn(
+                f"BatchNorm at t={self.t} needs statistics of its own; used here are the averages "
+                "over all t that training left. mc.evaluate(curve, train=...) and "
+                "curve.network_at(t, data=...) estimate them.",
+                stacklevel=3,
+            )
+
+    def train_step(self, data):
+        """One step at a random t: the network's gradient at w(t), given to each control point."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        t = tf.random.stateless_uniform([], seed=tf.stack([self.seed, step]))
+        coefficients = self.curve.coefficients(t)
+        w = curves.mix(coefficients, self.points)
+        before = [tf.convert_to_tensor(s) for s in self.state]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(w)
+            y_pred, after, penalties = self.network(w, before, x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss = tf.add_n([loss, *penalties])
+            scaled = self.optimizer.scale_loss(loss)
+        gradient = tape.gradient(scaled, w)
+        if self.weight_decay:
+            gradient += self.optimizer.scale_loss(tf.constant(self.weight_decay)) * w
+        self.optimizer.apply_gradients(
+            [(coefficients[k] * gradient, p) for k, p in enumerate(self.points) if p.trainable]
+        )
+        for variable, old, new in zip(self.state, before, after, strict=True):
+            if new is not old:  # constants, such as frozen layers, need no copy
+                variable.assign(new)
+        return self._results(x, y, y_pred, sample_weight, loss + self._penalty(w))
+
+    def test_step(self, data):
+        """Loss and metrics of one batch at `curve.t`."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        w, y_pred, penalties = self._forward(x)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        loss = tf.add_n([loss, *penalties]) + self._penalty(w)
+        return self._results(x, y, y_pred, sample_weight, loss)
+
+    def call(self, x, training=False):
+        """Outputs of the network at w(`curve.t`)."""
+        if training:
+            raise ValueError("Training draws its own t: use fit, or call the curve for inference.")
+        if tf.executing_eagerly():
+            self._warn_of_averages()
+        return self._forward(x)[1]
+
+    def _forward(self, x):
+        w = curves.mix(self.curve.coefficients(self._t), self.points)
+        y_pred, _, penalties = self.network(w, self._state_at_t(), x, training=False)
+        return w, y_pred, penalties
+
+    def _state_at_t(self):
+        state = [tf.convert_to_tensor(s) for s in self.state]
+        if self.curve.num_points == 1:
+            return state
+        for t, fixed in ((0.0, self.fix_start), (1.0, self.fix_end)):
+            own = self.end_states.value[int(t)]
+            for i in self.network.batchnorm if fixed else ():
+                state[i] = tf.where(tf.equal(self._t, t), own[i], state[i])
+        return state
+
+    def _penalty(self, w):
+        return self.weight_decay * tf.nn.l2_loss(w)  # l2_loss is half the squared norm
+
+    def _results(self, x, y, y_pred, sample_weight, loss):
+        batch_size = tf.shape(tf.nest.flatten(x)[0])[0]
+        self._loss_tracker.update_state(loss, sample_weight=batch_size)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def state_at(self, t: float, data=None) -> list[np.ndarray]:
+        """State of the network at t: BatchNorm statistics from data, or a fixed end's own.
+
+        `data`: a tf.data.Dataset of batches, or arrays x or (x, y); see `batchnorm.estimate`.
+        """
+        state = [s.numpy() for s in self.state]
+        if not self.network.batchnorm:
+            return state
+        if data is not None:
+            row = self.curve.coefficients(check_t(t))[tf.newaxis]
+            found = batchnorm.estimate(
+                self.network, self.points, row, state, batchnorm.as_batches(data)
+            )
+            return [found[i][0] if i in found else s for i, s in enumerate(state)]
+        for end, fixed in ((0, self.fix_start), (1, self.fix_end)):
+            if t == end and fixed and self.curve.num_points > 1:
+                return self.end_states.value[end]
+        if self.curve.num_points > 1:
+            warnings.warn(
+                f"BatchNorm needs data at t={t}: pass data=, or the statistics are the averages "
+                "over all t that training left.",
+                stacklevel=3,
+            )
+        return state
+
+    def network_at(self, t: float, data=None, into=None) -> keras.Model:
+        """The plain Keras model at w(t): a copy of the network, or `into` with its weights set.
+
+        Args:
+            t: position in [0, 1].
+            data: clean training data for BatchNorm, as in `state_at`.
+            into: a model of the same architecture to write into; needed for one that Keras cannot
+                copy (a subclass without `get_config`).
+
+        Raises:
+            ValueError: the network cannot be copied and `into` is not given.
+        """
+        state = self.state_at(t, data)
+        target = FlatNetwork(copy(self.network.model) if into is None else into)
+        if target.shapes != self.network.shapes:
+            check_same_architecture(self.network.model, target.model)
+        target.assign(self.weights_at(t), state)
+        return target.model
+
+    def save(self, filepath, overwrite=True, endpoints=()):
+        """Write the curve to a `.npz` file that `mc.load_curve` reads; see `curve_file.write`.
+
+        `endpoints`: strings that say where the end networks are, kept in the file.
+        """
+        curve_file.write(
+            filepath,
+            overwrite=overwrite,
+            control_points=self.control_points,
+            curve=self.curve,
+            fix_start=self.fix_start,
+            fix_end=self.fix_end,
+            weight_decay=self.weight_decay,
+            network=self.network,
+            state=[s.numpy() for s in self.state],
+            end_states=self.end_states.value,
+            endpoints=endpoints,
+        )
+
+
+class _Plain:
+    """Holds a value out of the sight of Keras, which would wrap lists of arrays."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def check_t(t: float) -> float:
+    """`t`, if it lies in [0, 1].
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not 0.0 <= t <= 1.0:
+        raise ValueError(f"t, the position on the curve, must lie in [0, 1]; received t={t}.")
+    return float(t)
+
+
+def check_elementwise(optimizer) -> None:
+    """Nothing, if an optimizer treats every element of a weight alike.
+
+    Raises:
+        ValueError: it looks at the shape of a weight, which is lost in a flat vector.
+    """
+    names = {c.__name__ for c in type(optimizer).__mro__}
+    found = [name for name in NOT_ELEMENTWISE if name in names]
+    if found:
+        raise ValueError(
+            f"The optimizer {found[0]} looks at the shape of each weight, but a curve trains flat "
+            "weight vectors. Use an elementwise one: SGD, Adam, AdamW, RMSprop, Lion, ..."
+        )
+    if getattr(optimizer, "clipnorm", None):
+        raise ValueError(
+            "The optimizer's clipnorm clips weight by weight, but a curve trains flat weight "
+            "vectors. Use global_clipnorm or clipvalue."
+        )

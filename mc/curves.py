@@ -1,0 +1,155 @@
+"""Curve families: a position t on the curve -> the coefficients of its control points.
+
+Every curve here is linear in its control points, w(t) = coefficients(t) @ control_points, so a
+family is nothing but that function of t. The rest of the system needs only two things of it:
+`num_points`, and `coefficients(t)`, with t a float or a tensor of any shape [...] and the result
+float32 [..., num_points]. At t=0 it is the first unit vector and at t=1 the last one, exactly.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+
+class Curve(Protocol):
+    """What the system needs of a curve family; a family of your own needs no base class."""
+
+    num_points: int
+
+    def coefficients(self, t) -> tf.Tensor:
+        """Weights of the control points at t; `t: [...]` -> `[..., num_points] float32`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """A single network: one control point, coefficient 1 at every t."""
+
+    num_points = 1
+
+    def coefficients(self, t) -> tf.Tensor:
+        """Ones; `t: [...]` -> `[..., 1] float32`."""
+        return tf.ones_like(_column(t))
+
+
+@dataclass(frozen=True)
+class Bezier:
+    """The Bezier curve, coefficient k = C(n, k) t^k (1-t)^(n-k) with n = num_bends + 1.
+
+    Garipov et al. 2018, Eq. 5, is the case of one bend. `num_bends=0` is the straight segment.
+
+    Raises:
+        ValueError: `num_bends` is negative.
+    """
+
+    num_bends: int = 1
+
+    def __post_init__(self):
+        _check_num_bends(self.num_bends)
+
+    @property
+    def num_points(self) -> int:
+        """Number of control points, ends included."""
+        return self.num_bends + 2
+
+    def coefficients(self, t) -> tf.Tensor:
+        """Bernstein polynomials at t; `t: [...]` -> `[..., num_points] float32`."""
+        t = _column(t)
+        n = self.num_points - 1
+        k = tf.range(n + 1, dtype=tf.float32)
+        binomial = tf.constant([math.comb(n, i) for i in range(n + 1)], tf.float32)
+        return binomial * tf.pow(t, k) * tf.pow(1.0 - t, n - k)
+
+
+@dataclass(frozen=True)
+class PolyChain:
+    """The polygonal chain through the control points, each link of equal length in t.
+
+    Coefficient k = max(0, 1 - |t (num_points - 1) - k|); Garipov et al. 2018, Eq. 4, is the case
+    of one bend. `num_bends=0` is the straight segment.
+
+    Raises:
+        ValueError: `num_bends` is negative.
+    """
+
+    num_bends: int = 1
+
+    def __post_init__(self):
+        _check_num_bends(self.num_bends)
+
+    @property
+    def num_points(self) -> int:
+        """Number of control points, ends included."""
+        return self.num_bends + 2
+
+    def coefficients(self, t) -> tf.Tensor:
+        """Hat functions at t; `t: [...]` -> `[..., num_points] float32`."""
+        k = tf.range(self.num_points, dtype=tf.float32)
+        return tf.nn.relu(1.0 - tf.abs(_column(t) * (self.num_points - 1) - k))
+
+
+@dataclass(frozen=True)
+class Linear(PolyChain):
+    """The straight segment: coefficients (1-t, t)."""
+
+    num_bends: int = 0
+
+    def __post_init__(self):
+        if self.num_bends != 0:
+            raise ValueError(f"Linear has no bends; received num_bends={self.num_bends}.")
+
+
+FAMILIES = {"point": Point, "linear": Linear, "bezier": Bezier, "polychain": PolyChain}
+
+
+def resolve(curve, num_bends: int = 1) -> Curve:
+    """The curve that a name and `num_bends`, or a curve object, stand for.
+
+    Raises:
+        ValueError: no family has that name; the message lists the known ones.
+        TypeError: an object without `num_points` and `coefficients`.
+    """
+    if isinstance(curve, str):
+        if curve not in FAMILIES:
+            raise ValueError(f"Unknown curve {curve!r}. Known: {', '.join(FAMILIES)}.")
+        family = FAMILIES[curve]
+        return family() if family in (Point, Linear) else family(num_bends)
+    if not hasattr(curve, "coefficients") or not hasattr(curve, "num_points"):
+        raise TypeError(
+            "curve must be a name or an object with num_points and coefficients(t), such as "
+            f"mc.Bezier(num_bends=1); received {curve!r}."
+        )
+    return curve
+
+
+def mix(coefficients, points) -> tf.Tensor:
+    """The weight vector sum_k coefficients[k] * points[k]; `points`: num_points vectors [P]."""
+    return tf.add_n([coefficients[k] * tf.convert_to_tensor(p) for k, p in enumerate(points)])
+
+
+def linear_points(start, end, num_points: int) -> np.ndarray:
+    """Control points evenly spaced on the straight segment, start first.
+
+    Row k is start + k / (num_points - 1) * (end - start); `start, end: [P]` ->
+    `[num_points, P] float32`, with the first and last row exactly start and end.
+    """
+    points = np.empty((num_points, len(start)), np.float32)
+    for k in range(num_points):
+        fraction = k / max(num_points - 1, 1)
+        points[k] = np.float32(1 - fraction) * start + np.float32(fraction) * end
+    return points
+
+
+def _column(t) -> tf.Tensor:
+    return tf.convert_to_tensor(t, tf.float32)[..., tf.newaxis]
+
+
+def _check_num_bends(num_bends: int) -> None:
+    if num_bends < 0:
+        raise ValueError(
+            f"num_bends, the number of inner control points, must be at least 0; "
+            f"received num_bends={num_bends}. (0 is the straight segment.)"
+        )

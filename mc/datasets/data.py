@@ -1,0 +1,131 @@
+"""The splits of a data set, and how they are made from whatever a dataset callable returns."""
+
+import operator
+from dataclasses import dataclass, replace
+
+from mc.datasets.raw import as_mapping, read_split
+from mc.datasets.split import Split
+from mc.datasets.targets import Arrays, column, one_hot_rows, read_targets
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set: its splits and the shapes that a network for it needs.
+
+    Attributes:
+        train: the examples that networks are trained on.
+        train_clean: the same examples as evaluation and BatchNorm statistics see them.
+        valid: held-out training examples, or None.
+        test: the test examples.
+        num_classes: number of classes; None means regression.
+        input_shape: shape of one network input, after the transform.
+    """
+
+    train: Split
+    train_clean: Split
+    valid: Split | None
+    test: Split
+    num_classes: int | None
+    input_shape: tuple[int, ...]
+
+    def head(self, n: int) -> "Data":
+        """The same data with every split cut to its first `n` examples.
+
+        Raises:
+            ValueError: `n < 1`.
+        """
+        if n < 1:
+            raise ValueError(f"head needs n >= 1 examples, received {n}")
+        return self._each(lambda split: split.head(n))
+
+    def one_hot(self) -> "Data":
+        """The same data with labels as one-hot rows `[n, num_classes]` float32.
+
+        Raises:
+            ValueError: the data is a regression's.
+        """
+        if self.num_classes is None:
+            raise ValueError("one_hot needs class labels, this data set is a regression")
+        return self._each(lambda split: replace(split, y=one_hot_rows(split.y, self.num_classes)))
+
+    def _each(self, change) -> "Data":
+        train = change(self.train)
+        # One split stays one split: it holds its examples in memory only once.
+        clean = train if self.train_clean is self.train else change(self.train_clean)
+        valid = None if self.valid is None else change(self.valid)
+        return replace(self, train=train, train_clean=clean, valid=valid, test=change(self.test))
+
+
+def make_data(raw, valid_size: int = 0) -> Data:
+    """The `Data` of what a dataset callable returned.
+
+    Integer y are labels (`[n]`, `[n, 1]`, or one-hot `[n, C]`). Float y are class probabilities
+    where every row is one-hot or `num_classes` columns are announced, otherwise targets of a
+    regression. `num_classes` is one more than the largest label of all splits unless it is given.
+
+    Args:
+        raw: a pair `(train, test)`, or a mapping with `train`, `test` and optionally `valid`,
+            `num_classes`, `transform`. A split is a pair of arrays `(x [n, ...], y [n, ...])` or
+            a `tf.data.Dataset` of single examples `(x, y)`.
+        valid_size: the last so many training examples, in stored order, become `valid`.
+
+    Raises:
+        ValueError: another structure, bad arrays, labels outside [0, num_classes), or a
+            `valid_size` that does not fit.
+    """
+    given = as_mapping(raw)
+    transform = given.get("transform")
+    if transform is not None and not callable(transform):
+        raise ValueError(f"dataset: 'transform' must be a function, received {transform!r}")
+    arrays = {k: read_split(k, given[k]) for k in ("train", "valid", "test") if k in given}
+    arrays = {k: (column(x) if x.ndim == 1 else x, y) for k, (x, y) in arrays.items()}
+    arrays, num_classes = read_targets(arrays, given.get("num_classes"))
+    _check_alike(arrays)
+    arrays = _hold_out(arrays, valid_size)
+    splits = {k: Split(x, y, transform) for k, (x, y) in arrays.items()}
+    train = splits["train"]
+    return Data(
+        train=train,
+        train_clean=train,
+        valid=splits.get("valid"),
+        test=splits["test"],
+        num_classes=num_classes,
+        input_shape=tuple(train.inputs(train.x[:1]).shape[1:]),
+    )
+
+
+def _hold_out(arrays: Arrays, valid_size: int) -> Arrays:
+    x, y = arrays["train"]
+    try:
+        size = -1 if isinstance(valid_size, bool) else operator.index(valid_size)
+    except TypeError:
+        size = -1
+    if not 0 <= size < len(x):
+        raise ValueError(
+            f"dataset.valid_size must be a whole number from 0 to {len(x) - 1} (of {len(x)} "
+            f"training examples one must remain), received {valid_size!r}"
+        )
+    if size == 0:
+        return arrays
+    if "valid" in arrays:
+        raise ValueError(
+            f"dataset.valid_size must be 0 for a data set with a validation split of its own, "
+            f"received {size}; set dataset.valid_size=0"
+        )
+    return {**arrays, "train": (x[:-size], y[:-size]), "valid": (x[-size:], y[-size:])}
+
+
+def _check_alike(arrays: Arrays) -> None:
+    train_x, train_y = arrays["train"]
+    for name, (x, y) in arrays.items():
+        for part, array, like in (("x", x, train_x), ("y", y, train_y)):
+            if array.shape[1:] != like.shape[1:] or array.dtype != like.dtype:
+                raise ValueError(
+                    f"dataset: {part} must have one shape and dtype in all splits, received "
+                    f"{like.dtype} [n, {_axes(like)}] in train and {array.dtype} "
+                    f"[n, {_axes(array)}] in {name}"
+                )
+
+
+def _axes(array) -> str:
+    return ", ".join(map(str, array.shape[1:]))

@@ -1,0 +1,119 @@
+"""What a dataset callable returned, as checked numpy arrays."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+KEYS = ("train", "valid", "test", "num_classes", "transform")
+FORM = (
+    "a dataset callable returns (train, test), or a mapping with 'train', 'test' and optionally "
+    "'valid', 'num_classes', 'transform'; each split is a pair of arrays (x, y) or a "
+    "tf.data.Dataset of single examples (x, y)"
+)
+
+
+def as_mapping(raw) -> dict:
+    """`raw` as a mapping from the names in `KEYS` to what was given, without the Nones.
+
+    Raises:
+        ValueError: `raw` is neither a pair nor a mapping with the right keys.
+    """
+    if isinstance(raw, Mapping):
+        unknown = [key for key in raw if key not in KEYS]
+        if unknown:
+            raise ValueError(f"dataset: unknown keys {unknown}, known are {list(KEYS)}; {FORM}")
+        given = {key: value for key, value in raw.items() if value is not None}
+    elif isinstance(raw, tuple | list) and len(raw) == 2:
+        given = dict(zip(("train", "test"), raw, strict=True))
+    else:
+        raise ValueError(f"dataset: received {_describe(raw)}; {FORM}")
+    for name in ("train", "test"):
+        if name not in given:
+            raise ValueError(f"dataset: no {name!r} split, received {list(given)}; {FORM}")
+    return given
+
+
+def read_split(name: str, split) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays `(x [n, ...], y [n, ...])` of the split called `name`, n >= 1, finite numbers.
+
+    Raises:
+        ValueError: another structure, no examples, lengths that differ, not numbers, NaN.
+    """
+    if isinstance(split, tf.data.Dataset):
+        x, y = read_dataset(name, split)
+    elif isinstance(split, tuple | list) and len(split) == 2:
+        x, y = (_numbers(f"{part} of {name}", a) for part, a in zip("xy", split, strict=True))
+    else:
+        raise ValueError(f"dataset: {name} is {_describe(split)}; {FORM}")
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+        raise ValueError(
+            f"dataset: x and y of {name} must have the same length, received shapes "
+            f"{x.shape} and {y.shape}"
+        )
+    if len(x) == 0:
+        raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
+    for part, array in (("x", x), ("y", y)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(
+                f"dataset: {part} of {name} contains NaN or infinite values; remove those examples"
+            )
+    return x, y
+
+
+def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The examples `(x, y)` of a finite tf.data dataset, stacked in its order.
+
+    Raises:
+        ValueError: elements that are not pairs of tensors, batches instead of examples, an
+            endless dataset, no examples, or examples of different shapes.
+    """
+    spec = dataset.element_spec
+    if not (isinstance(spec, tuple) and len(spec) == 2 and all(map(_is_tensor, spec))):
+        raise ValueError(f"dataset: elements of {name} must be pairs (x, y), received {spec}")
+    # A batch whose length may vary leaves the first axis of both unknown.
+    if all(s.shape.rank and s.shape[0] is None for s in spec):
+        raise ValueError(
+            f"dataset: {name} looks batched (elements {spec}); return single examples, for "
+            "instance with dataset.unbatch()"
+        )
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(f"dataset: {name} never ends; return it without repeat()")
+    try:
+        batches = list(dataset.batch(1024).as_numpy_iterator())
+        xs, ys = zip(*batches, strict=True) if batches else ((), ())
+        if batches:
+            return np.concatenate(xs), np.concatenate(ys)
+    except (tf.errors.InvalidArgumentError, ValueError) as error:
+        raise ValueError(
+            f"dataset: examples of {name} cannot be stacked into one array, most likely because "
+            "their shapes differ; bring them to one shape (TFDS images: set dataset.image_size, "
+            f"for instance dataset.image_size=32). {str(error).splitlines()[0]}"
+        ) from error
+    raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
+
+
+def _numbers(what: str, array) -> np.ndarray:
+    try:
+        array = np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"dataset: {what} cannot be made an array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"dataset: {what} must be an array of numbers, received {_describe(array)}"
+        )
+    return array
+
+
+def _is_tensor(spec) -> bool:
+    return isinstance(spec, tf.TensorSpec) and (
+        spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool
+    )
+
+
+def _describe(value) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of length {len(value)}"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,88 @@
+"""What networks are to predict: class labels, class probabilities or regression targets."""
+
+import numpy as np
+
+Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int | None]:
+    """The splits with y in its final form, and the number of classes (None: regression).
+
+    Args:
+        arrays: `(x [n, ...], y [n, ...])` of every split.
+        num_classes: the number that the dataset callable announced, if it did.
+
+    Raises:
+        ValueError: y that are neither labels, class probabilities nor regression targets.
+    """
+    ys = {name: y for name, (_, y) in arrays.items()}
+    if num_classes is not None and (not _is_whole(num_classes) or num_classes < 2):
+        raise ValueError(f"dataset: 'num_classes' must be >= 2, received {num_classes!r}")
+    floats = {name: y.dtype.kind == "f" for name, y in ys.items()}
+    if len(set(floats.values())) > 1:
+        dtypes = {name: str(y.dtype) for name, y in ys.items()}
+        raise ValueError(f"dataset: y must be integers in all splits or in none: {dtypes}")
+    if _are_probabilities(ys, num_classes):
+        columns = ys["train"].shape[1]
+        if num_classes not in (None, columns):
+            raise ValueError(
+                f"dataset: y has {columns} columns for 'num_classes' {num_classes}; they must agree"
+            )
+        ys, num_classes = {k: y.astype(np.float32) for k, y in ys.items()}, columns
+    elif not floats["train"]:
+        ys, num_classes = _labels(ys, num_classes)
+    elif num_classes is None:
+        ys = {k: (column(y) if y.ndim == 1 else y).astype(np.float32) for k, y in ys.items()}
+    else:
+        raise ValueError(
+            f"dataset: with 'num_classes' y must be integer labels [n] or floats "
+            f"[n, {num_classes}], received {ys['train'].dtype} of shape {ys['train'].shape}"
+        )
+    return {name: (x, ys[name]) for name, (x, _) in arrays.items()}, num_classes
+
+
+def _labels(ys: dict[str, np.ndarray], num_classes: int | None):
+    labels = {}
+    for name, y in ys.items():
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y.ndim != 1:
+            raise ValueError(
+                f"dataset: integer y of {name} must be labels [n], [n, 1] or one-hot [n, C], "
+                f"received shape {y.shape}; regression targets must be floats, and a batched "
+                "tf.data.Dataset needs unbatch()"
+            )
+        labels[name] = y.astype(np.int64)
+    if num_classes is None:
+        num_classes = max(int(y.max()) for y in labels.values()) + 1
+    for name, y in labels.items():
+        wrong = y[(y < 0) | (y >= num_classes)]
+        if wrong.size:
+            raise ValueError(
+                f"dataset: labels must lie in [0, {num_classes}), received {wrong[0]} in {name}"
+            )
+    if num_classes < 2:
+        raise ValueError("dataset: all labels are 0; a classification needs at least 2 classes")
+    return labels, num_classes
+
+
+def _are_probabilities(ys: dict[str, np.ndarray], num_classes: int | None) -> bool:
+    if any(y.ndim != 2 or y.shape[1] < 2 for y in ys.values()):
+        return False
+    if num_classes == ys["train"].shape[1] and ys["train"].dtype.kind == "f":
+        return True
+    return all(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all() for y in ys.values())
+
+
+def column(array: np.ndarray) -> np.ndarray:
+    """The vector `array: [n]` as `[n, 1]`."""
+    return array[:, np.newaxis]
+
+
+def one_hot_rows(y: np.ndarray, num_classes: int) -> np.ndarray:
+    """Class probabilities `[n, num_classes]` float32 of labels `y: [n]`; `[n, C]` stay as is."""
+    return y if y.ndim == 2 else np.eye(num_classes, dtype=np.float32)[y]
+
+
+def _is_whole(value) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

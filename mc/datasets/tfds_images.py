@@ -1,0 +1,145 @@
+"""Image classification sets of TensorFlow Datasets (TFDS), read into memory."""
+
+import difflib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from mc.datasets.raw import read_dataset
+
+
+def tfds_images(
+    tfds_name: str,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    train_split: str = "train",
+    test_split: str = "test",
+) -> dict:
+    """The images and labels of a TFDS image classification set, downloaded where it must be.
+
+    Args:
+        tfds_name: a name of https://www.tensorflow.org/datasets/catalog, with configuration and
+            version if wanted: `mnist`, `mnist:3.0.1`.
+        data_dir: folder of prepared TFDS data; None: TFDS_DATA_DIR, else `~/tensorflow_datasets`.
+        image_size: side length that every image is resized to; None keeps their common size.
+        train_split: TFDS split to train on, slices included (`train[:90%]`).
+        test_split: TFDS split to test on.
+
+    Returns:
+        A mapping for `make_data`: `train` and `test` as `(x [n, H, W, C] uint8, y [n] int64)` in
+        TFDS's order, and `num_classes`.
+
+    Raises:
+        FileNotFoundError: the set is not prepared and cannot be downloaded.
+        ValueError: an unknown name or split, a set without images and labels, images of different
+            sizes and no `image_size`.
+    """
+    if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
+        raise ValueError(f"dataset.image_size must be null or >= 1, received {image_size!r}")
+    builder = _builder(tfds_name, data_dir or os.environ.get("TFDS_DATA_DIR"))
+    _check_supervised(tfds_name, builder.info)
+    if not builder.is_prepared():
+        _download(tfds_name, builder)
+    label = builder.info.features[builder.info.supervised_keys[1]]
+    return {
+        "train": _read(builder, "train_split", train_split, image_size),
+        "test": _read(builder, "test_split", test_split, image_size),
+        "num_classes": label.num_classes,
+    }
+
+
+def _builder(tfds_name: str, data_dir: str | None):
+    # Here, because it takes a while to import and other data sets do not need it.
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(tfds_name, data_dir=data_dir, try_gcs=False)
+    except tfds.core.DatasetNotFoundError as error:
+        names = tfds.list_builders(with_community_datasets=False)
+        close = difflib.get_close_matches(tfds_name, names, n=5) or ["mnist", "cifar10"]
+        raise ValueError(
+            f"dataset.tfds_name={tfds_name} is not a data set of tensorflow-datasets; "
+            f"close names: {', '.join(close)}"
+        ) from error
+    except (ValueError, AssertionError, RuntimeError) as error:
+        raise ValueError(
+            f"dataset.tfds_name={tfds_name} cannot be opened by tensorflow-datasets; check name, "
+            f"configuration and version: {_first_line(error)}"
+        ) from error
+
+
+def _check_supervised(tfds_name: str, info) -> None:
+    import tensorflow_datasets as tfds
+
+    keys = info.supervised_keys
+    if isinstance(keys, tuple) and len(keys) == 2 and all(isinstance(k, str) for k in keys):
+        image, label = (info.features[key] for key in keys)
+        pixels = isinstance(image, tfds.features.Image) and np.dtype(image.np_dtype) == np.uint8
+        if pixels and isinstance(label, tfds.features.ClassLabel):
+            return
+    raise ValueError(
+        f"dataset.tfds_name={tfds_name} is not an image classification set (uint8 image and class "
+        f"label): its supervised keys are {keys}; write a function of your own for it and set "
+        "dataset._target_=package.function"
+    )
+
+
+def _download(tfds_name: str, builder) -> None:
+    import tensorflow_datasets as tfds
+
+    root = builder.data_path.parents[len(builder.info.full_name.split("/")) - 1]
+    try:
+        _check_reachable(builder)
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    # Whatever stops a download (network, disk, a moved file, terms to accept), the answer is one.
+    except Exception as error:
+        call = f"import tensorflow_datasets as tfds; tfds.load('{tfds_name}', data_dir='{root}')"
+        raise FileNotFoundError(
+            f"dataset {tfds_name} is not prepared at {builder.data_dir} and cannot be downloaded "
+            f'({_first_line(error)}). On a machine with network run: python -c "{call}", or copy '
+            f"a prepared folder '{builder.name}' from elsewhere and set dataset.data_dir or "
+            "TFDS_DATA_DIR to the folder that contains it"
+        ) from error
+
+
+def _check_reachable(builder) -> None:
+    # TFDS tries an unreachable server for minutes, with a warning a try. One short request tells.
+    import requests
+
+    for url in list(builder.url_infos or ())[:1]:
+        try:
+            requests.head(url, timeout=5)
+        except requests.RequestException as error:
+            raise ConnectionError(f"no answer from {url}") from error
+
+
+def _read(builder, setting: str, split: str, image_size: int | None):
+    import tensorflow_datasets as tfds
+
+    config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    try:
+        dataset = builder.as_dataset(
+            split=split, as_supervised=True, shuffle_files=False, read_config=config
+        )
+    except (ValueError, AssertionError) as error:
+        raise ValueError(
+            f"dataset.{setting}={split} is not a split of {builder.name}; it has "
+            f"{list(builder.info.splits)}, and slices such as 'train[:90%]': {_first_line(error)}"
+        ) from error
+
+    def resize(image, label):
+        resized = tf.image.resize(image, (image_size, image_size), antialias=True)
+        # Back to bytes: a quarter of the memory of floats.
+        return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8), label
+
+    if image_size is not None:
+        dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return read_dataset(f"{builder.name} {split}", dataset)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

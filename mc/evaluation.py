@@ -1,0 +1,225 @@
+"""Metrics at many weight vectors, in one pass over the data."""
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from mc import batchnorm, curves, losses, metrics
+from mc.geometry import gram, positions, segment_lengths, straight_segment
+from mc.weights import FlatNetwork
+
+
+def evaluate(
+    curve,
+    *,
+    train=None,
+    valid=None,
+    test=None,
+    num_points=61,
+    t=None,
+    loss=None,
+    bn_data=None,
+    num_classes=None,
+    progress=None,
+) -> pd.DataFrame:
+    """Metrics along a curve and along the straight segment between its ends.
+
+    BatchNorm statistics are estimated anew at every point; see `batchnorm.estimate`.
+
+    Args:
+        curve: a `CurveModel`.
+        train, valid, test: the data of each split to evaluate, at least one: a tf.data.Dataset of
+            batches (x, y), or a pair of arrays (x, y). `train` must be free of augmentation.
+        num_points: that many equidistant t, ends included; or
+        t: the positions themselves, increasing, in [0, 1].
+        loss: a Keras loss; default: the one that the curve was compiled with.
+        bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
+        num_classes: default: the number of outputs if labels are integers or the loss is
+            categorical, else regression.
+        progress: wraps an iterable of batches and a label, to show how far it is.
+
+    Returns:
+        One row a point: `path` (`curve` or `linear`), `t`, `segment_length` (the distance from the
+        point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every split
+        `<split>/<metric>`: loss, nll, error, accuracy, f1, or loss and mse for regression.
+
+    Raises:
+        ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
+            without `train`; no loss.
+    """
+    t = positions(num_points, t)
+    splits = {"train": train, "valid": valid, "test": test}
+    splits = {k: batchnorm.as_batches(v) for k, v in splits.items() if v is not None}
+    if not splits:
+        raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
+    loss = keras.losses.get(loss if loss is not None else getattr(curve, "loss", None))
+    if loss is None:
+        raise ValueError("No loss: compile the curve, or pass loss=.")
+    if num_classes is None:
+        num_classes = _classes(curve, splits, loss)
+    bn_data = train if bn_data is None else bn_data
+    if curve.network.batchnorm and bn_data is None:
+        raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
+
+    paths = {"curve": curve.curve.coefficients(t).numpy()}
+    paths["linear"] = straight_segment(t, curve.curve.num_points)
+    coefficients = np.concatenate(list(paths.values()))
+    points = [tf.convert_to_tensor(p) for p in curve.points]
+    state = [s.numpy() for s in curve.state]
+    statistics = {}
+    if curve.network.batchnorm:
+        batches = batchnorm.as_batches(bn_data)
+        batches = progress(batches, "BatchNorm statistics") if progress else batches
+        statistics = batchnorm.estimate(curve.network, points, coefficients, state, batches)
+
+    distances = gram(points)
+    tables = []
+    for path, rows in paths.items():
+        length = segment_lengths(rows, distances)
+        columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}
+        tables.append(pd.DataFrame({"path": path, **columns}))
+    points_table = pd.concat(tables, ignore_index=True)
+    for split, batches in splits.items():
+        values = metrics_at(
+            curve.network,
+            points,
+            coefficients,
+            state,
+            statistics,
+            progress(batches, split) if progress else batches,
+            loss=loss,
+            weight_decay=curve.weight_decay,
+            num_classes=num_classes,
+        )
+        points_table = points_table.assign(**{f"{split}/{k}": v for k, v in values.items()})
+    return points_table
+
+
+def metrics_at(
+    network: FlatNetwork,
+    points,
+    coefficients,
+    state,
+    statistics,
+    batches,
+    *,
+    loss,
+    weight_decay,
+    num_classes,
+) -> dict[str, np.ndarray]:
+    """Metrics of the networks at w = coefficients[i] @ points, all in one pass over the batches.
+
+    Args:
+        network: the plain network.
+        points: num_points control points, each `[P] float32`.
+        coefficients: `[n, num_points]`.
+        state: the untrained variables, the same at every point, but for
+        statistics: position in `state` -> BatchNorm statistics `[n, ...]`.
+        batches: iterable of (x, y), read once.
+        loss: a Keras loss.
+        weight_decay: coefficient of the L2 penalty in the metric `loss`.
+        num_classes: None for regression.
+
+    Returns:
+        `[n]` arrays: loss, nll, error, accuracy, f1, or loss and mse for regression.
+
+    Raises:
+        ValueError: there is no batch.
+    """
+    step = _step(network, points, coefficients, state, statistics, loss, num_classes)
+    examples, totals = 0, None
+    for x, y in batches:
+        size = int(tf.nest.flatten(x)[0].shape[0])
+        if examples == 0:
+            step = step.get_concrete_function(*batchnorm.any_batch((x, y)))
+            losses.check_outputs(
+                loss, outputs_at(network, points, coefficients[:1], state, {}, x)[0]
+            )
+        values = [v.numpy().astype(np.float64) for v in step(x, y)]
+        values[0] *= size  # the loss is a mean over the batch, all else a sum
+        totals = values if totals is None else [a + b for a, b in zip(totals, values, strict=True)]
+        examples += size
+    if examples == 0:
+        raise ValueError("Evaluation needs data; received no batch.")
+    squared_norm = np.einsum("nk,kl,nl->n", coefficients, gram(points, center=False), coefficients)
+    result = {"loss": totals[0] / examples + 0.5 * weight_decay * squared_norm}
+    if num_classes is None:
+        return result | {"mse": totals[1] / examples}
+    rows = [metrics.classification(*counts) for counts in totals[2]]
+    result["nll"] = totals[1] / examples
+    return result | {k: np.array([row[k] for row in rows]) for k in rows[0]}
+
+
+def _step(network, points, coefficients, state, statistics, loss, num_classes):
+    """The graph of one batch: per point, loss, summed nll (or mse), and counts of each class."""
+    coefficients = tf.convert_to_tensor(coefficients, tf.float32)
+    statistics = {i: tf.convert_to_tensor(v) for i, v in statistics.items()}
+    state = [tf.convert_to_tensor(s) for s in state]
+    logits_in = losses.expects_logits(loss) is not False
+    scalar = tf.TensorSpec([], tf.float32)
+    signature = (scalar, scalar)
+    if num_classes is not None:
+        signature = (*signature, tf.TensorSpec([3, num_classes], tf.float32))
+
+    @tf.function
+    def step(x, y):
+        def at(row_and_statistics):
+            row, own = row_and_statistics
+            own_state = [own.get(i, s) for i, s in enumerate(state)]
+            w = curves.mix(row, points)
+            outputs, _, penalties = network(w, own_state, x, training=False)
+            value = tf.add_n([tf.cast(loss(y, outputs), tf.float32), *penalties])
+            outputs = tf.cast(outputs, tf.float32)
+            if num_classes is None:
+                squared = tf.reduce_mean((tf.cast(y, tf.float32) - outputs) ** 2, axis=-1)
+                return value, tf.reduce_sum(squared)
+            labels = labels_of(y)
+            logits = outputs if logits_in else tf.math.log(tf.maximum(outputs, 1e-7))
+            nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            return value, tf.reduce_sum(nll), _counts(labels, outputs, num_classes)
+
+        # One point at a time: parallel ones would each hold a weight vector.
+        return tf.map_fn(
+            at, (coefficients, statistics), fn_output_signature=signature, parallel_iterations=1
+        )
+
+    return step
+
+
+def labels_of(y) -> tf.Tensor:
+    """Integer labels `[batch]`, from labels or from one-hot targets `[batch, num_classes]`."""
+    one_hot = len(y.shape) == 2 and y.shape[-1] > 1
+    return tf.argmax(y, -1) if one_hot else tf.cast(tf.reshape(y, [-1]), tf.int64)
+
+
+def _counts(labels, outputs, num_classes):
+    """`[3, num_classes]`: right predictions, predictions, and examples of each class."""
+    predicted = tf.argmax(outputs, -1)
+    hits = tf.cast(labels == predicted, tf.float32)
+    return tf.stack(
+        [
+            tf.math.unsorted_segment_sum(hits, labels, num_classes),
+            tf.math.unsorted_segment_sum(tf.ones_like(hits), predicted, num_classes),
+            tf.math.unsorted_segment_sum(tf.ones_like(hits), labels, num_classes),
+        ]
+    )
+
+
+def outputs_at(network, points, coefficients, state, statistics, x) -> np.ndarray:
+    """Outputs of the networks at w = coefficients[i] @ points for one batch; `[n, batch, ...]`."""
+    outputs = []
+    for n, row in enumerate(np.asarray(coefficients, np.float32)):
+        own = [statistics[i][n] if i in statistics else s for i, s in enumerate(state)]
+        y, _, _ = network(curves.mix(row, points), own, x, training=False)
+        outputs.append(tf.cast(y, tf.float32).numpy())
+    return np.stack(outputs)
+
+
+def _classes(curve, splits, loss) -> int | None:
+    x, y = next(iter(next(iter(splits.values()))))
+    if not (y.dtype.is_integer or losses.expects_logits(loss) is not None):
+        return None
+    state = [s.numpy() for s in curve.state]
+    row = curve.curve.coefficients(0.0)[tf.newaxis]
+    return outputs_at(curve.network, curve.points, row, state, {}, x[:1]).shape[-1]

@@ -1,0 +1,73 @@
+"""What a loss expects of the network's outputs and of the targets."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def default(num_classes: int | None) -> keras.losses.Loss:
+    """Cross-entropy of logits for classes, mean squared error for regression (`None`)."""
+    if num_classes is None:
+        return keras.losses.MeanSquaredError()
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def takes_one_hot(loss) -> bool:
+    """Whether a loss over classes compares the outputs with one-hot targets, not with labels.
+
+    True of Keras' own losses other than the sparse ones; a loss from elsewhere gets the labels.
+    """
+    return type(loss).__module__.startswith("keras.") and not type(loss).__name__.startswith(
+        "Sparse"
+    )
+
+
+def expects_logits(loss) -> bool | None:
+    """Whether a categorical cross-entropy expects logits; None for any other loss."""
+    loss = keras.losses.get(loss)
+    name = getattr(loss, "__name__", type(loss).__name__).replace("_", "").lower()
+    if "categorical" not in name or "entropy" not in name:
+        return None
+    return bool(getattr(loss, "from_logits", False))
+
+
+def check_outputs(loss, outputs) -> None:
+    """Nothing, if the outputs of a network are what a categorical cross-entropy expects.
+
+    Args:
+        loss: a Keras loss, its name, or anything else (then nothing is checked).
+        outputs: `[batch, num_classes]`. Rows of numbers in [0, 1] that sum to 1 are probabilities.
+
+    Raises:
+        ValueError: probabilities for a loss on logits, or the reverse; names the fix.
+    """
+    if not isinstance(loss, str | keras.losses.Loss) and not callable(loss):
+        return
+    logits = expects_logits(loss)
+    if logits is None or len(outputs.shape) < 2 or outputs.shape[-1] < 2:
+        return
+    rows = np.asarray(tf.cast(outputs, tf.float32))
+    probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1, atol=1e-2)
+    if probabilities and logits:
+        raise ValueError(
+            "The network ends in probabilities (softmax), but the loss expects logits "
+            "(from_logits=True). Remove the softmax from the last layer, or set "
+            "from_logits=False in the loss."
+        )
+    if not probabilities and not logits:
+        raise ValueError(
+            "The network's outputs are not probabilities, but the loss expects them "
+            "(from_logits=False). Set from_logits=True in the loss, or end the network in softmax."
+        )
+
+
+def first_inputs(x):
+    """The first batch of inputs of what `fit` was given, or None where it can only be read once."""
+    if isinstance(x, tf.data.Dataset):
+        x = next(iter(x))
+        return x[0] if isinstance(x, tuple) else x
+    if isinstance(x, keras.utils.PyDataset):
+        return x[0][0]
+    if isinstance(x, np.ndarray | tf.Tensor):
+        return tf.convert_to_tensor(x[:32])
+    return None

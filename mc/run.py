@@ -1,0 +1,83 @@
+"""The command line: `python -m mc.run stage=... key=value ...`, composed by Hydra from conf/."""
+
+import difflib
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from mc import config
+
+HERE = Path(__file__).parent
+# A wheel has the configuration inside the package, a checkout beside it.
+CONF = next(p for p in (HERE / "conf", HERE.parent / "conf") if (p / "config.yaml").exists())
+
+
+def _folder(*, _root_) -> str:
+    """Check the configuration, then name the run's folder; nothing is made before."""
+    job = OmegaConf.masked_copy(_root_, [k for k in _root_ if k != "hydra"])
+    config.check(job)
+    config.check_made(job, list(_root_.hydra.overrides.task))
+    return str(config.folder(job))
+
+
+OmegaConf.register_new_resolver("mc.folder", _folder)
+OmegaConf.register_new_resolver(
+    "mc.subfolder", lambda *, _root_: str(Path(*Path(_folder(_root_=_root_)).parts[-2:]))
+)
+ConfigStore.instance().store("schema", config.Config)
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def _run(cfg: DictConfig) -> None:
+    from mc import stages
+
+    stages.import_tensorflow()
+    stages.execute(cfg)
+
+
+def main() -> None:
+    """Run the command line; a mistake gives one message and exit status 1, and no traceback."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors to us
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *sys.argv[1:]])}")
+    except EXPECTED as error:
+        if wants_traceback:
+            raise
+        sys.exit(f"Error: {_message(error)}")
+
+
+EXPECTED = (HydraException, OmegaConfBaseException, ValueError, TypeError, OSError, ArithmeticError)
+
+
+def _message(error: BaseException) -> str:
+    """What is wrong, in the words of whoever found it, and which key it is about."""
+    wrapped = HydraException | OmegaConfBaseException
+    inner = error
+    while isinstance(inner, wrapped) and (inner.__cause__ or inner.__context__):
+        inner = inner.__cause__ or inner.__context__
+    if isinstance(inner, ValueError | OSError) and "resolving interpolation" in str(error):
+        return str(inner)  # a check of ours, which OmegaConf only passed on
+    while isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
+        error = error.__cause__
+    key = getattr(error, "full_key", None)
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and key:
+        near = difflib.get_close_matches(key, config.Config.__dataclass_fields__, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "--cfg job shows the known keys."
+        return f"Unknown key {key}. {hint}"
+    text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
+    return f"{key}: {text}" if key else text or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The stages: one file each, with `run(cfg, folder, tracker) -> flat dict of metrics`.
+
+`execute` gives a stage what all of them need: its folder and lock, `run.log`, the seed, and the
+tracker; and marks the run as done.
+"""
+
+import importlib
+import logging
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from mc import config, store, tracking
+
+log = logging.getLogger(__name__)
+
+
+def execute(cfg: DictConfig) -> dict:
+    """The summary of the run of `cfg`: of a finished one as it is, else after running its stage."""
+    folder = config.folder(cfg)
+    if cfg.stage == "figures":
+        return _stage("figures").run(cfg, folder)
+    with store.lock(folder):
+        if cfg.force and (aside := store.set_aside(folder)):
+            log.info("force=true: the earlier run is now %s", aside)
+        summary = store.summary(folder)
+        if summary is not None:
+            log.info("Finished before (force=true runs it again):")
+        else:
+            summary = _run(cfg, folder)
+        show(summary, cfg.stage, folder)
+    return summary
+
+
+def _run(cfg: DictConfig, folder: Path) -> dict:
+    environment = store.begin(
+        folder,
+        OmegaConf.to_yaml(cfg, resolve=True),
+        _environment() | {"wandb_id": tracking.new_id()},
+    )
+    with store.logging_to(folder):
+        tracker = tracking.start(
+            mode=cfg.wandb.mode,
+            folder=folder,
+            run_id=environment["wandb_id"],
+            project=cfg.wandb.project,
+            entity=cfg.wandb.entity,
+            tags=list(cfg.wandb.tags),
+            group=cfg.wandb.group,
+            job_type=cfg.stage,
+            name=folder.name,
+            config=OmegaConf.to_container(cfg, resolve=True),
+        )
+        exit_code = 1
+        try:
+            _prepare_keras(cfg)
+            log.info("stage=%s works in %s", cfg.stage, folder)
+            summary = _stage(cfg.stage).run(cfg, folder, tracker)
+            tracker.summary(summary)
+            store.finish(folder, summary, environment)
+            exit_code = 0
+        finally:
+            tracker.finish(exit_code)
+            if tracker.sync_command:
+                log.info("To upload to Weights & Biases: %s", tracker.sync_command)
+    return summary
+
+
+def _stage(name: str):
+    return importlib.import_module(f"mc.stages.{name}")
+
+
+def _prepare_keras(cfg: DictConfig) -> None:
+    import keras
+
+    keras.backend.clear_session()  # earlier runs of this process leave nothing behind
+    keras.config.set_dtype_policy(cfg.precision)
+    keras.utils.set_random_seed(cfg.seed)
+
+
+def _environment() -> dict:
+    """What a result may depend on and the configuration does not say."""
+    import tensorflow as tf
+
+    packages = ("mc", "tensorflow", "keras", "numpy", "hydra-core", "wandb", "tensorflow-datasets")
+    commit = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "command": sys.argv,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "devices": [d.name for d in tf.config.list_physical_devices()],
+        "host": platform.node(),
+        "git_commit": commit.stdout.strip() or None,
+    }
+
+
+# What the table at the end of a stage shows of its summary, which holds much more.
+METRICS = ("loss", "error", "mse", "length_ratio")
+STATISTICS = ("start", "end", "max", "integral", "barrier_max")
+
+
+def show(summary: dict, stage: str, folder: Path) -> None:
+    """Log a short table of a summary, and where it lies."""
+    single, along = [], {}
+    for key, value in summary.items():
+        name, _, last = key.rpartition("/")
+        if last in METRICS:
+            single.append(f"  {key:<24} {value:.4g}")
+        elif name.rpartition("/")[2] in METRICS and last in STATISTICS:
+            along.setdefault(name, {})[last] = value
+    lines = [f"{stage}: {folder}", *single]
+    if along:
+        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in STATISTICS))
+    for name, row in along.items():
+        cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in STATISTICS)
+        lines.append(f"  {name:<24}" + "".join(cells))
+    log.info("\n".join(lines))
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without the lines that it prints on machines without a GPU."""
+    if Path("/dev/nvidia0").exists():  # there, what it says of GPUs matters
+        import tensorflow  # noqa: F401
+
+        return
+    # TensorFlow's C++ writes to the file descriptor, before any setting could reach it.
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)

@@ -1,0 +1,19 @@
+"""stage=all: the base networks, the curve and its evaluation in turn; what is done is skipped."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from mc import config
+from mc.stages import execute
+
+
+def run(cfg: DictConfig, folder: Path, tracker) -> dict:
+    """The summaries joined: `base_<seed>/...`, `training/...` of the curve, and eval's names."""
+    summary = {}
+    for seed in dict.fromkeys(e for e in cfg.endpoints if isinstance(e, int)):
+        base = execute(config.variant(cfg, stage="base", seed=seed))
+        summary |= {f"base_{seed}/{key}": value for key, value in base.items()}
+    trained = execute(config.variant(cfg, stage="curve"))
+    summary |= {f"training/{key}": value for key, value in trained.items()}
+    return summary | execute(config.variant(cfg, stage="eval"))

@@ -1,0 +1,83 @@
+"""stage=base: train one network from its initial weights, the curve of a single point."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from mc import evaluation, store, training
+from mc.curve_model import CurveModel
+from mc.curves import Point
+from mc.stages import parts
+from mc.weights import pack
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig, folder: Path, tracker) -> dict:
+    """Metrics of the trained network on every split, with the moving averages training left."""
+    data = parts.load_data(cfg)
+    network = parts.build_network(cfg, data)
+    whole = can_be_saved(network)
+    start = pack(network)[None]
+    model = CurveModel(network, Point(), start, weight_decay=cfg.train.base.weight_decay)
+    training.train(
+        model,
+        data.train,
+        valid=data.valid,
+        **parts.training_arguments(cfg, cfg.train.base, data),
+        **keep(folder, tracker, f"base {cfg.seed}"),
+    )
+    model.network_at(0, into=network)
+    store.save_network(folder, network, whole)
+    return metrics_of(model, cfg, data)
+
+
+def keep(folder: Path, tracker, label: str) -> dict:
+    """Arguments of `training.train` that continue from the folder, and save there every epoch."""
+
+    def after_epoch(history, snapshot):
+        store.save_table(folder, "history", pd.DataFrame(history))
+        store.save_checkpoint(folder, snapshot)
+        tracker.history(history[-1])
+
+    snapshot = store.load_checkpoint(folder)
+    if snapshot is not None:
+        log.info("Continuing from the last saved epoch.")
+    return {"snapshot": snapshot, "after_epoch": after_epoch, "label": label}
+
+
+def metrics_of(model: CurveModel, cfg: DictConfig, data) -> dict:
+    """`<split>/<metric>` of a single network, on clean data."""
+    state = [s.numpy() for s in model.state]
+    splits = {"train": data.train_clean, "valid": data.valid, "test": data.test}
+    summary = {}
+    for name, split in splits.items():
+        if split is None:
+            continue
+        values = evaluation.metrics_at(
+            model.network,
+            model.points,
+            [[1.0]],
+            state,
+            {},
+            split.batches(cfg.eval.batch_size),
+            loss=model.loss,
+            weight_decay=model.weight_decay,
+            num_classes=data.num_classes,
+        )
+        summary |= {f"{name}/{metric}": float(value[0]) for metric, value in values.items()}
+    return summary
+
+
+def can_be_saved(network) -> bool:
+    """Whether Keras can write the model as a whole, found out before hours of training."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            network.save(Path(scratch) / "model.keras")
+        except Exception as error:  # whatever a model's get_config raises
+            log.warning("model.keras will not be written, only its weights: %s", error)
+            return False
+    return True

@@ -1,0 +1,44 @@
+"""stage=curve: train the curve between two endpoint networks."""
+
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from mc import config, connecting, store, training
+from mc.stages import parts
+from mc.stages.base import keep
+
+
+def run(cfg: DictConfig, folder: Path, tracker) -> dict:
+    """Loss and metrics of the last epoch, each averaged over t, and the curve in `curve.npz`."""
+    data = parts.load_data(cfg)
+    start, end = (parts.load_endpoint(cfg, e, data) for e in cfg.endpoints)
+    settings = cfg.train.curve
+    curve = connecting.connect(
+        start,
+        end,
+        parts.call(cfg.curve, "curve"),
+        init=settings.init,
+        fix_start=settings.fix_start,
+        fix_end=settings.fix_end,
+        weight_decay=settings.weight_decay,
+        seed=cfg.seed,
+    )
+    history = training.train(
+        curve,
+        data.train,
+        # With BatchNorm, no one t has statistics of its own before evaluation.
+        valid=None if curve.network.batchnorm else data.valid,
+        **parts.training_arguments(cfg, settings, data),
+        **keep(folder, tracker, "curve"),
+    )
+    with store.replacing(folder / "curve.npz") as unfinished:
+        curve.save(unfinished, endpoints=[where(cfg, e, folder) for e in cfg.endpoints])
+    return {k: v for k, v in history[-1].items() if "/" in k}
+
+
+def where(cfg: DictConfig, endpoint, folder: Path) -> str:
+    """An endpoint's folder (or its file), as seen from the curve's."""
+    target = Path(endpoint) if isinstance(endpoint, str) else config.base_folder(cfg, endpoint)
+    return os.path.relpath(target, folder)

@@ -1,0 +1,156 @@
+"""From configuration to objects: data, network, loss, optimizer, and the endpoint networks."""
+
+import inspect
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import hydra
+import keras
+import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from mc import config, losses
+from mc.datasets import Data, make_data
+
+log = logging.getLogger(__name__)
+
+SMOKE_EXAMPLES = 256
+SMOKE_EPOCHS = 2
+SMOKE_POINTS = 5
+
+
+def load_data(cfg: DictConfig) -> Data:
+    """The dataset, its targets as the loss takes them; a few examples of it if `smoke`."""
+    raw = call(cfg.dataset, "dataset", leave_out=("valid_size",))
+    data = make_data(raw, OmegaConf.select(cfg, "dataset.valid_size") or 0)
+    if cfg.smoke:
+        data = data.head(SMOKE_EXAMPLES)
+    if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
+        data = one_hot(data)
+    return data
+
+
+def one_hot(data: Data) -> Data:
+    """The same data with labels `[n]` as one-hot targets `[n, num_classes]`."""
+
+    def split(old):
+        if old is None or old.y.ndim > 1:
+            return old
+        return replace(old, y=np.eye(data.num_classes, dtype=np.float32)[old.y])
+
+    names = ("train", "train_clean", "valid", "test")
+    return replace(data, **{name: split(getattr(data, name)) for name in names})
+
+
+def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
+    """The loss named by `loss._target_`, or the task's own."""
+    if cfg.loss._target_ is None:
+        return losses.default(data.num_classes)
+    return call(cfg.loss, "loss")
+
+
+def build_network(cfg: DictConfig, data: Data) -> keras.Model:
+    """The model of the configuration for the shape and classes of the data.
+
+    Raises:
+        TypeError: the callable returns something else than a Keras model.
+    """
+    shape = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    network = call(cfg.model, "model", **shape)
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"model._target_={cfg.model._target_} must return a keras.Model; received {network!r}."
+        )
+    if not network.built:
+        network(np.zeros((1, *data.input_shape), np.float32))
+    return network
+
+
+def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
+    """A trained network: a base run's by its seed, or a saved Keras model by its path.
+
+    Raises:
+        ValueError: the file is damaged or not a model's, or does not fit the data.
+    """
+    if isinstance(endpoint, str):
+        path = Path(endpoint)
+        network = _read(path, lambda: keras.models.load_model(path), "save the model again")
+        shape = tuple(network.input_shape[1:])
+        fits = len(shape) == len(data.input_shape) and all(
+            a in (None, b) for a, b in zip(shape, data.input_shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"endpoints: the model {endpoint} takes inputs of shape {shape}, but the dataset "
+                f"has {data.input_shape}. Choose the dataset that it was trained on."
+            )
+        return network
+    path = config.base_folder(cfg, endpoint) / "model.weights.h5"
+    network = build_network(cfg, data)
+    again = f"make it again with stage=base seed={endpoint} force=true"
+    _read(path, lambda: network.load_weights(path), again)
+    return network
+
+
+def _read(path: Path, load, remedy: str):
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model at {path}: {remedy}.")
+    try:
+        return load()
+    except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
+        raise ValueError(f"The model {path} cannot be read ({error}): {remedy}.") from error
+
+
+def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict:
+    """What `training.train` takes from the configuration; `section`: train.base or train.curve."""
+    return {
+        "optimizer": call(cfg.optimizer, "optimizer", learning_rate=section.learning_rate),
+        "loss": make_loss(cfg, data),
+        "metrics": ["mse"] if data.num_classes is None else ["accuracy"],
+        "epochs": min(section.epochs, SMOKE_EPOCHS) if cfg.smoke else section.epochs,
+        "batch_size": section.batch_size,
+        "learning_rate": section.learning_rate,
+        "schedule": section.schedule,
+        "seed": cfg.seed,
+    }
+
+
+def call(group: DictConfig, name: str, leave_out=(), **offered):
+    """The result of a group's `_target_`, called with the group's keys and what it names of offers.
+
+    A callable set over an option of the group (`model._target_=my.net`) gets those of the option's
+    keys that it names; the others belong to the option's own callable and are left out, which is
+    logged. A key typed on the command line must be one that the callable takes.
+
+    Raises:
+        ValueError: the callable cannot be found, or does not take a key.
+    """
+    arguments = OmegaConf.to_container(group, resolve=True)
+    target = arguments.pop("_target_")
+    try:
+        function = hydra.utils.get_object(target)
+    except Exception as error:
+        raise ValueError(f"{name}._target_={target} cannot be imported: {error}") from error
+    parameters = inspect.signature(function).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known = [p for p in parameters if p not in ("self", "args", "kwargs")]
+    for key in [k for k in arguments if k in leave_out]:
+        del arguments[key]
+    for key in [k for k in arguments if k not in parameters and not open_ended]:
+        if target.startswith("mc.") or key in _typed(name):
+            raise ValueError(
+                f"{name}.{key} is not an argument of {target}. Known: {', '.join(known)}."
+            )
+        log.warning("%s.%s is left out: %s does not take it.", name, key, target)
+        del arguments[key]
+    named = {k: v for k, v in offered.items() if k in parameters and k not in arguments}
+    return function(**arguments, **named)
+
+
+def _typed(group: str) -> set[str]:
+    if not HydraConfig.initialized():
+        return set()
+    keys = [o.lstrip("+~").partition("=")[0] for o in HydraConfig.get().overrides.task]
+    return {k.removeprefix(f"{group}.") for k in keys if k.startswith(f"{group}.")}

@@ -1,0 +1,228 @@
+"""The output folders: the only room that writes results, and knows where they are."""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint(settings) -> str:
+    """SHA-256 of the canonical JSON of settings, null values left out."""
+    canonical = json.dumps(_without_null(settings), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def file_fingerprint(path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_name(label: str, settings) -> str:
+    """`<label>-<hash8>`, the label reduced to letters, digits, dots, dashes and underscores."""
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', label)}-{fingerprint(settings)[:8]}"
+
+
+def summary(folder) -> dict | None:
+    """The summary of a finished run, or None: it is written last and marks the run as done.
+
+    Raises:
+        ValueError: `summary.json` cannot be read.
+    """
+    path = Path(folder) / "summary.json"
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
+
+
+def set_aside(folder) -> Path | None:
+    """Rename a run's folder to the first free `<folder>.old-<n>`; None if there is no result."""
+    folder = Path(folder)
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    n = 1
+    while (target := folder.with_name(f"{folder.name}.old-{n}")).exists():
+        n += 1
+    folder.rename(target)
+    return target
+
+
+@contextmanager
+def lock(folder):
+    """One process at a time works on a run; others wait, and say so.
+
+    The lock lies beside the folders, so that a folder can be set aside, and ends with its process.
+    """
+    folder = Path(folder)
+    path = folder.parent.parent / ".locks" / f"{folder.parent.name}-{folder.name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(path)
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        log.info("Another process works on %s: waiting for it.", folder)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextmanager
+def logging_to(folder):
+    """Everything logged meanwhile also goes to `run.log`."""
+    handler = logging.FileHandler(Path(folder) / "run.log", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def begin(folder, config_yaml: str, environment: dict) -> dict:
+    """Make a run's folder; returns its environment, that of an earlier attempt continued.
+
+    Writes `config.yaml` and `environment.json`; an earlier attempt's `wandb_id` and `started` stay.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "config.yaml", config_yaml)
+    path = folder / "environment.json"
+    if path.exists():
+        earlier = json.loads(path.read_text())
+        environment |= {k: earlier[k] for k in ("wandb_id", "started") if k in earlier}
+    environment.setdefault("started", now())
+    write_atomically(path, _json(environment))
+    return environment
+
+
+def finish(folder, summary: dict, environment: dict) -> None:
+    """Mark a run as done: remove its training state, and write `summary.json` last."""
+    folder = Path(folder)
+    write_atomically(folder / "environment.json", _json(environment | {"finished": now()}))
+    (folder / "checkpoint.npz").unlink(missing_ok=True)
+    write_atomically(folder / "summary.json", _json(summary))
+
+
+def save_checkpoint(folder, arrays: dict) -> None:
+    """The training state, as `checkpoint.npz`; the one before stays until this one is whole."""
+    import numpy as np
+
+    with replacing(Path(folder) / "checkpoint.npz") as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_checkpoint(folder) -> dict | None:
+    """The training state that `save_checkpoint` wrote, or None if there is none.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    import numpy as np
+
+    path = Path(folder) / "checkpoint.npz"
+    if not path.exists():
+        return None
+    try:
+        with open(path, "rb") as opened, np.load(opened) as file:
+            return dict(file)
+    except Exception as error:  # zipfile, zlib, OS and NumPy errors all mean a damaged file
+        raise ValueError(
+            f"{path} is damaged ({error}); remove it to train from the start."
+        ) from error
+
+
+def save_table(folder, name: str, table) -> None:
+    """A pandas table as `<name>.csv`, every float with all its digits."""
+    write_atomically(Path(folder) / f"{name}.csv", table.to_csv(index=False))
+
+
+def save_arrays(folder, name: str, arrays: dict) -> None:
+    """Named arrays as `<name>.npz`."""
+    import numpy as np
+
+    with replacing(Path(folder) / f"{name}.npz") as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def save_figures(folder, figures: dict) -> dict[str, Path]:
+    """Figures as `figures/<name>.png` and `.pdf`; returns the path of each PNG."""
+    (Path(folder) / "figures").mkdir(exist_ok=True)
+    paths = {}
+    for name, figure in figures.items():
+        paths[name] = Path(folder) / "figures" / f"{name}.png"
+        # No dates inside, so that the same data gives the same file.
+        figure.savefig(paths[name], dpi=200, metadata={"Software": None})
+        figure.savefig(paths[name].with_suffix(".pdf"), metadata={"CreationDate": None})
+    return paths
+
+
+def save_network(folder, network, whole: bool) -> None:
+    """A Keras model as `model.weights.h5`, and as `model.keras` too if `whole`."""
+    for name, save in (("model.weights.h5", network.save_weights), ("model.keras", network.save)):
+        if name == "model.keras" and not whole:
+            continue
+        # Keras looks at the ending of the name.
+        with replacing(Path(folder) / name, prefix=".unfinished-") as unfinished:
+            save(unfinished)
+
+
+@contextmanager
+def replacing(path: Path, prefix: str = "."):
+    """A name to write to; the file takes its place at `path` once it is whole."""
+    unfinished = path.with_name(f"{prefix}{os.getpid()}-{path.name}")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_atomically(path, text: str) -> None:
+    """Write a text file that is at every moment either the old one or the new one."""
+    with replacing(Path(path)) as unfinished, open(unfinished, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def remove_if_empty(folder) -> None:
+    """Remove a run's folder that holds nothing; any other stays."""
+    folder = Path(folder)
+    if folder.is_dir() and not any(folder.iterdir()):
+        shutil.rmtree(folder)
+
+
+def _without_null(value):
+    if isinstance(value, dict):
+        return {k: _without_null(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_null(v) for v in value]
+    return value
+
+
+def _json(value: dict) -> str:
+    return json.dumps(value, indent=2) + "\n"

@@ -1,0 +1,121 @@
+"""Training of a curve (or of a single network, the curve `Point()`): Keras' `fit` and callbacks."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from mc import schedules
+from mc.curve_model import CurveModel
+from mc.progress import Progress
+
+
+def train(
+    curve: CurveModel,
+    data,
+    *,
+    optimizer,
+    loss,
+    metrics,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    schedule: str,
+    seed: int,
+    valid=None,
+    snapshot: dict | None = None,
+    after_epoch: Callable[[list[dict], dict], None] | None = None,
+    label: str = "training",
+) -> list[dict]:
+    """The history of a training run: one row an epoch, after training the curve in place.
+
+    Args:
+        curve: the curve to train.
+        data: a `datasets.Split`; its examples are shuffled by (seed, epoch).
+        optimizer, loss, metrics: as in `keras.Model.compile`.
+        epochs, batch_size: how long.
+        learning_rate, schedule: the rate of epoch e is learning_rate * factor(schedule, e, epochs).
+        seed: seeds the order of the examples.
+        valid: a `datasets.Split` to evaluate after every epoch; for networks without BatchNorm.
+        snapshot: what `after_epoch` was given last, to continue from there.
+        after_epoch: called with all history rows so far and a snapshot: a dict of arrays that holds
+            everything that the rest of the training depends on.
+        label: what progress is shown as.
+
+    Raises:
+        FloatingPointError: the loss became NaN or infinite; names the epoch.
+        ValueError: the snapshot is of another run.
+    """
+    curve.compile(optimizer=optimizer, loss=loss, metrics=metrics)
+    curve.optimizer.build(curve.trainable_variables)
+    history = _restore(curve, snapshot) if snapshot else []
+    done = len(history)
+    if done < epochs:
+        steps = data.steps(batch_size)
+        curve.fit(
+            data.epochs(batch_size, seed, first=done, last=epochs),
+            initial_epoch=done,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            validation_data=valid.batches(batch_size) if valid else None,
+            callbacks=[
+                keras.callbacks.LearningRateScheduler(
+                    lambda e, _: learning_rate * schedules.factor(schedule, e + 1, epochs)
+                ),
+                AfterEpoch(history, after_epoch, Progress(epochs, label, done)),
+            ],
+            shuffle=False,  # the data shuffle themselves
+            verbose=0,
+        )
+    return history
+
+
+class AfterEpoch(keras.callbacks.Callback):
+    """Adds a row to the history after every epoch, shows it, and hands it on with a snapshot."""
+
+    def __init__(self, history: list[dict], after_epoch, progress: Progress):
+        super().__init__()
+        self.history, self.after_epoch, self.progress = history, after_epoch, progress
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stops at a loss that is not finite, before anything is handed on."""
+        logs = dict(logs)
+        row = {"epoch": epoch + 1, "learning_rate": float(logs.pop("learning_rate"))}
+        for key, value in logs.items():
+            split, name = ("valid", key[4:]) if key.startswith("val_") else ("train", key)
+            row[f"{split}/{name}"] = float(value)
+        if not np.isfinite(row["train/loss"]):
+            raise FloatingPointError(
+                f"The loss became {row['train/loss']} in epoch {epoch + 1}. "
+                "Try a smaller learning rate."
+            )
+        self.history.append(row)
+        self.progress.step(f"loss {row['train/loss']:.4g}")
+        if self.after_epoch:
+            self.after_epoch(self.history, _snapshot(self.model, self.history))
+
+    def on_train_end(self, logs=None):
+        """Closes the progress shown."""
+        self.progress.close()
+
+
+def _snapshot(curve: CurveModel, history: list[dict]) -> dict:
+    variables = [*curve.points, *curve.state, *curve.optimizer.variables]
+    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(variables)}
+    columns = {f"history:{key}": np.array([row[key] for row in history]) for key in history[0]}
+    return arrays | columns
+
+
+def _restore(curve: CurveModel, snapshot: dict) -> list[dict]:
+    variables = [*curve.points, *curve.state, *curve.optimizer.variables]
+    arrays = [snapshot.get(f"variable_{i}") for i in range(len(variables))]
+    for variable, array in zip(variables, arrays, strict=True):
+        if array is None or array.shape != tuple(variable.shape):
+            raise ValueError("The saved training state does not fit this run's variables.")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+    columns = {k.split(":", 1)[1]: v for k, v in snapshot.items() if k.startswith("history:")}
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    return [{k: v.item() for k, v in row.items()} for row in rows]

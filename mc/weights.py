@@ -1,0 +1,193 @@
+"""A Keras model as a pure function of its flat weight vector w and its state."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class FlatNetwork:
+    """A plain Keras model, called with a weight vector from outside; its variables never change.
+
+    `w: [P] float32` holds the trainable weights in the model's own variable order, each flattened
+    in C order. `state` is a list with one tensor for every variable that is not trained, in the
+    order of `model.non_trainable_variables`.
+
+    A frozen dataclass on purpose: Keras tracks layers and models set as attributes of a model, and
+    would add this model's weights to those of the curve that holds it.
+
+    Raises:
+        TypeError: `model` is not a Keras model.
+        ValueError: the model is not built, or has no trainable weights.
+    """
+
+    model: keras.Model
+
+    def __post_init__(self):
+        if not isinstance(self.model, keras.Model):
+            raise TypeError(f"A network must be a keras.Model; received {type(self.model)}.")
+        if not self.model.built:
+            raise ValueError(
+                f"The network {self.model.name!r} has no weights yet: call it once on a batch, "
+                "or give its first layer an input shape."
+            )
+        if not self.model.trainable_variables:
+            raise ValueError(f"The network {self.model.name!r} has no trainable weights.")
+
+    @cached_property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shape of each trainable weight."""
+        return [tuple(v.shape) for v in self.model.trainable_variables]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Number of elements of each trainable weight; they add up to P."""
+        return [int(np.prod(shape)) for shape in self.shapes]
+
+    @property
+    def size(self) -> int:
+        """P, the length of the flat weight vector."""
+        return sum(self.sizes)
+
+    @property
+    def paths(self) -> list[str]:
+        """The Keras path of each trainable weight, such as `cnn/dense/kernel`."""
+        return [v.path for v in self.model.trainable_variables]
+
+    @cached_property
+    def batchnorm(self) -> dict[int, float]:
+        """Position in `state` of every trainable BatchNorm's moving statistic -> its momentum."""
+        momentum = {}
+        # The public `layers` stops at the first level; statistics can lie in nested layers.
+        for layer in self.model._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+                momentum[id(layer.moving_mean)] = layer.momentum
+                momentum[id(layer.moving_variance)] = layer.momentum
+        variables = self.model.non_trainable_variables
+        return {i: momentum[id(v)] for i, v in enumerate(variables) if id(v) in momentum}
+
+    def state(self) -> list[np.ndarray]:
+        """The model's own state: one array for every variable that is not trained."""
+        return [v.numpy() for v in self.model.non_trainable_variables]
+
+    def unpack(self, w) -> list[tf.Tensor]:
+        """The trainable weights in their own shapes and types; `w: [P]`."""
+        parts = tf.split(w, self.sizes)
+        return [
+            tf.cast(tf.reshape(part, v.shape), v.dtype)
+            for part, v in zip(parts, self.model.trainable_variables, strict=True)
+        ]
+
+    def __call__(self, w, state, x, training: bool):
+        """Outputs, the state after the call, and the model's own regularisation losses.
+
+        `w: [P]`, `state`: list of tensors, `x: [batch, ...]` -> `(outputs, state, losses)`.
+        """
+        model = self.model
+        values = [*self.unpack(w), *state]
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        with keras.StatelessScope(
+            list(zip(variables, values, strict=True)), collect_losses=True
+        ) as scope:
+            # As keras.Model.stateless_call, but through __call__, which serves models whose `call`
+            # has no `training` argument too.
+            mode = {"training": training} if model._call_has_training_arg else {}
+            outputs = model(x, **mode)
+            losses = model.losses
+        return outputs, [scope.get_current_value(v) for v in variables[len(self.sizes) :]], losses
+
+    def assign(self, w, state) -> None:
+        """Write a weight vector `w: [P]` and a state into the model's own variables."""
+        for variable, value in zip(self.model.trainable_variables, self.unpack(w), strict=True):
+            variable.assign(value)
+        for variable, value in zip(self.model.non_trainable_variables, state, strict=True):
+            variable.assign(value)
+
+
+def pack(network: keras.Model) -> np.ndarray:
+    """The flat weight vector of a network; `[P] float32`, in its own variable order."""
+    variables = FlatNetwork(network).model.trainable_variables
+    arrays = [np.ravel(v.numpy()) for v in variables]
+    return np.concatenate(arrays).astype(np.float32)
+
+
+def unpack(network: keras.Model, w) -> list[np.ndarray]:
+    """The arrays that `w: [P]` holds, in the order and shapes of `network.trainable_variables`.
+
+    Raises:
+        ValueError: `w` does not have P elements.
+    """
+    flat = FlatNetwork(network)
+    w = np.asarray(w, np.float32)
+    if w.shape != (flat.size,):
+        raise ValueError(f"w must have shape ({flat.size},) for this network; received {w.shape}.")
+    parts = np.split(w, np.cumsum(flat.sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, flat.shapes, strict=True)]
+
+
+def copy(network: keras.Model) -> keras.Model:
+    """A new model of the same architecture, with weights of its own from its initialisers.
+
+    Raises:
+        ValueError: Keras cannot rebuild the model from its configuration.
+    """
+    try:
+        # Own configuration, so Lambda layers are no danger here.
+        clone = keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(network), safe_mode=False
+        )
+        if not clone.built:
+            raise TypeError("its configuration does not say the shape of its input")
+    except Exception as error:  # Keras raises many kinds here
+        raise ValueError(
+            f"Keras cannot copy the network {network.name!r} ({error}). Pass into=, a second "
+            "instance to write into, or give its class get_config and get_build_config."
+        ) from error
+    check_same_architecture(network, clone)
+    return clone
+
+
+def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
+    """Nothing, if two networks have the same weights by shape and equal constants.
+
+    Weights are compared by their position in the model, since Keras numbers layer names anew in
+    every instance. BatchNorm statistics and generator states may differ; every other untrained
+    variable must be equal, since one value of it serves the whole curve.
+
+    Raises:
+        ValueError: names the first variable that differs, and both shapes.
+    """
+    for kind in ("trainable_variables", "non_trainable_variables"):
+        ours, theirs = getattr(a, kind), getattr(b, kind)
+        for v, u in zip(ours, theirs, strict=False):  # a difference in number is reported below
+            if tuple(v.shape) != tuple(u.shape):
+                raise ValueError(
+                    "The endpoints have different architectures: the first difference is "
+                    f"{v.path} with shape {tuple(v.shape)} against {u.path} with shape "
+                    f"{tuple(u.shape)}."
+                )
+        if len(ours) != len(theirs):
+            longer = max(ours, theirs, key=len)
+            extra = longer[min(len(ours), len(theirs))]
+            raise ValueError(
+                f"The endpoints have different architectures: {len(ours)} against {len(theirs)} "
+                f"{kind.replace('_', ' ')}; only one has {extra.path} {tuple(extra.shape)}."
+            )
+    free = FlatNetwork(a).batchnorm
+    pairs = zip(a.non_trainable_variables, b.non_trainable_variables, strict=True)
+    for i, (v, u) in enumerate(pairs):
+        if i in free or is_generator_state(v):
+            continue
+        if not np.array_equal(v.numpy(), u.numpy()):
+            raise ValueError(
+                f"The untrained variable {v.path} differs between the endpoints. It is constant "
+                "along a curve, so both networks must hold the same value: copy one's to the other."
+            )
+
+
+def is_generator_state(variable) -> bool:
+    """Whether a variable is the state of a random generator, such as a Dropout layer's."""
+    return variable.name == "seed_generator_state"

@@ -1,0 +1,59 @@
+"""Small networks and data that the tests share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["WANDB_MODE"] = "disabled"
+
+import keras
+import numpy as np
+import pytest
+
+CLASSES = 3
+
+
+def build(seed, *, batchnorm=True, dropout=True, regularizer="l2"):
+    """A network with everything that makes weight space awkward."""
+    keras.utils.set_random_seed(seed)
+    layers = [keras.layers.Input((6, 6, 1)), keras.layers.Conv2D(4, 3, activation="relu")]
+    layers += [keras.layers.BatchNormalization()] * batchnorm
+    layers += [keras.layers.Flatten()]
+    layers += [keras.layers.Dropout(0.4)] * dropout
+    layers += [
+        keras.layers.Dense(8, activation="tanh", kernel_regularizer=regularizer),
+        keras.layers.Dense(CLASSES),
+    ]
+    return keras.Sequential(layers)
+
+
+def trained(seed, **options):
+    """The same after two epochs of Keras' own training, so that its statistics have moved."""
+    network = build(seed, **options)
+    network.compile("sgd", logits_loss())
+    network.fit(*arrays(seed), epochs=2, verbose=0, shuffle=False)
+    return network
+
+
+def logits_loss():
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def arrays(seed=0, n=48):
+    """Random images and labels."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 6, 6, 1)).astype("float32"), rng.integers(0, CLASSES, n)
+
+
+@pytest.fixture(scope="session")
+def networks():
+    """Two trained networks with BatchNorm and dropout; tests do not change them."""
+    return trained(1), trained(2)
+
+
+@pytest.fixture(scope="session")
+def plain_networks():
+    """Two trained networks without state."""
+    return (
+        trained(1, batchnorm=False, dropout=False),
+        trained(2, batchnorm=False, dropout=False),
+    )

@@ -1,0 +1,172 @@
+"""Figures: what they show, and that they save for print without a display."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+from mc import plots
+
+T = np.linspace(0, 1, 61)
+HILL = 0.001 + 3 * np.sin(np.pi * T) ** 4
+FLAT = 0.001 + 0.004 * np.sin(np.pi * T)
+
+
+def the_papers_figure():
+    return plots.along_t(
+        {
+            "Train loss": {"curve": (T, FLAT), "straight segment": (T, HILL)},
+            "Test error (fraction)": {
+                "curve": (T, 0.02 + 0 * T),
+                "straight segment": (T, HILL / 9),
+            },
+        }
+    )
+
+
+def a_fan(t=(0, 0.5, 1), test=None):
+    positions = np.linspace(-1, 1, 30)
+    functions = np.array([np.sin(3 * positions + k) for k in t])
+    train = np.array([-0.5, 0.0, 0.5]), np.array([1.0, 0.5, 0.0])
+    return plots.function_fan(train, test, positions, t, functions), positions, functions
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def lines_of(axes):
+    return {line.get_label(): line for line in axes.get_lines()}
+
+
+def test_along_t_draws_the_values_it_is_given():
+    figure = the_papers_figure()
+    left, right = figure.axes
+    for axes, name, values in [
+        (left, "curve", FLAT),
+        (left, "straight segment", HILL),
+        (right, "straight segment", HILL / 9),
+    ]:
+        np.testing.assert_array_equal(lines_of(axes)[name].get_xdata(), T)
+        np.testing.assert_array_equal(lines_of(axes)[name].get_ydata(), values)
+
+
+def test_along_t_labels_axes_and_has_one_legend():
+    figure = the_papers_figure()
+    assert [axes.get_xlabel() for axes in figure.axes] == ["t, position on the path"] * 2
+    assert figure.axes[0].get_ylabel() == "Train loss, log scale"
+    assert figure.axes[1].get_ylabel().startswith("Test error (fraction)")
+    assert legend_of(figure) == ["curve", "straight segment", "end networks"]
+    assert len(figure.legends) == 1
+    assert all(axes.get_legend() is None for axes in figure.axes)
+
+
+def test_a_path_looks_the_same_in_all_panels_and_unlike_any_other():
+    left, right = (lines_of(axes) for axes in the_papers_figure().axes)
+
+    def look(line):
+        return line.get_color(), line.get_linestyle(), line.get_marker()
+
+    assert look(left["curve"]) == look(right["curve"])
+    for mine, other in zip(look(left["curve"]), look(left["straight segment"]), strict=True):
+        assert mine != other  # colour, dashes and marker each tell them apart
+
+
+def test_ends_are_marked_where_they_are_known():
+    figure = plots.along_t({"Loss": {"curve": (T, FLAT)}})
+    np.testing.assert_array_equal(lines_of(figure.axes[0])["end networks"].get_xdata(), [0, 1])
+    assert 0 in lines_of(figure.axes[0])["curve"].get_markevery()
+    assert 60 in lines_of(figure.axes[0])["curve"].get_markevery()
+    figure = plots.along_t({"Loss": {"curve": ([0.5], [2.0])}})
+    assert legend_of(figure) == ["curve"]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([0.001, 3.0, 0.001], "log"),
+        ([1.0, 3.0, 1.0], "linear"),
+        ([0.0, 3.0, 0.001], "linear"),  # an error of 0 has no logarithm
+        ([-1.0, 90.0, 1.0], "linear"),
+        ([0.001, np.nan, 3.0], "log"),
+        ([np.nan, np.nan, np.nan], "linear"),
+    ],
+)
+def test_the_axis_is_logarithmic_only_where_it_can_and_should_be(values, scale):
+    (axes,) = plots.along_t({"Loss": {"curve": ([0, 0.5, 1], values)}}).axes
+    assert axes.get_yscale() == scale
+    assert axes.get_ylabel() == ("Loss, log scale" if scale == "log" else "Loss")
+
+
+def test_panels_stand_two_in_a_row():
+    panels = {f"Metric {i}": {"curve": (T, FLAT)} for i in range(3)}
+    figure = plots.along_t(panels)
+    assert [axes.get_visible() for axes in figure.axes] == [True, True, True, False]
+    assert figure.get_figwidth() == pytest.approx(6.8)
+    assert plots.along_t({"Loss": {"curve": (T, FLAT)}}).get_figwidth() == pytest.approx(3.4)
+
+
+def test_function_fan_draws_functions_and_data():
+    test = np.array([0.1, 0.2]), np.array([0.3, 0.4])
+    figure, positions, functions = a_fan(test=test)
+    axes, bar = figure.axes
+    for line, values in zip(axes.get_lines(), functions, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), positions)
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    start, middle, end = axes.get_lines()
+    assert start.get_linewidth() == end.get_linewidth() > 2 * middle.get_linewidth()
+    assert start.get_linestyle() != end.get_linestyle()
+    assert len({start.get_color(), middle.get_color(), end.get_color()}) == 3
+    np.testing.assert_allclose(axes.collections[1].get_offsets(), np.stack(test, axis=1))
+    assert legend_of(figure) == ["t = 0", "t = 1", "train data", "test data"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+    assert bar.get_ylabel() == "t, position on the path"
+    assert bar.get_ylim() == (0, 1)
+
+
+def test_function_fan_without_test_data_or_ends():
+    figure, _, functions = a_fan(t=(0.3, 0.6))
+    assert legend_of(figure) == ["train data"]
+    assert len(figure.axes[0].get_lines()) == len(functions)
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize("draw", [the_papers_figure, lambda: a_fan()[0]])
+def test_figures_save_for_print(tmp_path, draw, suffix, start):
+    before = dict(matplotlib.rcParams)
+    path = tmp_path / f"figure.{suffix}"
+    draw().savefig(path)
+    content = path.read_bytes()
+    assert content.startswith(start)
+    assert len(content) > 5000
+    assert b"/Type3" not in content  # fonts as TrueType, which publishers ask for
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_pictures_have_300_dots_an_inch_unless_asked_otherwise(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    figure = plots.along_t({"Loss": {"curve": (T, FLAT)}})
+    figure.savefig(tmp_path / "a.png")
+    figure.savefig(tmp_path / "b.png", dpi=100)
+    with image.open(tmp_path / "a.png") as fine, image.open(tmp_path / "b.png") as coarse:
+        assert (fine.width, coarse.width) == (1020, 340)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: plots.along_t({}), "at least one panel"),
+        (lambda: plots.along_t({"Loss": {}}), "one path.*Loss"),
+        (lambda: plots.along_t({"Loss": {"curve": ([0, 1], [1])}}), "'curve'.*one length"),
+        (
+            lambda: plots.function_fan(([0], [0]), None, [0, 1], [0.5], [[1]]),
+            r"functions must be \[k, m\]",
+        ),
+        (
+            lambda: plots.function_fan(([0], [0, 1]), None, [0], [0.5], [[1]]),
+            "'train data'.*one length",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
