@@ -169,7 +169,9 @@ def _step(network, points, coefficients, state, statistics, loss, num_classes):
             own_state = [own.get(i, s) for i, s in enumerate(state)]
             w = curves.mix(row, points)
             outputs, _, penalties = network(w, own_state, x, training=False)
-            value = tf.add_n([tf.cast(loss(y, outputs), tf.float32), *penalties])
+            # A loss given by name is a plain function, one value an example.
+            value = tf.reduce_mean(tf.cast(loss(y, outputs), tf.float32))
+            value = tf.add_n([value, *penalties])
             outputs = tf.cast(outputs, tf.float32)
             if num_classes is None:
                 squared = tf.reduce_mean((tf.cast(y, tf.float32) - outputs) ** 2, axis=-1)

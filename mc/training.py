@@ -59,8 +59,11 @@ def train(
             steps_per_epoch=steps,
             validation_data=valid.batches(batch_size) if valid else None,
             callbacks=[
-                keras.callbacks.LearningRateScheduler(
-                    lambda e, _: learning_rate * schedules.factor(schedule, e + 1, epochs)
+                Rate(
+                    [
+                        learning_rate * schedules.factor(schedule, e + 1, epochs)
+                        for e in range(epochs)
+                    ]
                 ),
                 AfterEpoch(history, after_epoch, Progress(epochs, label, done)),
             ],
@@ -68,6 +71,18 @@ def train(
             verbose=0,
         )
     return history
+
+
+class Rate(keras.callbacks.Callback):
+    """Sets the learning rate at the beginning of every epoch; `rates`: one an epoch."""
+
+    def __init__(self, rates: list[float]):
+        super().__init__()
+        self.rates = rates
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """The epoch's own rate."""
+        self.model.optimizer.learning_rate = self.rates[epoch]
 
 
 class AfterEpoch(keras.callbacks.Callback):
@@ -79,8 +94,8 @@ class AfterEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Stops at a loss that is not finite, before anything is handed on."""
-        logs = dict(logs)
-        row = {"epoch": epoch + 1, "learning_rate": float(logs.pop("learning_rate"))}
+        rate = float(self.model.optimizer.learning_rate.numpy())
+        row = {"epoch": epoch + 1, "learning_rate": rate}
         for key, value in logs.items():
             split, name = ("valid", key[4:]) if key.startswith("val_") else ("train", key)
             row[f"{split}/{name}"] = float(value)

@@ -1,6 +1,7 @@
 """Learning-rate factors against values worked out by hand."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +14,7 @@ def test_garipov_holds_then_falls_to_a_hundredth():
     # e/E = 0.7 is halfway down from 1 to 0.01.
     assert factors[13] == pytest.approx(0.505)
     assert factors[17:] == pytest.approx([0.01] * 3)
-    steps = [a - b for a, b in zip(factors[9:17], factors[10:18], strict=True)]
+    steps = [a - b for a, b in pairwise(factors[9:18])]
     assert steps == pytest.approx([0.99 / 8] * 8)
 
 

@@ -1,0 +1,45 @@
+"""What a loss expects of outputs and targets."""
+
+import keras
+import numpy as np
+import pytest
+
+from mc import losses
+
+LOGITS = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], "float32")
+PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(-1, keepdims=True)
+
+
+def test_probabilities_for_a_loss_on_logits_are_refused_and_the_reverse():
+    on_logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    on_probabilities = keras.losses.CategoricalCrossentropy()
+    with pytest.raises(ValueError, match="Remove the softmax"):
+        losses.check_outputs(on_logits, PROBABILITIES)
+    for loss in (on_probabilities, "sparse_categorical_crossentropy"):
+        with pytest.raises(ValueError, match="from_logits=True"):
+            losses.check_outputs(loss, LOGITS)
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.CategoricalHinge(), lambda y, p: p])
+def test_other_losses_take_any_outputs(loss):
+    losses.check_outputs(loss, LOGITS)
+    losses.check_outputs(loss, PROBABILITIES)
+    assert losses.expects_logits(loss) is None
+
+
+def test_only_losses_of_keras_that_are_not_sparse_take_one_hot():
+    assert losses.takes_one_hot(keras.losses.CategoricalCrossentropy())
+    assert losses.takes_one_hot(keras.losses.MeanSquaredError())
+    assert not losses.takes_one_hot(keras.losses.SparseCategoricalCrossentropy())
+
+    class Own(keras.losses.Loss):
+        pass
+
+    assert not losses.takes_one_hot(Own())
+
+
+def test_the_default_loss_is_the_task_s():
+    logits = losses.default(10)
+    assert isinstance(logits, keras.losses.SparseCategoricalCrossentropy)
+    assert losses.expects_logits(logits) is True
+    assert isinstance(losses.default(None), keras.losses.MeanSquaredError)

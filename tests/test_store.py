@@ -1,0 +1,143 @@
+"""Folders, fingerprints, and files that are whole or not there."""
+
+import hashlib
+import json
+import multiprocessing
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from mc import store
+
+SETTINGS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), SETTINGS))
+def test_order_of_keys_and_null_values_do_not_count(settings):
+    shuffled = dict(reversed(settings.items()))
+    assert store.fingerprint(shuffled) == store.fingerprint(settings)
+    later = {**settings, "a key added later": None, "another": {"inner": 1, "null": None}}
+    without = {**settings, "another": {"inner": 1}}
+    assert store.fingerprint(later) == store.fingerprint(without)
+
+
+@given(SETTINGS.filter(lambda s: s is not None), SETTINGS.filter(lambda s: s is not None))
+def test_different_values_have_different_fingerprints(a, b):
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    if same:
+        assert store.fingerprint({"k": a}) == store.fingerprint({"k": b})
+    elif "null" not in json.dumps([a, b]):
+        assert store.fingerprint({"k": a}) != store.fingerprint({"k": b})
+
+
+def test_fingerprint_is_sha256_of_canonical_json():
+    expected = hashlib.sha256(b'{"a":[1,2.5],"b":"x"}').hexdigest()
+    assert store.fingerprint({"b": "x", "a": [1, 2.5], "c": None}) == expected
+    assert store.folder_name("mnist cnn/1", {"b": "x", "a": [1, 2.5]}) == (
+        f"mnist_cnn_1-{expected[:8]}"
+    )
+
+
+def test_file_fingerprint_is_sha256_of_the_bytes(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert store.file_fingerprint(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_summary_marks_a_finished_run(tmp_path):
+    assert store.summary(tmp_path / "none") is None
+    environment = store.begin(tmp_path / "run", "seed: 1\n", {"wandb_id": "a"})
+    store.save_checkpoint(tmp_path / "run", {"w": np.ones(2)})
+    assert store.summary(tmp_path / "run") is None
+    store.finish(tmp_path / "run", {"test/error": 0.25}, environment)
+    assert store.summary(tmp_path / "run") == {"test/error": 0.25}
+    assert store.load_checkpoint(tmp_path / "run") is None
+    assert (tmp_path / "run/config.yaml").read_text() == "seed: 1\n"
+    saved = json.loads((tmp_path / "run/environment.json").read_text())
+    assert saved["started"] <= saved["finished"]
+
+
+def test_a_second_attempt_keeps_the_tracker_s_id_and_the_start(tmp_path):
+    first = dict(store.begin(tmp_path / "run", "", {"wandb_id": "a"}))
+    second = store.begin(tmp_path / "run", "", {"wandb_id": "b"})
+    assert second["wandb_id"] == "a"
+    assert second["started"] == first["started"]
+
+
+def test_damaged_files_say_so(tmp_path):
+    (tmp_path / "summary.json").write_text('{"a": ')
+    with pytest.raises(ValueError, match=r"damaged .* force=true"):
+        store.summary(tmp_path)
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK\x03\x04 not a whole archive")
+    with pytest.raises(ValueError, match=r"damaged .* remove it"):
+        store.load_checkpoint(tmp_path)
+
+
+def fail_half_way(path):
+    with store.replacing(path) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError
+
+
+def test_nothing_is_left_of_a_write_that_fails(tmp_path):
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(RuntimeError):
+        fail_half_way(tmp_path / "a.txt")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "before"
+
+
+def test_setting_aside_keeps_every_earlier_run(tmp_path):
+    folder = tmp_path / "run"
+    assert store.set_aside(folder) is None
+    for n in (1, 2):
+        folder.mkdir()
+        (folder / "summary.json").write_text(str(n))
+        assert store.set_aside(folder) == tmp_path / f"run.old-{n}"
+    assert (tmp_path / "run.old-1/summary.json").read_text() == "1"
+
+
+def test_tables_keep_every_digit(tmp_path):
+    table = pd.DataFrame({"t": [0.1, 1 / 3], "test/error": [1e-17, np.nan]})
+    store.save_table(tmp_path, "points", table)
+    read = pd.read_csv(tmp_path / "points.csv")
+    pd.testing.assert_frame_equal(read, table, check_exact=False, rtol=1e-15, atol=0)
+
+
+def test_figures_are_saved_for_screen_and_print_and_repeat(tmp_path):
+    figure = Figure()
+    figure.subplots().plot([0, 1], [0, 1])
+    paths = store.save_figures(tmp_path, {"line": figure})
+    assert paths == {"line": tmp_path / "figures/line.png"}
+    first = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
+    assert set(first) == {"line.png", "line.pdf"}
+    store.save_figures(tmp_path, {"line": figure})
+    assert {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()} == first
+
+
+def hold(folder, order):
+    with store.lock(folder):
+        order.append("in")
+        time.sleep(0.2)
+        order.append("out")
+
+
+def test_one_process_at_a_time_works_on_a_run(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        order = manager.list()
+        folder = tmp_path / "outputs" / "base" / "run"
+        processes = [context.Process(target=hold, args=(folder, order)) for _ in range(3)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert list(order) == ["in", "out"] * 3
