@@ -17,7 +17,7 @@ def digits() -> dict:
 
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.
     """
-    # Here, because scikit-learn takes a while to import and other data sets do not need it.
+    # Here, because these take a while to import and other data sets do not need them.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

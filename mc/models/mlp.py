@@ -23,7 +23,8 @@ def mlp(
     Raises:
         ValueError: a width that is not a whole number >= 1, or an unknown activation.
     """
-    if isinstance(widths, str | int) or not all(isinstance(w, int) and w >= 1 for w in widths):
+    listed = isinstance(widths, Sequence) and not isinstance(widths, str)
+    if not listed or not all(isinstance(w, int) and w >= 1 for w in widths):
         raise ValueError(
             f"model.widths must be a list of whole numbers >= 1, received {widths}; "
             "for instance model.widths=[64,64]"

@@ -1,0 +1,239 @@
+"""The composed configuration: every option builds, and what a result depends on."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from mc import config, run, store
+from mc.stages import parts
+
+CONF = Path(run.CONF)
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+GROUPS = {
+    g: sorted(p.stem for p in (CONF / g).glob("*.yaml"))
+    for g in ("dataset", "model", "curve", "optimizer", "experiment")
+}
+
+
+def compose(*overrides):
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("config", overrides=list(overrides))
+
+
+def test_the_defaults_pass_their_own_checks():
+    config.check(compose())
+
+
+@pytest.mark.parametrize("option", GROUPS["model"])
+def test_every_model_builds(option):
+    cfg = compose(f"model={option}")
+    config.check(cfg)
+    data = parts.load_data(cfg)
+    network = parts.build_network(cfg, data)
+    assert network(data.test.inputs(data.test.x[:2])).shape == (2, 10)
+
+
+@pytest.mark.parametrize("option", GROUPS["optimizer"])
+def test_every_optimizer_builds_with_the_stage_s_learning_rate(option):
+    cfg = compose(f"optimizer={option}", "train.curve.learning_rate=0.125")
+    config.check(cfg)
+    data = parts.load_data(cfg)
+    optimizer = parts.training_arguments(cfg, cfg.train.curve, data)["optimizer"]
+    assert float(optimizer.learning_rate.numpy()) == 0.125
+
+
+@pytest.mark.parametrize("option", GROUPS["curve"])
+def test_every_curve_builds_with_num_bends(option):
+    cfg = compose(f"curve={option}", "num_bends=3")
+    config.check(cfg)
+    assert parts.call(cfg.curve, "curve").num_points == 5
+
+
+@pytest.mark.parametrize("option", GROUPS["dataset"])
+def test_every_dataset_builds(option):
+    cfg = compose(f"dataset={option}", *(["dataset.tfds_name=mnist"] if option == "tfds" else []))
+    config.check(cfg)
+    name = OmegaConf.select(cfg, "dataset.tfds_name")
+    if name and not (SHARED / "tfds" / name).is_dir():
+        pytest.skip(f"{name} is not prepared in ../shared/data/tfds, and tests download nothing")
+    if name:
+        cfg = compose(
+            f"dataset={option}",
+            f"dataset.tfds_name={name}",
+            "dataset.valid_size=10",
+            f"dataset.data_dir={SHARED / 'tfds'}",
+            "dataset.train_split='train[:50]'",
+            "dataset.test_split='test[:20]'",
+        )
+        data = parts.load_data(cfg)
+        assert (len(data.train), len(data.valid), len(data.test)) == (40, 10, 20)
+        return
+    data = parts.load_data(cfg)
+    x, y = next(iter(data.train.batches(4)))
+    assert tuple(x.shape[1:]) == data.input_shape
+    assert len(y) == 4
+
+
+@pytest.mark.parametrize("option", GROUPS["experiment"])
+def test_every_experiment_composes(option):
+    cfg = compose(f"+experiment={option}")
+    config.check(cfg)
+    header = (CONF / "experiment" / f"{option}.yaml").read_text()
+    assert f"+experiment={option}" in header
+
+
+def test_every_key_has_a_comment_or_a_telling_name():
+    # A key of conf/config.yaml that nothing reads would be an option without effect.
+    package = "\n".join(p.read_text() for p in Path(config.__file__).parent.rglob("*.py"))
+    unread = []
+
+    def walk(node, prefix=""):
+        for key, value in node.items():
+            if OmegaConf.is_dict(value) and not prefix.startswith("dataset"):
+                walk(value, f"{prefix}{key}.")
+            elif f".{key}" not in package and f'"{key}"' not in package:
+                unread.append(prefix + key)
+
+    cfg = compose()
+    walk({k: v for k, v in cfg.items() if k not in ("dataset", "model", "curve", "optimizer")})
+    assert unread == []
+
+
+def folder(*overrides):
+    return str(config.folder(compose(*overrides)))
+
+
+def test_stages_find_one_another_by_configuration():
+    curve = compose("stage=curve", "endpoints=[3,4]")
+    assert str(config.base_folder(curve, 4)) == folder("stage=base", "seed=4")
+    evaluation = config.settings(compose("stage=eval", "endpoints=[3,4]"))
+    assert evaluation["curve"] == store.fingerprint(config.settings(curve))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "curve=polychain",
+        "num_bends=4",
+        "train.curve.epochs=3",
+        "eval.num_points=5",
+        "endpoints=[5,6]",
+    ],
+)
+def test_a_base_network_does_not_depend_on_later_stages(change):
+    assert folder("stage=base", "seed=1", change) == folder("stage=base", "seed=1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "output_dir=outputs",
+        "wandb.mode=disabled",
+        "wandb.tags=[a]",
+        "dataset=mnist dataset.data_dir=/x",
+        "force=true",
+    ],
+)
+def test_what_no_result_depends_on_does_not_count(change):
+    first, *rest = change.split()
+    same = [first] if rest else []
+    for stage in ("base", "curve", "eval"):
+        assert folder(f"stage={stage}", *change.split()) == folder(f"stage={stage}", *same)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "seed=9",
+        "precision=mixed_bfloat16",
+        "smoke=true",
+        "dataset.valid_size=100",
+        "model=mlp",
+        "optimizer=adam",
+        "optimizer.momentum=0.8",
+        "train.base.batch_size=32",
+        "train.base.epochs=3",
+        "train.base.learning_rate=0.1",
+        "train.base.schedule=cosine",
+        "train.base.weight_decay=0",
+        "loss._target_=keras.losses.CategoricalHinge",
+    ],
+)
+def test_every_setting_of_training_counts(change):
+    for stage in ("base", "curve", "eval"):
+        seeded = stage == "base" or change != "seed=9"
+        assert folder(f"stage={stage}", change) != folder(f"stage={stage}") or not seeded
+    assert folder("stage=curve", "seed=9") != folder("stage=curve")
+
+
+def test_a_data_file_counts_by_its_bytes(tmp_path):
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / f"{name}.npy").write_bytes(content)
+    a, b, c = (
+        folder("stage=base", "dataset=regression", f"dataset.path={tmp_path / n}.npy")
+        for n in "abc"
+    )
+    assert a == b != c
+
+
+def test_labels_are_readable():
+    cfg = compose("stage=curve", "dataset=mnist", "model=cnn_bn", "endpoints=[1,42]")
+    assert config.label(cfg) == "mnist-cnn_bn-1-42-bezier-bends1-seed1"
+    assert config.label(compose("stage=base", "seed=7")) == "digits-cnn-seed7"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("stage=evl", "Type for example stage=eval"),
+        ("+sead=3", "Unknown key sead. Did you mean seed"),
+        ("+train.base.epoch=3", "Did you mean train.base.epochs"),
+        ("num_bends=-1", "num_bends must be a number at least 0; received num_bends=-1"),
+        ("train.base.epochs=-3", "at least 1; received train.base.epochs=-3"),
+        ("train.base.batch_size=0", "at least 1; received train.base.batch_size=0"),
+        ("train.curve.learning_rate=0", "greater than 0"),
+        ("train.curve.weight_decay=-1", "at least 0"),
+        ("train.curve.schedule=step", "constant, cosine, garipov"),
+        ("train.curve.init=zeros", "linear, random"),
+        ("eval.num_points=1", "at least 2; received eval.num_points=1"),
+        ("eval.t=[1.5]", r"increasing positions in \[0, 1\]"),
+        ("eval.t=[0.5,0.2]", "increasing"),
+        ("eval.splits=[tset]", "train, valid, test"),
+        ("precision=float8", "float32, mixed_bfloat16, mixed_float16"),
+        ("endpoints=[1]", "two networks"),
+        ("endpoints=[1,2.5]", "seeds of base networks or paths"),
+        ("wandb.mode=offlin", "Type for example wandb.mode=offline"),
+        ("model._target_=cnn", "import path of a callable"),
+        ("dataset.valid_size=-1", "at least 0"),
+    ],
+)
+def test_values_that_are_not_allowed_say_what_is(override, words):
+    with pytest.raises(ValueError, match=words):
+        config.check(compose(override))
+
+
+def test_files_that_are_not_there_are_named(tmp_path):
+    missing = tmp_path / "net.keras"
+    with pytest.raises(FileNotFoundError, match=r"no saved Keras model at .*net\.keras"):
+        config.check(compose(f"endpoints=[1,{missing}]"))
+    with pytest.raises(FileNotFoundError, match=r"dataset\.path: there is no file"):
+        folder("stage=base", "dataset=regression", f"dataset.path={missing}")
+
+
+def test_what_a_stage_builds_on_is_named_with_the_commands_that_make_it(tmp_path):
+    overrides = [f"output_dir={tmp_path}", "model=mlp", "endpoints=[1,7]"]
+    expected = (
+        f"python -m mc.run stage=base seed=7 output_dir={tmp_path} model=mlp 'endpoints=[1,7]'"
+    )
+    with pytest.raises(ValueError, match="not finished") as caught:
+        config.check_made(compose("stage=eval", *overrides), ["stage=eval", *overrides])
+    lines = str(caught.value).splitlines()
+    assert expected in lines[2]
+    assert "stage=curve" in lines[3]
+    assert len(lines) == 4
+    config.check_made(compose("stage=all", *overrides), overrides)
+    config.check_made(compose("stage=base", *overrides), overrides)

@@ -1,0 +1,409 @@
+"""The command line, end to end in a temporary folder."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import mc
+from mc import run
+
+QUICK = [
+    "model=mlp",
+    "model.widths=[16]",
+    "train.base.epochs=3",
+    "train.curve.epochs=3",
+    "train.base.learning_rate=0.02",
+    "eval.num_points=5",
+]
+
+
+def command(folder, *arguments, **environment):
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "mc.run", f"output_dir={folder}", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        cwd=folder,
+        check=False,
+    )
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, caplog):
+    """The command line in this process: arguments -> (exit status, what it said)."""
+    caplog.set_level("INFO", logger="mc")
+    for user in ("core.utils", "_internal.hydra", "_internal.core_plugins.basic_launcher"):
+        # Hydra's logging would close the streams that pytest captures with.
+        monkeypatch.setattr(f"hydra.{user}.configure_log", lambda *_: None)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mc.run", *arguments, f"output_dir={tmp_path}"])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        caplog.clear()
+        try:
+            run.main()
+        except SystemExit as leave:
+            return 1, f"{caplog.text}{leave.code}"
+        return 0, caplog.text
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder and output of a whole small run, W&B offline."""
+    folder = tmp_path_factory.mktemp("outputs")
+    done = command(folder, *QUICK, WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def only(folder, pattern):
+    (path,) = folder.glob(pattern)
+    return path
+
+
+def test_one_command_makes_every_stage(finished):
+    folder, _ = finished
+    stages = {p.parent.parent.name for p in folder.glob("*/*/summary.json")}
+    assert stages == {"base", "curve", "eval", "all"}
+    assert len(list(folder.glob("base/*"))) == 2
+    for run_folder in (p.parent for p in folder.glob("*/*/summary.json")):
+        for name in ("config.yaml", "environment.json", "run.log"):
+            assert (run_folder / name).stat().st_size > 0, f"{run_folder.name}/{name}"
+        assert not (run_folder / "checkpoint.npz").exists()
+
+
+def test_the_summary_of_all_joins_the_stages(finished):
+    folder, _ = finished
+    joined = json.loads(only(folder, "all/*/summary.json").read_text())
+    base = json.loads(only(folder, "base/*seed2*/summary.json").read_text())
+    evaluation = json.loads(only(folder, "eval/*/summary.json").read_text())
+    assert set(base) == {
+        f"{s}/{m}" for s in ("train", "test") for m in ("loss", "nll", "error", "accuracy", "f1")
+    }
+    for key, value in base.items():
+        assert joined[f"base_2/{key}"] == value
+    for key, value in evaluation.items():
+        assert joined[key] == value
+    statistics = (
+        "start",
+        "end",
+        "min",
+        "max",
+        "mean",
+        "integral",
+        "barrier_mean",
+        "barrier_linear",
+        "barrier_max",
+    )
+    for path in ("curve", "linear"):
+        assert {f"{path}/test/error/{s}" for s in statistics} <= set(evaluation)
+        assert f"{path}/test/accuracy/barrier_max" not in evaluation
+    assert {"curve/length", "curve/chord", "curve/length_ratio"} <= set(evaluation)
+    assert evaluation["curve/length_ratio"] >= 1
+
+
+def test_the_ends_of_the_curve_are_the_base_networks(finished):
+    folder, _ = finished
+    points = pd.read_csv(only(folder, "eval/*/points.csv"))
+    curve = points[points.path == "curve"]
+    assert list(curve.t) == [0, 0.25, 0.5, 0.75, 1]
+    for row, seed in ((curve.iloc[0], 1), (curve.iloc[-1], 2)):
+        base = json.loads(only(folder, f"base/*seed{seed}*/summary.json").read_text())
+        for metric in ("train/loss", "test/error", "test/nll"):
+            assert row[metric] == pytest.approx(base[metric], rel=1e-5)
+
+
+def test_the_files_open_with_keras_and_numpy_alone(finished):
+    folder, _ = finished
+    code = (
+        "import sys, keras, numpy as np;"
+        "m = keras.models.load_model(sys.argv[1]);"
+        "c = np.load(sys.argv[2])['control_points'];"
+        "w = np.concatenate([np.ravel(v.numpy()) for v in m.trainable_variables]);"
+        "assert (w == c[0]).all() and c.shape == (3, w.size);"
+        "assert not [n for n in sys.modules if n == 'mc' or n.startswith('mc.')]"
+    )
+    base = only(folder, "base/*seed1*/model.keras")
+    curve = only(folder, "curve/*/curve.npz")
+    subprocess.run([sys.executable, "-c", code, base, curve], check=True)
+    loaded = mc.load_curve(curve, keras.models.load_model(base))
+    with np.load(curve) as file:
+        ends = file["endpoints"].tolist()
+    assert (curve.parent / ends[0]).resolve() == base.parent.resolve()
+    assert loaded.curve == mc.Bezier(1)
+
+
+def test_history_and_figures_are_there(finished):
+    folder, _ = finished
+    history = pd.read_csv(only(folder, "curve/*/history.csv"))
+    assert list(history.epoch) == [1, 2, 3]
+    assert {"learning_rate", "train/loss", "train/accuracy"} <= set(history.columns)
+    figures = only(folder, "eval/*/figures")
+    assert {p.name for p in figures.iterdir()} == {"along_t.png", "along_t.pdf"}
+
+
+def test_the_output_ends_with_a_table_its_folder_and_the_command_that_syncs(finished):
+    folder, done = finished
+    assert "wandb sync" in done.stdout
+    assert f"eval: {folder}/eval/" in done.stdout
+    assert "curve/test/error" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    log = only(folder, "curve/*/run.log").read_text()
+    assert "curve 3/3" in log
+
+
+def test_a_finished_run_is_not_run_again(finished):
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    again = command(folder, *QUICK)
+    assert again.returncode == 0
+    assert "Finished before" in again.stdout
+    assert "curve/test/error" in again.stdout
+    after = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    assert after == before
+
+
+def test_figures_are_drawn_again(finished):
+    folder, _ = finished
+    figure = only(folder, "eval/*/figures/along_t.png")
+    drawn = figure.read_bytes()
+    figure.unlink()
+    assert command(folder, *QUICK, "stage=figures").returncode == 0
+    assert figure.read_bytes() == drawn
+
+
+def test_the_same_command_gives_the_same_result_in_another_process(finished, tmp_path):
+    folder, _ = finished
+    assert command(tmp_path, *QUICK, WANDB_MODE="disabled").returncode == 0
+    for path in folder.glob("*/*/summary.json"):
+        assert (tmp_path / path.relative_to(folder)).read_text() == path.read_text()
+    ours, theirs = (only(f, "curve/*/curve.npz") for f in (folder, tmp_path))
+    with np.load(ours) as a, np.load(theirs) as b:
+        np.testing.assert_array_equal(a["control_points"], b["control_points"])
+
+
+def test_force_sets_the_finished_run_aside(cli, tmp_path):
+    quick = ["stage=base", "smoke=true", "model=mlp"]
+    assert cli(*quick)[0] == 0
+    folder = only(tmp_path, "base/*")
+    (folder / "note.txt").write_text("mine")
+    assert cli(*quick, "force=true")[0] == 0
+    assert (folder.with_name(f"{folder.name}.old-1") / "note.txt").read_text() == "mine"
+    assert (folder / "summary.json").exists()
+
+
+def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, monkeypatch):
+    from mc import store
+
+    def weights():
+        with np.load(only(tmp_path, "curve/*/curve.npz")) as file:
+            return file["control_points"]
+
+    quick = ["smoke=true", "model=cnn_bn"]
+    assert cli(*quick)[0] == 0
+    whole = weights()
+    save = store.save_checkpoint
+
+    def killed(folder, arrays):
+        save(folder, arrays)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "save_checkpoint", killed)
+    status, output = cli("stage=curve", "force=true", *quick)
+    assert status == 1
+    assert "To go on: python -m mc.run" in output
+    monkeypatch.setattr(store, "save_checkpoint", save)
+    status, output = cli("stage=curve", *quick)
+    assert status == 0
+    assert "Continuing" in output
+    for path in tmp_path.glob("curve/*.old-1"):
+        path.rename(tmp_path / "aside")
+    np.testing.assert_array_equal(weights(), whole)
+
+
+def test_multirun_gives_every_job_its_own_folder(cli, tmp_path):
+    status, output = cli("-m", "stage=base", "seed=1,2", "smoke=true", "model=mlp")
+    assert status == 0, output
+    assert len(list(tmp_path.glob("base/*/summary.json"))) == 2
+
+
+def test_a_regression_draws_its_functions(cli, tmp_path):
+    status, output = cli("+experiment=regression", "smoke=true")
+    assert status == 0, output
+    figures = {p.stem for p in tmp_path.glob("eval/*/figures/*")}
+    assert figures == {"along_t", "functions"}
+    summary = json.loads(only(tmp_path, "eval/*/summary.json").read_text())
+    assert {k.split("/")[2] for k in summary if k.count("/") == 3} == {"loss", "mse"}
+
+
+def test_validation_data_are_watched_and_evaluated(cli, tmp_path):
+    status, output = cli("smoke=true", "model=mlp", "dataset.valid_size=100")
+    assert status == 0, output
+    assert "valid/loss" in pd.read_csv(only(tmp_path, "curve/*/history.csv"))
+    assert "valid/error" in pd.read_csv(only(tmp_path, "eval/*/points.csv"))
+
+
+# A network and data of one's own, as the README shows them.
+OWN = """
+import keras
+import numpy as np
+
+
+def net(input_shape, num_classes, units=8):
+    return keras.Sequential([
+        keras.Input(input_shape), keras.layers.Dense(units, "relu"), keras.layers.Dense(num_classes)
+    ])
+
+
+def softmax_net(input_shape, num_classes):
+    return keras.Sequential([*net(input_shape, num_classes).layers, keras.layers.Softmax()])
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 4)).astype("float32")
+    y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0)
+    return (x[:100], y[:100]), (x[100:], y[100:])
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_module.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield ["dataset._target_=own_module.data", "model._target_=own_module.net", "smoke=true"]
+    sys.modules.pop("own_module", None)
+
+
+def test_a_network_and_data_of_ones_own(cli, own, tmp_path):
+    status, output = cli(*own, "+model.units=5")
+    assert status == 0, output
+    assert "model.padding is left out" in output
+    network = keras.models.load_model(only(tmp_path, "base/*seed1*/model.keras"))
+    assert network.layers[0].units == 5
+    status, output = cli(*own, "+model.unit=5", "stage=base", "seed=5")
+    assert status == 1
+    assert "model.unit is not an argument of own_module.net. Known: input_shape" in output
+
+
+def test_saved_keras_models_are_endpoints(cli, own, tmp_path):
+    import own_module
+
+    for name, units in (("a", 8), ("b", 8), ("c", 6)):
+        own_module.net((4,), 3, units).save(tmp_path / f"{name}.keras")
+    a, b, c = (tmp_path / f"{name}.keras" for name in "abc")
+    status, output = cli(*own, f"endpoints=[{a},{b}]")
+    assert status == 0, output
+    assert not (tmp_path / "base").exists()
+    status, output = cli(*own, f"endpoints=[{a},{c}]", "stage=curve")
+    assert status == 1
+    assert "(4, 8) against" in output
+    assert "(4, 6)" in output
+    a.write_bytes(b"not a model")
+    status, output = cli(*own, f"endpoints=[{a},{b}]", "stage=curve")
+    assert (status, "a.keras cannot be read" in output) == (1, True)
+
+
+def test_any_keras_loss_is_a_setting(cli, tmp_path):
+    status, output = cli(
+        "smoke=true",
+        "model=mlp",
+        "loss._target_=keras.losses.CategoricalCrossentropy",
+        "+loss.from_logits=true",
+        "+loss.label_smoothing=0.1",
+    )
+    assert status == 0, output
+    summary = json.loads(only(tmp_path, "eval/*/summary.json").read_text())
+    assert summary["curve/test/loss/start"] > summary["curve/test/nll/start"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sead=3"], "Did you mean seed?"),
+        (["+sead=3"], "Did you mean seed?"),
+        (["model=cmm"], "Could not find 'model/cmm'"),
+        (["model.paddin=valid"], "Unknown key model.paddin"),
+        (["seed=x"], "seed: Value 'x' of type 'str' could not be converted to Integer"),
+        (["num_bends=-1"], "num_bends must be a number at least 0"),
+        (["train.base.epochs=-3"], "train.base.epochs must be a number at least 1"),
+        (["train.base.batch_size=0"], "train.base.batch_size must be a number at least 1"),
+        (["eval.num_points=1"], "eval.num_points must be a number at least 2"),
+        (["eval.t=[1.5]"], "increasing positions in [0, 1]"),
+        (["stage=curve"], "python -m mc.run stage=base seed=1"),
+        (["stage=eval"], "python -m mc.run stage=curve"),
+    ],
+)
+def test_a_mistake_gets_one_message_and_leaves_nothing(tmp_path, arguments, words):
+    result = command(tmp_path, *arguments)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_traceback_is_shown_to_who_asks(tmp_path):
+    result = command(tmp_path, "sead=3", HYDRA_FULL_ERROR="1")
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["model._target_=own_module.softmax_net"], "Remove the softmax from the last layer"),
+        (["optimizer._target_=keras.optimizers.Muon"], "Muon looks at the shape of each weight"),
+        (["optimizer._target_=keras.optimizers.Sdg"], "cannot be imported"),
+        (["+optimizer.momentun=0.9"], "momentun"),
+        (["train.base.learning_rate=1e30", "train.base.schedule=constant"], "in epoch 1"),
+    ],
+)
+def test_what_only_training_can_find_is_one_message_too(cli, own, tmp_path, arguments, words):
+    status, output = cli(*own, "stage=base", *arguments)
+    assert (status, words in output) == (1, True), output
+    assert "Traceback" not in output
+    assert list(tmp_path.glob("base/*/summary.json")) == []
+
+
+def test_a_loss_that_becomes_nan_keeps_the_last_good_state(cli, tmp_path, monkeypatch):
+    from mc import schedules
+
+    rates = {1: 1.0, 2: 1e35}
+    monkeypatch.setitem(schedules.SCHEDULES, "garipov", lambda e, _: rates[e])
+    status, output = cli("stage=base", "smoke=true", "model=mlp")
+    assert (status, "in epoch 2" in output) == (1, True), output
+    with np.load(only(tmp_path, "base/*/checkpoint.npz")) as saved:
+        assert saved["history:epoch"].tolist() == [1]
+        assert np.isfinite(saved["variable_0"]).all()
+
+
+def test_a_damaged_base_network_says_how_to_make_it_again(cli, tmp_path):
+    for seed in (1, 2):
+        assert cli("smoke=true", "model=mlp", "stage=base", f"seed={seed}")[0] == 0
+    only(tmp_path, "base/*seed2*/model.weights.h5").write_bytes(b"broken")
+    status, output = cli("smoke=true", "model=mlp", "stage=curve")
+    assert (status, "stage=base seed=2 force=true" in output) == (1, True), output
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = command(tmp_path, "stage=base", f"output_dir={tmp_path / 'file'}")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert str(tmp_path / "file") in result.stderr
+
+
+def test_data_that_are_not_there(cli, tmp_path):
+    status, output = cli("dataset=cifar100", f"dataset.data_dir={tmp_path / 'no'}", "stage=base")
+    assert status == 1
+    assert str(tmp_path / "no") in output
+    assert "Traceback" not in output
