@@ -247,15 +247,19 @@ def base_folder(cfg: DictConfig, seed: int) -> Path:
     return folder(variant(cfg, stage="base", seed=seed))
 
 
+def experiment(cfg: DictConfig) -> str:
+    """What runs on the same data with the same model have in common, such as `digits-cnn`."""
+    dataset = OmegaConf.select(cfg, "dataset.tfds_name") or _name(cfg.dataset)
+    return f"{dataset}-{_name(cfg.model)}"
+
+
 def label(cfg: DictConfig) -> str:
     """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
-    dataset = OmegaConf.select(cfg, "dataset.tfds_name") or _name(cfg.dataset)
     if cfg.stage == "base":
-        return f"{dataset}-{_name(cfg.model)}-seed{cfg.seed}"
+        return f"{experiment(cfg)}-seed{cfg.seed}"
     ends = [Path(e).stem if isinstance(e, str) else str(e) for e in cfg.endpoints]
-    model = [] if all(isinstance(e, str) for e in cfg.endpoints) else [_name(cfg.model)]
-    parts = [dataset, *model, *ends, _name(cfg.curve), f"bends{cfg.num_bends}", f"seed{cfg.seed}"]
-    return "-".join(parts)
+    curve = [_name(cfg.curve), f"bends{cfg.num_bends}", f"seed{cfg.seed}"]
+    return "-".join([experiment(cfg), *ends, *curve])
 
 
 def _name(group) -> str:

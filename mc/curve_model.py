@@ -117,7 +117,10 @@ class CurveModel(keras.Model):
         """
         optimizer = keras.optimizers.get(optimizer)
         check_elementwise(optimizer)
-        if jit_compile == "auto":  # the network's layers are out of Keras' sight, so ask it
+        # The network's layers are out of Keras' sight, so what Keras would ask them is asked here.
+        if self.network.model.dtype_policy.name == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        if jit_compile == "auto":
             jit_compile = self.network.model._resolve_auto_jit_compile()
         super().compile(optimizer, *args, jit_compile=jit_compile, **kwargs)
 
@@ -170,7 +173,7 @@ class CurveModel(keras.Model):
             tape.watch(w)
             y_pred, after, penalties = self.network(w, before, x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            loss = tf.add_n([loss, *penalties])
+            loss = tf.add_n([loss, *(tf.cast(p, loss.dtype) for p in penalties)])
             scaled = self.optimizer.scale_loss(loss)
         gradient = tape.gradient(scaled, w)
         if self.weight_decay:
@@ -188,7 +191,7 @@ class CurveModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         w, y_pred, penalties = self._forward(x)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        loss = tf.add_n([loss, *penalties]) + self._penalty(w)
+        loss = tf.add_n([loss, *(tf.cast(p, loss.dtype) for p in penalties)]) + self._penalty(w)
         return self._results(x, y, y_pred, sample_weight, loss)
 
     def call(self, x, training=False):

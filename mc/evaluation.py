@@ -171,7 +171,7 @@ def _step(network, points, coefficients, state, statistics, loss, num_classes):
             outputs, _, penalties = network(w, own_state, x, training=False)
             # A loss given by name is a plain function, one value an example.
             value = tf.reduce_mean(tf.cast(loss(y, outputs), tf.float32))
-            value = tf.add_n([value, *penalties])
+            value = tf.add_n([value, *(tf.cast(p, tf.float32) for p in penalties)])
             outputs = tf.cast(outputs, tf.float32)
             if num_classes is None:
                 squared = tf.reduce_mean((tf.cast(y, tf.float32) - outputs) ** 2, axis=-1)

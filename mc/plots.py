@@ -96,7 +96,7 @@ def _line(axes, name: str, t, values, style: Mapping) -> None:
         axes.plot(
             t[ends],
             values[ends],
-            label="end networks",
+            label="endpoint networks",
             linestyle="none",
             marker="o",
             markersize=7.5,
@@ -208,7 +208,7 @@ def _legend_of(figure, panels: Sequence) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     # The ends explain the lines, so they come last whichever path was drawn first.
-    labels = sorted(entries, key=lambda label: label == "end networks")
+    labels = sorted(entries, key=lambda label: label == "endpoint networks")
     figure.legend(
         [entries[label] for label in labels],
         labels,

@@ -1,6 +1,7 @@
 """Small networks and data that the tests share."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["WANDB_MODE"] = "disabled"
@@ -8,6 +9,8 @@ os.environ["WANDB_MODE"] = "disabled"
 import keras
 import numpy as np
 import pytest
+
+from mc import run
 
 CLASSES = 3
 
@@ -57,3 +60,24 @@ def plain_networks():
         trained(1, batchnorm=False, dropout=False),
         trained(2, batchnorm=False, dropout=False),
     )
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, caplog):
+    """The command line in this process: arguments -> (exit status, what it said)."""
+    caplog.set_level("INFO", logger="mc")
+    for user in ("core.utils", "_internal.hydra", "_internal.core_plugins.basic_launcher"):
+        # Hydra's logging would close the streams that pytest captures with.
+        monkeypatch.setattr(f"hydra.{user}.configure_log", lambda *_: None)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mc.run", *arguments, f"output_dir={tmp_path}"])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        caplog.clear()
+        try:
+            run.main()
+        except SystemExit as leave:
+            return 1, f"{caplog.text}{leave.code}"
+        return 0, caplog.text
+
+    return call

@@ -97,6 +97,26 @@ def test_the_step_follows_the_gradient_of_the_full_objective(curve):
     )
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_follows_the_same_gradient(precision):
+    def moved():
+        pair = [build(s, dropout=False, batchnorm=False) for s in (1, 2)]
+        model = connected(pair, optimizer=keras.optimizers.SGD(1.0))
+        before = model.control_points
+        model.fit(*arrays(6), batch_size=48, verbose=0, shuffle=False)
+        assert model.control_points.dtype == np.float32
+        return before[1] - model.control_points[1]
+
+    expected = moved()
+    keras.config.set_dtype_policy(precision)
+    try:
+        found = moved()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    # A penalty that misses the loss scale, 2^15 under float16, would be far off.
+    assert np.linalg.norm(found - expected) < 0.05 * np.linalg.norm(expected)
+
+
 def test_reported_training_loss_is_the_objective(plain_networks):
     a, b = plain_networks
     x, y = arrays(7)

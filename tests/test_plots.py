@@ -55,7 +55,7 @@ def test_along_t_labels_axes_and_has_one_legend():
     assert [axes.get_xlabel() for axes in figure.axes] == ["t, position on the path"] * 2
     assert figure.axes[0].get_ylabel() == "Train loss, log scale"
     assert figure.axes[1].get_ylabel().startswith("Test error (fraction)")
-    assert legend_of(figure) == ["curve", "straight segment", "end networks"]
+    assert legend_of(figure) == ["curve", "straight segment", "endpoint networks"]
     assert len(figure.legends) == 1
     assert all(axes.get_legend() is None for axes in figure.axes)
 
@@ -73,7 +73,7 @@ def test_a_path_looks_the_same_in_all_panels_and_unlike_any_other():
 
 def test_ends_are_marked_where_they_are_known():
     figure = plots.along_t({"Loss": {"curve": (T, FLAT)}})
-    np.testing.assert_array_equal(lines_of(figure.axes[0])["end networks"].get_xdata(), [0, 1])
+    np.testing.assert_array_equal(lines_of(figure.axes[0])["endpoint networks"].get_xdata(), [0, 1])
     assert 0 in lines_of(figure.axes[0])["curve"].get_markevery()
     assert 60 in lines_of(figure.axes[0])["curve"].get_markevery()
     figure = plots.along_t({"Loss": {"curve": ([0.5], [2.0])}})

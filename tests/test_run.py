@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from wandb_files import axes_of, history_of, of_kind, records_of, summary_of
 
 import mc
-from mc import run
 
 QUICK = [
     "model=mlp",
@@ -33,27 +33,6 @@ def command(folder, *arguments, **environment):
         cwd=folder,
         check=False,
     )
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, caplog):
-    """The command line in this process: arguments -> (exit status, what it said)."""
-    caplog.set_level("INFO", logger="mc")
-    for user in ("core.utils", "_internal.hydra", "_internal.core_plugins.basic_launcher"):
-        # Hydra's logging would close the streams that pytest captures with.
-        monkeypatch.setattr(f"hydra.{user}.configure_log", lambda *_: None)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mc.run", *arguments, f"output_dir={tmp_path}"])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        caplog.clear()
-        try:
-            run.main()
-        except SystemExit as leave:
-            return 1, f"{caplog.text}{leave.code}"
-        return 0, caplog.text
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +138,30 @@ def test_the_output_ends_with_a_table_its_folder_and_the_command_that_syncs(fini
     assert "Traceback" not in done.stdout + done.stderr
     log = only(folder, "curve/*/run.log").read_text()
     assert "curve 3/3" in log
+
+
+def test_weights_and_biases_has_the_history_and_the_metrics_along_t(finished):
+    folder, _ = finished
+    curve = only(folder, "curve/*")
+    records = records_of(curve)
+    history = pd.read_csv(curve / "history.csv")
+    logged = history_of(records, "train/loss")
+    assert [row["epoch"] for row in logged] == list(history.epoch)
+    np.testing.assert_allclose([row["train/loss"] for row in logged], history["train/loss"])
+    (started,) = of_kind(records, "run")
+    environment = json.loads((curve / "environment.json").read_text())
+    assert (started.run_id, started.job_type) == (environment["wandb_id"], "curve")
+    assert started.run_group == "digits-mlp"
+
+    evaluation = only(folder, "eval/*")
+    records = records_of(evaluation)
+    points = pd.read_csv(evaluation / "points.csv").query("path == 'curve'")
+    logged = history_of(records, "curve/test/error")
+    assert [row["t"] for row in logged] == list(points.t)
+    np.testing.assert_allclose([r["curve/test/error"] for r in logged], points["test/error"])
+    assert axes_of(records)["curve/test/error"] == "t"
+    summary = json.loads((evaluation / "summary.json").read_text())
+    assert summary_of(records)["curve/test/error/max"] == summary["curve/test/error/max"]
 
 
 def test_a_finished_run_is_not_run_again(finished):
@@ -311,6 +314,18 @@ def test_saved_keras_models_are_endpoints(cli, own, tmp_path):
     a.write_bytes(b"not a model")
     status, output = cli(*own, f"endpoints=[{a},{b}]", "stage=curve")
     assert (status, "a.keras cannot be read" in output) == (1, True)
+
+
+def test_any_elementwise_optimizer_is_a_setting(cli, tmp_path):
+    status, output = cli(
+        "smoke=true",
+        "model=mlp",
+        "stage=base",
+        "optimizer._target_=keras.optimizers.Lion",
+        "+optimizer.beta_1=0.95",
+    )
+    assert status == 0, output
+    assert "optimizer.momentum is left out" in output
 
 
 def test_any_keras_loss_is_a_setting(cli, tmp_path):

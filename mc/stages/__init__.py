@@ -51,7 +51,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
             project=cfg.wandb.project,
             entity=cfg.wandb.entity,
             tags=list(cfg.wandb.tags),
-            group=cfg.wandb.group,
+            group=cfg.wandb.group or config.experiment(cfg),
             job_type=cfg.stage,
             name=folder.name,
             config=OmegaConf.to_container(cfg, resolve=True),

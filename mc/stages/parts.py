@@ -120,36 +120,37 @@ def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict
 def call(group: DictConfig, name: str, leave_out=(), **offered):
     """The result of a group's `_target_`, called with the group's keys and what it names of offers.
 
-    A callable set over an option of the group (`model._target_=my.net`) gets those of the option's
-    keys that it names; the others belong to the option's own callable and are left out, which is
-    logged. A key typed on the command line must be one that the callable takes.
+    A callable typed over an option of the group (`model._target_=my.net`) takes the place of the
+    option's own: of the option's keys it gets those that it names; that others are left out is
+    logged.
 
     Raises:
         ValueError: the callable cannot be found, or does not take a key.
     """
     arguments = OmegaConf.to_container(group, resolve=True)
+    arguments = {k: v for k, v in arguments.items() if k not in leave_out}
     target = arguments.pop("_target_")
     try:
         function = hydra.utils.get_object(target)
     except Exception as error:
         raise ValueError(f"{name}._target_={target} cannot be imported: {error}") from error
     parameters = inspect.signature(function).parameters
+    typed = _typed(name)
+    for key in [k for k in arguments if "_target_" in typed and k not in {*typed, *parameters}]:
+        log.info("%s.%s is left out: it belongs to what %s replaced.", name, key, target)
+        del arguments[key]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    known = [p for p in parameters if p not in ("self", "args", "kwargs")]
-    for key in [k for k in arguments if k in leave_out]:
-        del arguments[key]
-    for key in [k for k in arguments if k not in parameters and not open_ended]:
-        if target.startswith("mc.") or key in _typed(name):
+    for key in arguments:
+        if key not in parameters and not open_ended:
             raise ValueError(
-                f"{name}.{key} is not an argument of {target}. Known: {', '.join(known)}."
+                f"{name}.{key} is not an argument of {target}. Known: {', '.join(parameters)}."
             )
-        log.warning("%s.%s is left out: %s does not take it.", name, key, target)
-        del arguments[key]
     named = {k: v for k, v in offered.items() if k in parameters and k not in arguments}
     return function(**arguments, **named)
 
 
 def _typed(group: str) -> set[str]:
+    """The keys of a group that were typed on the command line."""
     if not HydraConfig.initialized():
         return set()
     keys = [o.lstrip("+~").partition("=")[0] for o in HydraConfig.get().overrides.task]

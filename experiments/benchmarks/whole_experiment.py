@@ -1,0 +1,141 @@
+"""Time of an experiment over that of as many plain Keras train steps and forward passes.
+
+    python experiments/benchmarks/whole_experiment.py mnist_cnn
+
+After every epoch of ours (with checkpoint and history) follows one of plain Keras `fit` on the same
+batches, so that both see the same machine; the first epoch, with compilation, is left out. An
+evaluation of ours is compared with as many plain forward passes (in training mode where BatchNorm
+statistics are estimated). Epochs and passes are then added up as the experiment has them.
+Target: at most 1.25.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+
+import hydra
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+import mc
+from mc import config, connecting, run, store, training
+from mc.stages import parts
+from mc.weights import pack
+
+
+class Clock:
+    """Seconds of ours, epoch by epoch, and of a plain epoch after each."""
+
+    def __init__(self, plain_epoch, folder):
+        self.plain_epoch, self.folder = plain_epoch, folder
+        self.ours, self.plain, self.mark = [], [], time.perf_counter()
+
+    def __call__(self, history, snapshot):
+        """What a stage keeps after an epoch, and then the plain epoch."""
+        store.save_table(self.folder, "history", pd.DataFrame(history))
+        store.save_checkpoint(self.folder, snapshot)
+        self.ours.append(time.perf_counter() - self.mark)
+        start = time.perf_counter()
+        self.plain_epoch(len(history) - 1)
+        self.plain.append(time.perf_counter() - start)
+        self.mark = time.perf_counter()
+
+    def medians(self):
+        """Median seconds of (ours, plain), the first epoch left out."""
+        return statistics.median(self.ours[1:]), statistics.median(self.plain[1:])
+
+
+def train_times(cfg, section, curve, network, data, epochs):
+    """Median seconds of an epoch: (ours, plain)."""
+    arguments = parts.training_arguments(cfg, section, data) | {"epochs": epochs}
+    plain = parts.training_arguments(cfg, section, data)
+    network.compile(plain["optimizer"], plain["loss"], metrics=plain["metrics"])
+
+    def plain_epoch(epoch):
+        batches = data.train.epochs(section.batch_size, cfg.seed, epoch, epoch + 1)
+        network.fit(batches, verbose=0, shuffle=False)
+
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Clock(plain_epoch, folder)
+        training.train(curve, data.train, after_epoch=clock, **arguments)
+    return clock.medians()
+
+
+def evaluation_times(cfg, curve, network, data):
+    """Seconds of (our evaluation, as many plain forward passes), graph building left out."""
+    batches = [s.batches(cfg.eval.batch_size) for s in (data.train_clean, data.test)]
+    bn_data = data.train_clean.batches(cfg.eval.bn_batch_size)
+    modes = {m: tf.function(lambda x, m=m: network(x, training=m)) for m in (False, True)}
+
+    def ours(part=lambda dataset: dataset):
+        mc.evaluate(
+            curve,
+            train=part(batches[0]),
+            test=part(batches[1]),
+            bn_data=part(bn_data),
+            num_points=cfg.eval.num_points,
+            loss=parts.make_loss(cfg, data),
+            num_classes=data.num_classes,
+        )
+
+    def one_pass(datasets, training):
+        start = time.perf_counter()
+        for dataset in datasets:
+            for x, _ in dataset:
+                last = modes[training](x)
+        last.numpy()
+        return time.perf_counter() - start
+
+    start = time.perf_counter()
+    ours(lambda dataset: dataset.take(1))
+    building = time.perf_counter() - start
+    one_pass([batches[1]], False)
+    before = one_pass(batches, False)
+    start = time.perf_counter()
+    ours()
+    total = time.perf_counter() - start
+    points = 2 * cfg.eval.num_points  # along the curve and along the straight segment
+    plain = points * statistics.mean([before, *(one_pass(batches, False) for _ in range(3))])
+    if curve.network.batchnorm:
+        one_pass([bn_data.take(1)], True)
+        plain += points * statistics.mean(one_pass([bn_data], True) for _ in range(3))
+    return total - building, plain
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiment")
+    parser.add_argument("overrides", nargs="*", help="as on the command line of mc.run")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs to time, the first left out")
+    arguments = parser.parse_args()
+    with hydra.initialize_config_dir(str(run.CONF), version_base="1.3"):
+        overrides = [f"+experiment={arguments.experiment}", *arguments.overrides]
+        cfg = hydra.compose("config", overrides)
+    config.check(cfg)
+    keras.utils.set_random_seed(0)
+    data = parts.load_data(cfg)
+    a, b, plain = (parts.build_network(cfg, data) for _ in range(3))
+    point = mc.CurveModel(
+        a, mc.Point(), pack(a)[np.newaxis], weight_decay=cfg.train.base.weight_decay
+    )
+    curve = connecting.connect(
+        a, b, parts.call(cfg.curve, "curve"), weight_decay=cfg.train.curve.weight_decay
+    )
+    rows = {
+        "base": train_times(cfg, cfg.train.base, point, plain, data, arguments.epochs),
+        "curve": train_times(cfg, cfg.train.curve, curve, plain, data, arguments.epochs),
+        "evaluation": evaluation_times(cfg, curve, plain, data),
+    }
+    counts = {"base": 2 * cfg.train.base.epochs, "curve": cfg.train.curve.epochs, "evaluation": 1}
+    for name, (ours, theirs) in rows.items():
+        print(f"{name}: {ours:.3f} s over {theirs:.3f} s = {ours / theirs:.3f}")
+    ours, theirs = (sum(counts[n] * rows[n][side] for n in rows) for side in (0, 1))
+    print(f"{arguments.experiment}: {ours:.1f} s over {theirs:.1f} s = {ours / theirs:.3f}")
+
+
+if __name__ == "__main__":
+    main()
