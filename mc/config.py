@@ -1,12 +1,10 @@
-"""The typed configuration: its schema, its checks, and which settings a result depends on.
+"""The typed configuration: its schema and its checks.
 
 Values live in conf/; here is what type they have and what is allowed. Nothing here imports
 TensorFlow, so a mistake on the command line is answered at once.
 """
 
 import difflib
-import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from mc import store
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
@@ -192,102 +189,3 @@ def _check_endpoints(endpoints) -> None:
             )
         if isinstance(endpoint, str) and not Path(endpoint).is_file():
             raise FileNotFoundError(f"endpoints: there is no saved Keras model at {endpoint!r}.")
-
-
-def variant(cfg: DictConfig, **changes) -> DictConfig:
-    """The same configuration with some top-level values changed."""
-    cfg = cfg.copy()
-    for key, value in changes.items():
-        OmegaConf.update(cfg, key, value)
-    return cfg
-
-
-def settings(cfg: DictConfig) -> dict:
-    """All that the result of `cfg.stage` depends on; what it builds on enters by fingerprint."""
-    own = OmegaConf.to_container(cfg, resolve=True)
-    common = {key: own[key] for key in ("dataset", "loss", "precision", "smoke")}
-    common["dataset"] = _dataset_settings(own["dataset"])
-    if cfg.stage == "base":
-        parts = {key: own[key] for key in ("model", "optimizer", "seed")}
-        return common | parts | {"train": own["train"]["base"]}
-    if cfg.stage == "curve":
-        parts = {key: own[key] for key in ("curve", "optimizer", "seed")}
-        ends = [_endpoint_fingerprint(cfg, e) for e in cfg.endpoints]
-        return common | parts | {"train": own["train"]["curve"], "endpoints": ends}
-    # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
-    return {"curve": store.fingerprint(settings(variant(cfg, stage="curve"))), "eval": own["eval"]}
-
-
-def _dataset_settings(dataset: Mapping) -> dict:
-    kept = {k: v for k, v in dataset.items() if k != "data_dir"}
-    path = kept.get("path")
-    if path is not None:
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"dataset.path: there is no file {path!r}.")
-        kept["path"] = store.file_fingerprint(path)
-    return kept
-
-
-def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
-    if isinstance(endpoint, str):
-        return store.file_fingerprint(endpoint)
-    return store.fingerprint(settings(variant(cfg, stage="base", seed=endpoint)))
-
-
-def folder(cfg: DictConfig) -> Path:
-    """Where the run of `cfg` keeps its results: `<output_dir>/<stage>/<label>-<hash8>`."""
-    if cfg.stage == "figures":  # draws again in the folder of the evaluation
-        cfg = variant(cfg, stage="eval")
-    name = store.folder_name(label(cfg), settings(cfg))
-    return Path(cfg.output_dir) / cfg.stage / name
-
-
-def base_folder(cfg: DictConfig, seed: int) -> Path:
-    """The folder of the base network with that seed, all else as in `cfg`."""
-    return folder(variant(cfg, stage="base", seed=seed))
-
-
-def experiment(cfg: DictConfig) -> str:
-    """What runs on the same data with the same model have in common, such as `digits-cnn`."""
-    dataset = OmegaConf.select(cfg, "dataset.tfds_name") or _name(cfg.dataset)
-    return f"{dataset}-{_name(cfg.model)}"
-
-
-def label(cfg: DictConfig) -> str:
-    """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
-    if cfg.stage == "base":
-        return f"{experiment(cfg)}-seed{cfg.seed}"
-    ends = [Path(e).stem if isinstance(e, str) else str(e) for e in cfg.endpoints]
-    curve = [_name(cfg.curve), f"bends{cfg.num_bends}", f"seed{cfg.seed}"]
-    return "-".join([experiment(cfg), *ends, *curve])
-
-
-def _name(group) -> str:
-    return group["_target_"].rpartition(".")[2].lower()
-
-
-def check_made(cfg: DictConfig, overrides=()) -> None:
-    """Nothing, if everything that the stage of `cfg` builds on is finished.
-
-    Raises:
-        ValueError: names what is missing and the commands that make it, in order.
-    """
-    same = [o for o in overrides if o.partition("=")[0] not in ("stage", "seed", "force")]
-    own_seed = [] if cfg.stage == "base" else [o for o in overrides if o.startswith("seed=")]
-    missing = []
-    if cfg.stage in ("curve", "eval", "figures"):
-        for endpoint in dict.fromkeys(cfg.endpoints):
-            if isinstance(endpoint, int) and store.summary(base_folder(cfg, endpoint)) is None:
-                missing.append(("base", [f"seed={endpoint}"]))
-    for stage, needs in (("curve", ("eval", "figures")), ("eval", ("figures",))):
-        if cfg.stage in needs and store.summary(folder(variant(cfg, stage=stage))) is None:
-            missing.append((stage, own_seed))
-    if missing:
-        commands = [
-            "  " + shlex.join(["python", "-m", "mc.run", f"stage={stage}", *seed, *same])
-            for stage, seed in missing
-        ]
-        raise ValueError(
-            f"stage={cfg.stage} builds on runs that are not finished. Make them first:\n"
-            + "\n".join(commands)
-        )

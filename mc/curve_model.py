@@ -6,11 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mc import batchnorm, curve_file, curves, losses
+from mc import batchnorm, curve_file, curves, losses, optimizers
 from mc.weights import FlatNetwork, check_same_architecture, copy
-
-# Optimizers that look at the shape of a weight, which a flat vector no longer has.
-NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
 
 
 class CurveModel(keras.Model):
@@ -98,7 +95,7 @@ class CurveModel(keras.Model):
 
     @t.setter
     def t(self, t: float):
-        self._t.assign(check_t(t))
+        self._t.assign(curves.check_t(t))
 
     @property
     def control_points(self) -> np.ndarray:
@@ -107,16 +104,16 @@ class CurveModel(keras.Model):
 
     def weights_at(self, t: float) -> np.ndarray:
         """The weight vector w(t); `[P] float32`."""
-        return curves.mix(self.curve.coefficients(check_t(t)), self.points).numpy()
+        return curves.mix(self.curve.coefficients(curves.check_t(t)), self.points).numpy()
 
     def compile(self, optimizer="rmsprop", *args, jit_compile="auto", **kwargs):
         """`keras.Model.compile`, for optimizers that treat every weight by itself.
 
         Raises:
-            ValueError: the optimizer looks at the shape of a weight, or nothing is trainable.
+            ValueError: the optimizer looks at the shape of a weight.
         """
         optimizer = keras.optimizers.get(optimizer)
-        check_elementwise(optimizer)
+        optimizers.check_elementwise(optimizer)
         # The network's layers are out of Keras' sight, so what Keras would ask them is asked here.
         if self.network.model.dtype_policy.name == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -136,9 +133,9 @@ class CurveModel(keras.Model):
                 "Nothing to train: num_bends=0 with both ends fixed. Set num_bends=1 or more, or "
                 "free an end (fix_start=False, fix_end=False)."
             )
-        first = losses.first_inputs(args[0] if args else kwargs.get("x"))
-        if first is not None and self.loss is not None:
-            losses.check_outputs(self.loss, self._forward(first)[1])
+        inputs = losses.example_inputs(args[0] if args else kwargs.get("x"))
+        if inputs is not None and self.loss is not None:
+            losses.check_outputs(self.loss, self._forward(inputs)[1])
         return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
@@ -234,7 +231,7 @@ class CurveModel(keras.Model):
         if not self.network.batchnorm:
             return state
         if data is not None:
-            row = self.curve.coefficients(check_t(t))[tf.newaxis]
+            row = self.curve.coefficients(curves.check_t(t))[tf.newaxis]
             found = batchnorm.estimate(
                 self.network, self.points, row, state, batchnorm.as_batches(data)
             )
@@ -294,34 +291,3 @@ class _Plain:
 
     def __init__(self, value):
         self.value = value
-
-
-def check_t(t: float) -> float:
-    """`t`, if it lies in [0, 1].
-
-    Raises:
-        ValueError: it does not.
-    """
-    if not 0.0 <= t <= 1.0:
-        raise ValueError(f"t, the position on the curve, must lie in [0, 1]; received t={t}.")
-    return float(t)
-
-
-def check_elementwise(optimizer) -> None:
-    """Nothing, if an optimizer treats every element of a weight alike.
-
-    Raises:
-        ValueError: it looks at the shape of a weight, which is lost in a flat vector.
-    """
-    names = {c.__name__ for c in type(optimizer).__mro__}
-    found = [name for name in NOT_ELEMENTWISE if name in names]
-    if found:
-        raise ValueError(
-            f"The optimizer {found[0]} looks at the shape of each weight, but a curve trains flat "
-            "weight vectors. Use an elementwise one: SGD, Adam, AdamW, RMSprop, Lion, ..."
-        )
-    if getattr(optimizer, "clipnorm", None):
-        raise ValueError(
-            "The optimizer's clipnorm clips weight by weight, but a curve trains flat weight "
-            "vectors. Use global_clipnorm or clipvalue."
-        )

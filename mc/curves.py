@@ -143,6 +143,17 @@ def linear_points(start, end, num_points: int) -> np.ndarray:
     return points
 
 
+def check_t(t: float) -> float:
+    """`t`, if it lies in [0, 1].
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not 0.0 <= t <= 1.0:
+        raise ValueError(f"t, the position on the curve, must lie in [0, 1]; received t={t}.")
+    return float(t)
+
+
 def _column(t) -> tf.Tensor:
     return tf.convert_to_tensor(t, tf.float32)[..., tf.newaxis]
 

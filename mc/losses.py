@@ -61,13 +61,25 @@ def check_outputs(loss, outputs) -> None:
         )
 
 
-def first_inputs(x):
-    """The first batch of inputs of what `fit` was given, or None where it can only be read once."""
+def example_inputs(x):
+    """A few inputs like those of what `fit` was given, or None where that cannot be told.
+
+    Of a tf.data.Dataset only the shapes and types are used: reading from it could shift its
+    random order.
+    """
     if isinstance(x, tf.data.Dataset):
-        x = next(iter(x))
-        return x[0] if isinstance(x, tuple) else x
+        spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+        return tf.nest.map_structure(_made_up, spec)
     if isinstance(x, keras.utils.PyDataset):
         return x[0][0]
     if isinstance(x, np.ndarray | tf.Tensor):
-        return tf.convert_to_tensor(x[:32])
+        return tf.convert_to_tensor(x[:8])
     return None
+
+
+def _made_up(spec: tf.TensorSpec) -> tf.Tensor:
+    batch, *rest = spec.shape.as_list()
+    shape = [batch or 8, *(size or 8 for size in rest)]
+    if spec.dtype.is_floating:
+        return tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), spec.dtype)
+    return tf.zeros(shape, spec.dtype)

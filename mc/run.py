@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from mc import config
+from mc import config, runs
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
@@ -24,8 +24,8 @@ def _folder(*, _root_) -> str:
     """Check the configuration, then name the run's folder; nothing is made before."""
     job = OmegaConf.masked_copy(_root_, [k for k in _root_ if k != "hydra"])
     config.check(job)
-    config.check_made(job, list(_root_.hydra.overrides.task))
-    return str(config.folder(job))
+    runs.check_made(job, list(_root_.hydra.overrides.task))
+    return str(runs.folder(job))
 
 
 OmegaConf.register_new_resolver("mc.folder", _folder)

@@ -100,8 +100,9 @@ class AfterEpoch(keras.callbacks.Callback):
             split, name = ("valid", key[4:]) if key.startswith("val_") else ("train", key)
             row[f"{split}/{name}"] = float(value)
         if not np.isfinite(row["train/loss"]):
+            kept = f" The state after epoch {epoch} is kept." if self.history else ""
             raise FloatingPointError(
-                f"The loss became {row['train/loss']} in epoch {epoch + 1}. "
+                f"The loss became {row['train/loss']} in epoch {epoch + 1}.{kept} "
                 "Try a smaller learning rate."
             )
         self.history.append(row)

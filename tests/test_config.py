@@ -7,7 +7,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from mc import config, run, store
+from mc import config, run, runs, store
 from mc.stages import parts
 
 CONF = Path(run.CONF)
@@ -104,14 +104,14 @@ def test_every_key_has_a_comment_or_a_telling_name():
 
 
 def folder(*overrides):
-    return str(config.folder(compose(*overrides)))
+    return str(runs.folder(compose(*overrides)))
 
 
 def test_stages_find_one_another_by_configuration():
     curve = compose("stage=curve", "endpoints=[3,4]")
-    assert str(config.base_folder(curve, 4)) == folder("stage=base", "seed=4")
-    evaluation = config.settings(compose("stage=eval", "endpoints=[3,4]"))
-    assert evaluation["curve"] == store.fingerprint(config.settings(curve))
+    assert str(runs.base_folder(curve, 4)) == folder("stage=base", "seed=4")
+    evaluation = runs.settings(compose("stage=eval", "endpoints=[3,4]"))
+    assert evaluation["curve"] == store.fingerprint(runs.settings(curve))
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_a_data_file_counts_by_its_bytes(tmp_path):
 
 def test_labels_are_readable():
     cfg = compose("stage=curve", "dataset=mnist", "model=cnn_bn", "endpoints=[1,42]")
-    assert config.label(cfg) == "mnist-cnn_bn-1-42-bezier-bends1-seed1"
-    assert config.label(compose("stage=base", "seed=7")) == "digits-cnn-seed7"
+    assert runs.label(cfg) == "mnist-cnn_bn-1-42-bezier-bends1-seed1"
+    assert runs.label(compose("stage=base", "seed=7")) == "digits-cnn-seed7"
 
 
 @pytest.mark.parametrize(
@@ -230,10 +230,10 @@ def test_what_a_stage_builds_on_is_named_with_the_commands_that_make_it(tmp_path
         f"python -m mc.run stage=base seed=7 output_dir={tmp_path} model=mlp 'endpoints=[1,7]'"
     )
     with pytest.raises(ValueError, match="not finished") as caught:
-        config.check_made(compose("stage=eval", *overrides), ["stage=eval", *overrides])
+        runs.check_made(compose("stage=eval", *overrides), ["stage=eval", *overrides])
     lines = str(caught.value).splitlines()
     assert expected in lines[2]
     assert "stage=curve" in lines[3]
     assert len(lines) == 4
-    config.check_made(compose("stage=all", *overrides), overrides)
-    config.check_made(compose("stage=base", *overrides), overrides)
+    runs.check_made(compose("stage=all", *overrides), overrides)
+    runs.check_made(compose("stage=base", *overrides), overrides)

@@ -12,18 +12,22 @@ ROOT = Path(__file__).parent.parent / "mc"
 # Rooms from the ground up: a room imports only from levels below its own, or beside itself where
 # both are named in BESIDE.
 LEVELS = [
-    {"weights", "curves", "metrics", "schedules", "losses", "geometry", "progress"},
+    {"weights", "curves", "metrics", "schedules", "losses", "geometry", "optimizers", "progress"},
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
     {"batchnorm"},
     {"curve_model"},
     {"connecting", "training", "evaluation"},
-    {"config"},
+    {"config", "runs"},
     {"stages"},
     {"run"},
 ]
 # What may import no higher than metrics, however high it stands.
 GROUND = {"store", "tracking", "plots", "curve_file"}
-HOMES = {"wandb": {"tracking"}, "matplotlib": {"plots"}, "omegaconf": {"config", "stages", "run"}}
+HOMES = {
+    "wandb": {"tracking"},
+    "matplotlib": {"plots"},
+    "omegaconf": {"config", "runs", "stages", "run"},
+}
 
 
 def imports():

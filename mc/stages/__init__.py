@@ -15,14 +15,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import config, store, tracking
+from mc import runs, store, tracking
 
 log = logging.getLogger(__name__)
 
 
 def execute(cfg: DictConfig) -> dict:
     """The summary of the run of `cfg`: of a finished one as it is, else after running its stage."""
-    folder = config.folder(cfg)
+    folder = runs.folder(cfg)
     if cfg.stage == "figures":
         return _stage("figures").run(cfg, folder)
     with store.lock(folder):
@@ -51,7 +51,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
             project=cfg.wandb.project,
             entity=cfg.wandb.entity,
             tags=list(cfg.wandb.tags),
-            group=cfg.wandb.group or config.experiment(cfg),
+            group=cfg.wandb.group or runs.experiment(cfg),
             job_type=cfg.stage,
             name=folder.name,
             config=OmegaConf.to_container(cfg, resolve=True),

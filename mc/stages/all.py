@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import config
+from mc import runs
 from mc.stages import execute
 
 
@@ -12,8 +12,8 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """The summaries joined: `base_<seed>/...`, `training/...` of the curve, and eval's names."""
     summary = {}
     for seed in dict.fromkeys(e for e in cfg.endpoints if isinstance(e, int)):
-        base = execute(config.variant(cfg, stage="base", seed=seed))
+        base = execute(runs.variant(cfg, stage="base", seed=seed))
         summary |= {f"base_{seed}/{key}": value for key, value in base.items()}
-    trained = execute(config.variant(cfg, stage="curve"))
+    trained = execute(runs.variant(cfg, stage="curve"))
     summary |= {f"training/{key}": value for key, value in trained.items()}
-    return summary | execute(config.variant(cfg, stage="eval"))
+    return summary | execute(runs.variant(cfg, stage="eval"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import config, connecting, store, training
+from mc import connecting, runs, store, training
 from mc.stages import parts
 from mc.stages.base import keep
 
@@ -40,5 +40,5 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 
 def where(cfg: DictConfig, endpoint, folder: Path) -> str:
     """An endpoint's folder (or its file), as seen from the curve's."""
-    target = Path(endpoint) if isinstance(endpoint, str) else config.base_folder(cfg, endpoint)
+    target = Path(endpoint) if isinstance(endpoint, str) else runs.base_folder(cfg, endpoint)
     return os.path.relpath(target, folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import config, connecting, evaluation, geometry, metrics, store
+from mc import connecting, evaluation, geometry, metrics, runs, store
 from mc.progress import show
 from mc.stages import figures, parts
 
@@ -16,7 +16,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """The summary of every metric along both paths; points and figures go to the folder."""
     data = parts.load_data(cfg)
     network = parts.load_endpoint(cfg, cfg.endpoints[0], data)
-    made = config.folder(config.variant(cfg, stage="curve"))
+    made = runs.folder(runs.variant(cfg, stage="curve"))
     curve = connecting.load_curve(made / "curve.npz", network)
     splits = {"train": data.train_clean, "valid": data.valid, "test": data.test}
     wanted = cfg.eval.splits or [name for name, split in splits.items() if split is not None]

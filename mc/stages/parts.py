@@ -11,7 +11,7 @@ import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from mc import config, losses
+from mc import losses, runs
 from mc.datasets import Data, make_data
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
                 f"has {data.input_shape}. Choose the dataset that it was trained on."
             )
         return network
-    path = config.base_folder(cfg, endpoint) / "model.weights.h5"
+    path = runs.base_folder(cfg, endpoint) / "model.weights.h5"
     network = build_network(cfg, data)
     again = f"make it again with stage=base seed={endpoint} force=true"
     _read(path, lambda: network.load_weights(path), again)

@@ -1,0 +1,24 @@
+"""Which optimizers can train flat weight vectors."""
+
+# Optimizers that look at the shape of a weight, which a flat vector no longer has.
+NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
+
+
+def check_elementwise(optimizer) -> None:
+    """Nothing, if an optimizer treats every element of a weight alike.
+
+    Raises:
+        ValueError: it looks at the shape of a weight, which is lost in a flat vector.
+    """
+    names = {c.__name__ for c in type(optimizer).__mro__}
+    found = [name for name in NOT_ELEMENTWISE if name in names]
+    if found:
+        raise ValueError(
+            f"The optimizer {found[0]} looks at the shape of each weight, but a curve trains flat "
+            "weight vectors. Use an elementwise one: SGD, Adam, AdamW, RMSprop, Lion, ..."
+        )
+    if getattr(optimizer, "clipnorm", None):
+        raise ValueError(
+            "The optimizer's clipnorm clips weight by weight, but a curve trains flat weight "
+            "vectors. Use global_clipnorm or clipvalue."
+        )
