@@ -267,6 +267,10 @@ def net(input_shape, num_classes, units=8):
     ])
 
 
+def wide_net(input_shape):
+    return net(input_shape, 7)
+
+
 def softmax_net(input_shape, num_classes):
     return keras.Sequential([*net(input_shape, num_classes).layers, keras.layers.Softmax()])
 
@@ -311,6 +315,8 @@ def test_saved_keras_models_are_endpoints(cli, own, tmp_path):
     assert status == 1
     assert "(4, 8) against" in output
     assert "(4, 6)" in output
+    status, output = cli("smoke=true", f"endpoints=[{a},{b}]", "stage=curve")
+    assert (status, "does not take the dataset's inputs of shape (8, 8, 1)" in output) == (1, True)
     a.write_bytes(b"not a model")
     status, output = cli(*own, f"endpoints=[{a},{b}]", "stage=curve")
     assert (status, "a.keras cannot be read" in output) == (1, True)
@@ -376,6 +382,8 @@ def test_a_traceback_is_shown_to_who_asks(tmp_path):
     ("arguments", "words"),
     [
         (["model._target_=own_module.softmax_net"], "Remove the softmax from the last layer"),
+        (["model._target_=own_module.wide_net"], "(None, 7), but the dataset has 3 classes"),
+        (["model._target_=mc.models.cnn"], "the cnn needs images"),
         (["optimizer._target_=keras.optimizers.Muon"], "Muon looks at the shape of each weight"),
         (["optimizer._target_=keras.optimizers.Sdg"], "cannot be imported"),
         (["+optimizer.momentun=0.9"], "momentun"),

@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import hydra
@@ -28,20 +27,8 @@ def load_data(cfg: DictConfig) -> Data:
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
     if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
-        data = one_hot(data)
+        data = data.one_hot()
     return data
-
-
-def one_hot(data: Data) -> Data:
-    """The same data with labels `[n]` as one-hot targets `[n, num_classes]`."""
-
-    def split(old):
-        if old is None or old.y.ndim > 1:
-            return old
-        return replace(old, y=np.eye(data.num_classes, dtype=np.float32)[old.y])
-
-    names = ("train", "train_clean", "valid", "test")
-    return replace(data, **{name: split(getattr(data, name)) for name in names})
 
 
 def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
@@ -65,7 +52,31 @@ def build_network(cfg: DictConfig, data: Data) -> keras.Model:
         )
     if not network.built:
         network(np.zeros((1, *data.input_shape), np.float32))
+    check_fits(network, data, f"model._target_={cfg.model._target_}")
     return network
+
+
+def check_fits(network: keras.Model, data: Data, name: str) -> None:
+    """Nothing, if a network takes the data's inputs and has as many outputs as they need.
+
+    Raises:
+        ValueError: it does not; `name` says which network.
+    """
+    needed = data.num_classes or data.train.y.shape[-1]
+    inputs = keras.KerasTensor((None, *data.input_shape))
+    try:
+        outputs = network.compute_output_spec(inputs).shape
+    except Exception as error:  # whatever its layers say of a shape that they do not take
+        raise ValueError(
+            f"{name} does not take the dataset's inputs of shape {data.input_shape} ({error}). "
+            "Choose the dataset that it is for."
+        ) from error
+    if tuple(outputs) != (None, needed):
+        what = "classes" if data.num_classes else "targets"
+        raise ValueError(
+            f"{name} has outputs of shape {tuple(outputs)}, but the dataset has {needed} {what}: "
+            f"its outputs must have shape (None, {needed})."
+        )
 
 
 def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
@@ -77,15 +88,7 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
     if isinstance(endpoint, str):
         path = Path(endpoint)
         network = _read(path, lambda: keras.models.load_model(path), "save the model again")
-        shape = tuple(network.input_shape[1:])
-        fits = len(shape) == len(data.input_shape) and all(
-            a in (None, b) for a, b in zip(shape, data.input_shape, strict=True)
-        )
-        if not fits:
-            raise ValueError(
-                f"endpoints: the model {endpoint} takes inputs of shape {shape}, but the dataset "
-                f"has {data.input_shape}. Choose the dataset that it was trained on."
-            )
+        check_fits(network, data, f"The endpoint {endpoint}")
         return network
     path = runs.base_folder(cfg, endpoint) / "model.weights.h5"
     network = build_network(cfg, data)
