@@ -18,8 +18,9 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
     That is exact for the first BatchNorm of a network, whatever the batches. Deeper layers see
     inputs normalised batch by batch, as in training, so there it depends on which examples share a
     batch, but never on the order of the batches. (The update of a moving average, in contrast,
-    weighs the last batches most.) Other random layers keep their training behaviour, with the
-    generator states in `state` for every batch.
+    weighs the last batches most.) Batches of masked sequences count by their examples. Dropout and
+    augmentation layers inside the network keep their training behaviour, with the generator states
+    in `state` for every batch.
 
     Args:
         network: the plain network.
@@ -33,13 +34,14 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
         network without trainable BatchNorm.
 
     Raises:
-        ValueError: there is no batch.
+        ValueError: there is no batch; a layer does not update its statistics exactly once a call.
     """
     where = list(network.batchnorm)
     if not where:
         return {}
     # From zero state, one update leaves (1 - momentum) times the statistics of the batch.
     zeroed = [tf.zeros_like(s) if i in where else tf.identity(s) for i, s in enumerate(state)]
+    w = curves.mix(coefficients[0], points)
     scale = [1.0 / (1.0 - network.batchnorm[i]) for i in where]
     signature = [tf.TensorSpec(zeroed[i].shape, tf.float32) for i in where]
     coefficients = tf.convert_to_tensor(coefficients, tf.float32)
@@ -59,6 +61,7 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
         x = batch[0] if isinstance(batch, tuple | list) else batch
         size = int(tf.nest.flatten(x)[0].shape[0])
         if examples == 0:
+            _check_updates(network, w, zeroed, x)
             statistics = statistics.get_concrete_function(any_batch(x))
         examples += size
         for j, value in enumerate(statistics(x)):
@@ -70,10 +73,31 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
     return _combine(network, where, [v / examples for v in total], [v / examples for v in square])
 
 
+def _check_updates(network, w, zeroed, x) -> None:
+    """Nothing, if a call in training mode updates every statistic once, by its momentum.
+
+    An update is linear in the old statistic, so updates from one and from zero differ by
+    momentum^k for k updates a call.
+    """
+    ones = [tf.ones_like(s) if i in network.batchnorm else s for i, s in enumerate(zeroed)]
+    _, from_zero, _ = network(w, zeroed, x, training=True)
+    _, from_one, _ = network(w, ones, x, training=True)
+    for i, momentum in network.batchnorm.items():
+        factor = float(tf.reduce_mean(from_one[i] - from_zero[i]))
+        if abs(factor - momentum) < 1e-3 * (1 - momentum) + 1e-4 and momentum < 1:
+            continue
+        path = network.untrained[i].path
+        why = "is not updated" if factor > 1 - 1e-4 else "is updated more than once"
+        raise ValueError(
+            f"The BatchNorm statistic {path} {why} in a call, so it cannot be estimated. Share "
+            "no BatchNorm layer between inputs, and set trainable=False on one that is not to "
+            "follow the data."
+        )
+
+
 def _combine(network, where, mean, mean_square) -> dict[int, np.ndarray]:
     """The law of total variance, layer by layer."""
-    variables = network.model.non_trainable_variables
-    position = {id(variables[i]): j for j, i in enumerate(where)}
+    position = {id(network.untrained[i]): j for j, i in enumerate(where)}
     result = {}
     for layer in network.model._flatten_layers():
         m = position.get(id(getattr(layer, "moving_mean", None)))
@@ -90,11 +114,18 @@ def as_batches(data) -> tf.data.Dataset:
     """Data as a tf.data.Dataset of batches, in the order given.
 
     `data`: a tf.data.Dataset of batches, as it is; arrays x, or a tuple of arrays (x, y), in
-    batches of 128.
+    batches of 128. Where a network has several inputs, x is a list or tuple of arrays.
     """
     if isinstance(data, tf.data.Dataset):
         return data
-    return tf.data.Dataset.from_tensor_slices(data).batch(128)
+    return tf.data.Dataset.from_tensor_slices(_tuples(data)).batch(128)
+
+
+def _tuples(data):
+    """The same structure with tuples for lists, which tf.data would stack into one array."""
+    if isinstance(data, tuple | list) and any(hasattr(part, "shape") for part in data):
+        return tuple(_tuples(part) for part in data)
+    return data
 
 
 def any_batch(batch):

@@ -90,6 +90,8 @@ class Config:
     wandb: Wandb = field(default_factory=Wandb)
 
 
+GROUPS = ("dataset", "model", "curve", "optimizer")
+
 # Smallest value allowed, and whether it may itself be taken.
 LIMITS = {
     "seed": (0, True),
@@ -107,6 +109,8 @@ LIMITS = {
     "eval.batch_size": (1, True),
     "eval.bn_batch_size": (1, True),
 }
+
+LARGEST_SEED = 2**31 - 1
 
 CHOICES = {
     "stage": STAGES,
@@ -135,11 +139,19 @@ def check(cfg: DictConfig) -> None:
     for key, (low, included) in LIMITS.items():
         value = OmegaConf.select(cfg, key)
         if value is None or (
-            isinstance(value, int | float) and (value > low or (included and value == low))
+            isinstance(value, int | float)
+            and (low < value < float("inf") or (included and value == low))
         ):
             continue
         rule = f"at least {low}" if included else f"greater than {low}"
         raise ValueError(f"{key} must be a number {rule}; received {key}={value}.")
+    if not isinstance(OmegaConf.select(cfg, "dataset.valid_size") or 0, int):
+        raise ValueError(
+            "dataset.valid_size must be a whole number of examples; "
+            f"received dataset.valid_size={cfg.dataset.valid_size}."
+        )
+    if cfg.seed > LARGEST_SEED:
+        raise ValueError(f"seed must be at most {LARGEST_SEED}; received seed={cfg.seed}.")
     t = cfg.eval.t
     if t is not None and (
         not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t))
@@ -155,8 +167,10 @@ def check(cfg: DictConfig) -> None:
             f"received eval.splits={list(cfg.eval.splits)}."
         )
     _check_endpoints(cfg.endpoints)
-    for group in ("dataset", "model", "curve", "optimizer"):
+    for group in (*GROUPS, "loss"):
         target = OmegaConf.select(cfg, f"{group}._target_")
+        if group == "loss" and target is None:
+            continue
         if not isinstance(target, str) or "." not in target:
             raise ValueError(
                 f"{group}._target_ must be the import path of a callable, such as "
@@ -166,6 +180,13 @@ def check(cfg: DictConfig) -> None:
 
 def _check_keys(cfg, schema, prefix: str) -> None:
     known = {f.name: f.type for f in fields(schema)}
+    for key in known:
+        section = is_dataclass(known[key]) or key in (*GROUPS, "loss")
+        if key not in cfg or (section and not OmegaConf.is_dict(cfg[key])):
+            raise ValueError(
+                f"{prefix}{key} must be {'a section' if section else 'there'}; received "
+                f"{prefix}{key}={cfg.get(key)}. Leave it out of the command."
+            )
     for key in cfg:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
@@ -175,14 +196,33 @@ def _check_keys(cfg, schema, prefix: str) -> None:
             _check_keys(cfg[key], known[key], f"{prefix}{key}.")
 
 
+def typed_groups(cfg: DictConfig, overrides) -> DictConfig:
+    """The configuration without the settings of callables that were replaced.
+
+    Where `model._target_=my.net` is typed, the other keys of the option of that group belong to the
+    option's own callable: of the group remain the keys that were typed (and `dataset.valid_size`,
+    which is no argument).
+    """
+    typed = [o.lstrip("+~").partition("=")[0] for o in overrides]
+    cfg = cfg.copy()
+    OmegaConf.set_struct(cfg, False)
+    for group in (*GROUPS, "loss"):
+        if f"{group}._target_" in typed:
+            kept = {k for k in cfg[group] if f"{group}.{k}" in typed} | {"valid_size"}
+            cfg[group] = {k: cfg[group][k] for k in cfg[group] if k in kept}
+    OmegaConf.set_struct(cfg, True)
+    return cfg
+
+
 def _check_endpoints(endpoints) -> None:
-    if len(endpoints) != 2:
+    if len(endpoints) != 2 or endpoints[0] == endpoints[1]:
         raise ValueError(
-            "endpoints must be two networks, the start and the end of the curve; received "
-            f"endpoints={list(endpoints)}. Type for example 'endpoints=[1,2]'."
+            "endpoints must be two different networks, the start and the end of the curve; "
+            f"received endpoints={list(endpoints)}. Type for example 'endpoints=[1,2]'."
         )
     for endpoint in endpoints:
-        if isinstance(endpoint, bool) or not isinstance(endpoint, int | str):
+        seed = isinstance(endpoint, int) and not isinstance(endpoint, bool)
+        if not isinstance(endpoint, str) and not (seed and 0 <= endpoint <= LARGEST_SEED):
             raise ValueError(
                 "endpoints must be seeds of base networks or paths of saved Keras models; "
                 f"received {endpoint!r} in endpoints={list(endpoints)}."

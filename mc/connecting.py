@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from mc import curve_file, curves
+from mc import curve_file, curves, losses
 from mc.curve_model import CurveModel
 from mc.weights import FlatNetwork, check_same_architecture, copy, pack
 
@@ -27,7 +27,7 @@ def connect(
         curve: the name of a family (`bezier`, `polychain`) or a curve object.
         num_bends: inner control points; not used with a curve object.
         init: `linear`, bends evenly spaced on the straight segment, or `random`, bends at fresh
-            initial weights of the network drawn from `seed`.
+            initial weights of the network drawn from `seed` (which seeds Keras' global generators).
         fix_start, fix_end, weight_decay, seed: as in `CurveModel`.
 
     Raises:
@@ -39,10 +39,11 @@ def connect(
     points = curves.linear_points(pack(network_a), pack(network_b), family.num_points)
     if init == "random":
         for k in range(1, family.num_points - 1):
-            points[k] = random_weights(network_a, seed=seed * 1000 + k)
+            own_seed = np.random.SeedSequence([seed, k]).generate_state(1)[0]
+            points[k] = random_weights(network_a, int(own_seed))
     elif init != "linear":
         raise ValueError(f"init must be linear or random; received {init!r}.")
-    return CurveModel(
+    curve = CurveModel(
         network_a,
         family,
         points,
@@ -52,6 +53,36 @@ def connect(
         end_states=[FlatNetwork(network_a).state(), FlatNetwork(network_b).state()],
         seed=seed,
     )
+    inputs = getattr(network_b, "inputs", None) or []
+    if inputs and all(None not in i.shape[1:] for i in inputs):
+        x = [losses.made_up(i) for i in inputs]
+        check_ends(curve, network_a, network_b, x if len(x) > 1 else x[0])
+    return curve
+
+
+def check_ends(curve: CurveModel, start: keras.Model, end: keras.Model, x) -> None:
+    """Nothing, if the curve's ends compute what the endpoint networks compute.
+
+    Equal shapes do not make equal networks: an activation or a stride may differ. `x`: a batch of
+    inputs; outputs may differ by 1e-4 of their largest magnitude.
+
+    Raises:
+        ValueError: they differ; says at which end and by how much.
+    """
+    for t, network in ((0.0, start), (1.0, end)):
+        state = curve.end_states.value[int(t)]
+        found, _, _ = curve.network(curve.weights_at(t), state, x, training=False)
+        expected = network(x, training=False) if network._call_has_training_arg else network(x)
+        pairs = zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True)
+        for ours, theirs in pairs:
+            ours, theirs = (np.asarray(keras.ops.cast(o, "float32")) for o in (ours, theirs))
+            scale = max(np.abs(theirs).max(initial=0.0), 1e-6)
+            if not np.abs(ours - theirs).max(initial=0.0) <= 1e-4 * scale:
+                raise ValueError(
+                    f"At t={t:g} the curve does not compute what its endpoint network does: "
+                    f"outputs differ by {np.abs(ours - theirs).max():.3g}. The endpoints have "
+                    "weights of the same shapes but other layers: build both by the same code."
+                )
 
 
 def random_weights(network: keras.Model, seed: int) -> np.ndarray:

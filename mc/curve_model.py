@@ -62,6 +62,8 @@ class CurveModel(keras.Model):
             )
         if weight_decay < 0:
             raise ValueError(f"weight_decay must be at least 0; received {weight_decay}.")
+        if not 0 <= seed < 2**31:
+            raise ValueError(f"seed must be from 0 to 2**31 - 1; received seed={seed}.")
         self.fix_start, self.fix_end = bool(fix_start), bool(fix_end)
         self.weight_decay, self.seed = float(weight_decay), int(seed)
         self.end_states = _Plain(end_states or [self.network.state()] * 2)
@@ -76,6 +78,8 @@ class CurveModel(keras.Model):
             self._variable(value, f"state_{i}") for i, value in enumerate(self.end_states.value[0])
         ]
         self._t = self._variable(np.float32(0.5), "t")
+        # Not the optimizer's count, which stands still while gradients are accumulated.
+        self.step = self._variable(np.int32(0), "step")
         self.built = True
 
     def _variable(self, value, name, trainable=False):
@@ -115,7 +119,8 @@ class CurveModel(keras.Model):
         optimizer = keras.optimizers.get(optimizer)
         optimizers.check_elementwise(optimizer)
         # The network's layers are out of Keras' sight, so what Keras would ask them is asked here.
-        if self.network.model.dtype_policy.name == "mixed_float16":
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.network.model.dtype_policy.name == "mixed_float16" and not scaled:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         if jit_compile == "auto":
             jit_compile = self.network.model._resolve_auto_jit_compile()
@@ -161,34 +166,39 @@ class CurveModel(keras.Model):
     def train_step(self, data):
         """One step at a random t: the network's gradient at w(t), given to each control point."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        step = tf.cast(self.optimizer.iterations, tf.int32)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        step = tf.convert_to_tensor(self.step)
         t = tf.random.stateless_uniform([], seed=tf.stack([self.seed, step]))
         coefficients = self.curve.coefficients(t)
         w = curves.mix(coefficients, self.points)
         before = [tf.convert_to_tensor(s) for s in self.state]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(w)
-            y_pred, after, penalties = self.network(w, before, x, training=True)
+            y_pred, after, own_loss = self.network(w, before, x, training=True)
+            # Gradients are summed over replicas: Keras gives each its share of the loss.
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            loss = tf.add_n([loss, *(tf.cast(p, loss.dtype) for p in penalties)])
+            loss = tf.cast(loss, tf.float32) + own_loss / replicas
             scaled = self.optimizer.scale_loss(loss)
         gradient = tape.gradient(scaled, w)
         if self.weight_decay:
-            gradient += self.optimizer.scale_loss(tf.constant(self.weight_decay)) * w
+            share = tf.constant(self.weight_decay / replicas)
+            gradient += self.optimizer.scale_loss(share) * w
         self.optimizer.apply_gradients(
             [(coefficients[k] * gradient, p) for k, p in enumerate(self.points) if p.trainable]
         )
         for variable, old, new in zip(self.state, before, after, strict=True):
             if new is not old:  # constants, such as frozen layers, need no copy
                 variable.assign(new)
-        return self._results(x, y, y_pred, sample_weight, loss + self._penalty(w))
+        self.step.assign(step + 1)
+        return self._results(x, y, y_pred, sample_weight, loss * replicas + self._penalty(w))
 
     def test_step(self, data):
         """Loss and metrics of one batch at `curve.t`."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        w, y_pred, penalties = self._forward(x)
+        w, y_pred, own_loss = self._forward(x)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        loss = tf.add_n([loss, *(tf.cast(p, loss.dtype) for p in penalties)]) + self._penalty(w)
+        loss = tf.cast(loss, tf.float32) * replicas + own_loss + self._penalty(w)
         return self._results(x, y, y_pred, sample_weight, loss)
 
     def call(self, x, training=False):
@@ -201,8 +211,8 @@ class CurveModel(keras.Model):
 
     def _forward(self, x):
         w = curves.mix(self.curve.coefficients(self._t), self.points)
-        y_pred, _, penalties = self.network(w, self._state_at_t(), x, training=False)
-        return w, y_pred, penalties
+        y_pred, _, own_loss = self.network(w, self._state_at_t(), x, training=False)
+        return w, y_pred, own_loss
 
     def _state_at_t(self):
         state = [tf.convert_to_tensor(s) for s in self.state]

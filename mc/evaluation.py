@@ -127,15 +127,21 @@ def metrics_at(
     Raises:
         ValueError: there is no batch.
     """
-    step = _step(network, points, coefficients, state, statistics, loss, num_classes)
+    if getattr(loss, "reduction", "mean") in ("sum", None, "none"):
+        raise ValueError(
+            f"loss.reduction={loss.reduction} makes the loss depend on the batch size; evaluation "
+            "needs a mean: leave the reduction at its default."
+        )
     examples, totals = 0, None
     for x, y in batches:
         size = int(tf.nest.flatten(x)[0].shape[0])
         if examples == 0:
-            step = step.get_concrete_function(*batchnorm.any_batch((x, y)))
-            losses.check_outputs(
-                loss, outputs_at(network, points, coefficients[:1], state, {}, x)[0]
-            )
+            outputs = outputs_at(network, points, coefficients[:1], state, {}, x)[0]
+            _check_outputs(loss, outputs, y, num_classes)
+            logits_in = num_classes is None or not losses.are_probabilities(outputs)
+            step = _step(
+                network, points, coefficients, state, statistics, loss, num_classes, logits_in
+            ).get_concrete_function(*batchnorm.any_batch((x, y)))
         values = [v.numpy().astype(np.float64) for v in step(x, y)]
         values[0] *= size  # the loss is a mean over the batch, all else a sum
         totals = values if totals is None else [a + b for a, b in zip(totals, values, strict=True)]
@@ -151,12 +157,26 @@ def metrics_at(
     return result | {k: np.array([row[k] for row in rows]) for k in rows[0]}
 
 
-def _step(network, points, coefficients, state, statistics, loss, num_classes):
+def _check_outputs(loss, outputs, y, num_classes) -> None:
+    """Nothing, if the outputs `[batch, ...]` fit the loss, the targets and the classes."""
+    if not tf.is_tensor(y) and not isinstance(y, np.ndarray):
+        raise ValueError("Evaluation needs a network with a single output and targets y for it.")
+    losses.check_outputs(loss, outputs)
+    if num_classes is None:
+        return
+    if outputs.ndim != 2 or outputs.shape[1] != num_classes or num_classes < 2:
+        raise ValueError(
+            f"Classification is evaluated from one output for each class, [batch, {num_classes}]; "
+            f"the network gives {outputs.shape}. For two classes use two outputs and "
+            "SparseCategoricalCrossentropy(from_logits=True)."
+        )
+
+
+def _step(network, points, coefficients, state, statistics, loss, num_classes, logits_in):
     """The graph of one batch: per point, loss, summed nll (or mse), and counts of each class."""
     coefficients = tf.convert_to_tensor(coefficients, tf.float32)
     statistics = {i: tf.convert_to_tensor(v) for i, v in statistics.items()}
     state = [tf.convert_to_tensor(s) for s in state]
-    logits_in = losses.expects_logits(loss) is not False
     scalar = tf.TensorSpec([], tf.float32)
     signature = (scalar, scalar)
     if num_classes is not None:
@@ -168,13 +188,14 @@ def _step(network, points, coefficients, state, statistics, loss, num_classes):
             row, own = row_and_statistics
             own_state = [own.get(i, s) for i, s in enumerate(state)]
             w = curves.mix(row, points)
-            outputs, _, penalties = network(w, own_state, x, training=False)
+            outputs, _, own_loss = network(w, own_state, x, training=False)
             # A loss given by name is a plain function, one value an example.
             value = tf.reduce_mean(tf.cast(loss(y, outputs), tf.float32))
-            value = tf.add_n([value, *(tf.cast(p, tf.float32) for p in penalties)])
+            value = value + own_loss
             outputs = tf.cast(outputs, tf.float32)
             if num_classes is None:
-                squared = tf.reduce_mean((tf.cast(y, tf.float32) - outputs) ** 2, axis=-1)
+                targets = tf.reshape(tf.cast(y, tf.float32), tf.shape(outputs))
+                squared = tf.reduce_mean((targets - outputs) ** 2, axis=-1)
                 return value, tf.reduce_sum(squared)
             labels = labels_of(y)
             logits = outputs if logits_in else tf.math.log(tf.maximum(outputs, 1e-7))
@@ -224,4 +245,4 @@ def _classes(curve, splits, loss) -> int | None:
         return None
     state = [s.numpy() for s in curve.state]
     row = curve.curve.coefficients(0.0)[tf.newaxis]
-    return outputs_at(curve.network, curve.points, row, state, {}, x[:1]).shape[-1]
+    return outputs_at(curve.network, curve.points, row, state, {}, x).shape[-1]

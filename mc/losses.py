@@ -23,20 +23,29 @@ def takes_one_hot(loss) -> bool:
 
 
 def expects_logits(loss) -> bool | None:
-    """Whether a categorical cross-entropy expects logits; None for any other loss."""
+    """Whether a cross-entropy expects logits; None for a loss that is none.
+
+    The Kullback-Leibler divergence expects probabilities, as a cross-entropy without logits does.
+    """
     loss = keras.losses.get(loss)
     name = getattr(loss, "__name__", type(loss).__name__).replace("_", "").lower()
-    if "categorical" not in name or "entropy" not in name:
+    if not name.endswith(("entropy", "kldivergence")):
         return None
     return bool(getattr(loss, "from_logits", False))
 
 
+def are_probabilities(outputs) -> bool:
+    """Whether every row of `outputs: [batch, num_classes]` is non-negative and sums to 1."""
+    rows = np.asarray(tf.cast(outputs, tf.float32))
+    return bool(rows.min() >= 0 and np.allclose(rows.sum(-1), 1, atol=1e-2))
+
+
 def check_outputs(loss, outputs) -> None:
-    """Nothing, if the outputs of a network are what a categorical cross-entropy expects.
+    """Nothing, if the outputs of a network are what a cross-entropy expects.
 
     Args:
         loss: a Keras loss, its name, or anything else (then nothing is checked).
-        outputs: `[batch, num_classes]`. Rows of numbers in [0, 1] that sum to 1 are probabilities.
+        outputs: `[batch, num_classes]`; anything else is not checked.
 
     Raises:
         ValueError: probabilities for a loss on logits, or the reverse; names the fix.
@@ -44,17 +53,18 @@ def check_outputs(loss, outputs) -> None:
     if not isinstance(loss, str | keras.losses.Loss) and not callable(loss):
         return
     logits = expects_logits(loss)
-    if logits is None or len(outputs.shape) < 2 or outputs.shape[-1] < 2:
+    if logits is None or len(getattr(outputs, "shape", ())) != 2 or outputs.shape[-1] < 2:
         return
-    rows = np.asarray(tf.cast(outputs, tf.float32))
-    probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1, atol=1e-2)
-    if probabilities and logits:
+    if logits and are_probabilities(outputs):
         raise ValueError(
             "The network ends in probabilities (softmax), but the loss expects logits "
             "(from_logits=True). Remove the softmax from the last layer, or set "
             "from_logits=False in the loss."
         )
-    if not probabilities and not logits:
+    # Independent binary outputs lie in [0, 1] without adding up to 1.
+    binary = isinstance(keras.losses.get(loss), keras.losses.BinaryCrossentropy)
+    in_range = np.all((np.asarray(outputs) >= 0) & (np.asarray(outputs) <= 1))
+    if not logits and not (in_range if binary else are_probabilities(outputs)):
         raise ValueError(
             "The network's outputs are not probabilities, but the loss expects them "
             "(from_logits=False). Set from_logits=True in the loss, or end the network in softmax."
@@ -69,7 +79,8 @@ def example_inputs(x):
     """
     if isinstance(x, tf.data.Dataset):
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
-        return tf.nest.map_structure(_made_up, spec)
+        known = all(None not in s.shape.as_list()[1:] for s in tf.nest.flatten(spec))
+        return tf.nest.map_structure(made_up, spec) if known else None
     if isinstance(x, keras.utils.PyDataset):
         return x[0][0]
     if isinstance(x, np.ndarray | tf.Tensor):
@@ -77,9 +88,10 @@ def example_inputs(x):
     return None
 
 
-def _made_up(spec: tf.TensorSpec) -> tf.Tensor:
-    batch, *rest = spec.shape.as_list()
-    shape = [batch or 8, *(size or 8 for size in rest)]
-    if spec.dtype.is_floating:
-        return tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), spec.dtype)
-    return tf.zeros(shape, spec.dtype)
+def made_up(spec) -> tf.Tensor:
+    """A batch of inputs of a shape and type: standard normal numbers, or zeros for integers."""
+    shape = [spec.shape[0] or 8, *spec.shape[1:]]
+    dtype = tf.as_dtype(spec.dtype)
+    if dtype.is_floating:
+        return tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), dtype)
+    return tf.zeros(shape, dtype)

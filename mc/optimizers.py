@@ -10,6 +10,7 @@ def check_elementwise(optimizer) -> None:
     Raises:
         ValueError: it looks at the shape of a weight, which is lost in a flat vector.
     """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     names = {c.__name__ for c in type(optimizer).__mro__}
     found = [name for name in NOT_ELEMENTWISE if name in names]
     if found:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -23,8 +24,10 @@ CONF = next(p for p in (HERE / "conf", HERE.parent / "conf") if (p / "config.yam
 def _folder(*, _root_) -> str:
     """Check the configuration, then name the run's folder; nothing is made before."""
     job = OmegaConf.masked_copy(_root_, [k for k in _root_ if k != "hydra"])
+    overrides = list(_root_.hydra.overrides.task)
     config.check(job)
-    runs.check_made(job, list(_root_.hydra.overrides.task))
+    job = config.typed_groups(job, overrides)
+    runs.check_made(job, overrides)
     return str(runs.folder(job))
 
 
@@ -40,7 +43,7 @@ def _run(cfg: DictConfig) -> None:
     from mc import stages
 
     stages.import_tensorflow()
-    stages.execute(cfg)
+    stages.execute(config.typed_groups(cfg, HydraConfig.get().overrides.task))
 
 
 def main() -> None:
@@ -50,7 +53,8 @@ def main() -> None:
     try:
         _run()
     except KeyboardInterrupt:
-        sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *sys.argv[1:]])}")
+        again = [a for a in sys.argv[1:] if not a.startswith("force=")]  # or it would start anew
+        sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}")
     except EXPECTED as error:
         if wants_traceback:
             raise

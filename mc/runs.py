@@ -30,17 +30,22 @@ def settings(cfg: DictConfig) -> dict:
         ends = [_endpoint_fingerprint(cfg, e) for e in cfg.endpoints]
         return common | parts | {"train": own["train"]["curve"], "endpoints": ends}
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
-    return {"curve": store.fingerprint(settings(variant(cfg, stage="curve"))), "eval": own["eval"]}
+    looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds
+    looks["num_points"] = None if looks["t"] else looks["num_points"]
+    looks["splits"] = sorted(set(looks["splits"])) if looks["splits"] else None
+    return {"curve": store.fingerprint(settings(variant(cfg, stage="curve"))), "eval": looks}
 
 
 def _dataset_settings(dataset: Mapping) -> dict:
-    kept = {k: v for k, v in dataset.items() if k != "data_dir"}
-    path = kept.get("path")
-    if path is not None:
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"dataset.path: there is no file {path!r}.")
-        kept["path"] = store.file_fingerprint(path)
-    return kept
+    settings = dict(dataset)
+    if settings["_target_"] == "mc.datasets.tfds_images":
+        settings.pop("data_dir", None)  # where the data lie does not change them
+    if settings["_target_"] == "mc.datasets.regression" and settings["path"] is not None:
+        path = Path(settings["path"]).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"dataset.path: there is no file {str(path)!r}.")
+        settings["path"] = store.file_fingerprint(path)
+    return settings
 
 
 def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
@@ -64,8 +69,7 @@ def base_folder(cfg: DictConfig, seed: int) -> Path:
 
 def experiment(cfg: DictConfig) -> str:
     """What runs on the same data with the same model have in common, such as `digits-cnn`."""
-    dataset = OmegaConf.select(cfg, "dataset.tfds_name") or _name(cfg.dataset)
-    return f"{dataset}-{_name(cfg.model)}"
+    return f"{_dataset_name(cfg)}-{_name(cfg.model)}"
 
 
 def label(cfg: DictConfig) -> str:
@@ -73,8 +77,15 @@ def label(cfg: DictConfig) -> str:
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
     ends = [Path(e).stem if isinstance(e, str) else str(e) for e in cfg.endpoints]
-    curve = [_name(cfg.curve), f"bends{cfg.num_bends}", f"seed{cfg.seed}"]
-    return "-".join([experiment(cfg), *ends, *curve])
+    first = experiment(cfg)
+    if all(isinstance(e, str) for e in cfg.endpoints):  # the model of the configuration is not used
+        first = _dataset_name(cfg)
+    bends = OmegaConf.select(cfg, "curve.num_bends", default=cfg.num_bends)
+    return "-".join([first, *ends, _name(cfg.curve), f"bends{bends}", f"seed{cfg.seed}"])
+
+
+def _dataset_name(cfg: DictConfig) -> str:
+    return OmegaConf.select(cfg, "dataset.tfds_name") or _name(cfg.dataset)
 
 
 def _name(group) -> str:

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import re
-import shutil
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +92,14 @@ def logging_to(folder):
     logging.getLogger().addHandler(handler)
     try:
         yield
+    except BaseException as error:  # into the file alone: the command line says it in one message
+        handler.handle(
+            logging.makeLogRecord(
+                {"msg": "Stopped: %r", "args": (error,), "levelname": "ERROR", "levelno": 40}
+                | {"exc_info": sys.exc_info()}
+            )
+        )
+        raise
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
@@ -107,7 +115,10 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
     write_atomically(folder / "config.yaml", config_yaml)
     path = folder / "environment.json"
     if path.exists():
-        earlier = json.loads(path.read_text())
+        try:
+            earlier = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
         environment |= {k: earlier[k] for k in ("wandb_id", "started") if k in earlier}
     environment.setdefault("started", now())
     write_atomically(path, _json(environment))
@@ -170,8 +181,12 @@ def save_figures(folder, figures: dict) -> dict[str, Path]:
     for name, figure in figures.items():
         paths[name] = Path(folder) / "figures" / f"{name}.png"
         # No dates inside, so that the same data gives the same file.
-        figure.savefig(paths[name], dpi=200, metadata={"Software": None})
-        figure.savefig(paths[name].with_suffix(".pdf"), metadata={"CreationDate": None})
+        for path, undated in (
+            (paths[name], "Software"),
+            (paths[name].with_suffix(".pdf"), "CreationDate"),
+        ):
+            with replacing(path) as unfinished:
+                figure.savefig(unfinished, metadata={undated: None})
     return paths
 
 
@@ -191,6 +206,8 @@ def replacing(path: Path, prefix: str = "."):
     unfinished = path.with_name(f"{prefix}{os.getpid()}-{path.name}")
     try:
         yield unfinished
+        with open(unfinished, "rb") as file:
+            os.fsync(file.fileno())  # or a crash of the machine could leave the name without data
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -200,20 +217,11 @@ def write_atomically(path, text: str) -> None:
     """Write a text file that is at every moment either the old one or the new one."""
     with replacing(Path(path)) as unfinished, open(unfinished, "w") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def now() -> str:
     """The time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def remove_if_empty(folder) -> None:
-    """Remove a run's folder that holds nothing; any other stays."""
-    folder = Path(folder)
-    if folder.is_dir() and not any(folder.iterdir()):
-        shutil.rmtree(folder)
 
 
 def _without_null(value):

@@ -50,7 +50,11 @@ def train(
     curve.optimizer.build(curve.trainable_variables)
     history = _restore(curve, snapshot) if snapshot else []
     done = len(history)
-    if done < epochs:
+    if done == epochs:
+        curve.optimizer.finalize_variable_values(
+            curve.trainable_variables
+        )  # as fit does at its end
+    else:
         steps = data.steps(batch_size)
         curve.fit(
             data.epochs(batch_size, seed, first=done, last=epochs),
@@ -115,21 +119,30 @@ class AfterEpoch(keras.callbacks.Callback):
         self.progress.close()
 
 
+def _variables(curve: CurveModel) -> list:
+    return [*curve.points, *curve.state, curve.step, *curve.optimizer.variables]
+
+
 def _snapshot(curve: CurveModel, history: list[dict]) -> dict:
-    variables = [*curve.points, *curve.state, *curve.optimizer.variables]
+    variables = _variables(curve)
     arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(variables)}
     columns = {f"history:{key}": np.array([row[key] for row in history]) for key in history[0]}
     return arrays | columns
 
 
 def _restore(curve: CurveModel, snapshot: dict) -> list[dict]:
-    variables = [*curve.points, *curve.state, *curve.optimizer.variables]
+    variables = _variables(curve)
     arrays = [snapshot.get(f"variable_{i}") for i in range(len(variables))]
     for variable, array in zip(variables, arrays, strict=True):
         if array is None or array.shape != tuple(variable.shape):
             raise ValueError("The saved training state does not fit this run's variables.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+    return history_of(snapshot)
+
+
+def history_of(snapshot: dict) -> list[dict]:
+    """The history rows that a snapshot holds."""
     columns = {k.split(":", 1)[1]: v for k, v in snapshot.items() if k.startswith("history:")}
     rows = [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)

@@ -34,13 +34,24 @@ class FlatNetwork:
                 f"The network {self.model.name!r} has no weights yet: call it once on a batch, "
                 "or give its first layer an input shape."
             )
-        if not self.model.trainable_variables:
+        if not self.trainable:
             raise ValueError(f"The network {self.model.name!r} has no trainable weights.")
+
+    # Lists of their own: setting `trainable` on the model later does not change what w means.
+    @cached_property
+    def trainable(self) -> list:
+        """The trainable variables, in the model's own order."""
+        return list(self.model.trainable_variables)
+
+    @cached_property
+    def untrained(self) -> list:
+        """The variables that are not trained, in the model's own order."""
+        return list(self.model.non_trainable_variables)
 
     @cached_property
     def shapes(self) -> list[tuple[int, ...]]:
         """Shape of each trainable weight."""
-        return [tuple(v.shape) for v in self.model.trainable_variables]
+        return [tuple(v.shape) for v in self.trainable]
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -55,40 +66,45 @@ class FlatNetwork:
     @property
     def paths(self) -> list[str]:
         """The Keras path of each trainable weight, such as `cnn/dense/kernel`."""
-        return [v.path for v in self.model.trainable_variables]
+        return [v.path for v in self.trainable]
 
     @cached_property
     def batchnorm(self) -> dict[int, float]:
-        """Position in `state` of every trainable BatchNorm's moving statistic -> its momentum."""
+        """Position in `state` of every trainable BatchNorm's moving statistic -> its momentum.
+
+        Empty for a model whose `call` has no `training` argument: Keras then trains its BatchNorm
+        layers with the moving statistics as they are, so these are constants.
+        """
         momentum = {}
+        if not self.model._call_has_training_arg:
+            return momentum
         # The public `layers` stops at the first level; statistics can lie in nested layers.
         for layer in self.model._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
                 momentum[id(layer.moving_mean)] = layer.momentum
                 momentum[id(layer.moving_variance)] = layer.momentum
-        variables = self.model.non_trainable_variables
-        return {i: momentum[id(v)] for i, v in enumerate(variables) if id(v) in momentum}
+        return {i: momentum[id(v)] for i, v in enumerate(self.untrained) if id(v) in momentum}
 
     def state(self) -> list[np.ndarray]:
         """The model's own state: one array for every variable that is not trained."""
-        return [v.numpy() for v in self.model.non_trainable_variables]
+        return [v.numpy() for v in self.untrained]
 
     def unpack(self, w) -> list[tf.Tensor]:
         """The trainable weights in their own shapes and types; `w: [P]`."""
         parts = tf.split(w, self.sizes)
         return [
             tf.cast(tf.reshape(part, v.shape), v.dtype)
-            for part, v in zip(parts, self.model.trainable_variables, strict=True)
+            for part, v in zip(parts, self.trainable, strict=True)
         ]
 
     def __call__(self, w, state, x, training: bool):
-        """Outputs, the state after the call, and the model's own regularisation losses.
+        """Outputs, the state after the call, and the model's own regularisation losses in one sum.
 
-        `w: [P]`, `state`: list of tensors, `x: [batch, ...]` -> `(outputs, state, losses)`.
+        `w: [P]`, `state`: list of tensors, `x: [batch, ...]` -> `(outputs, state, loss: [])`.
         """
         model = self.model
         values = [*self.unpack(w), *state]
-        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        variables = [*self.trainable, *self.untrained]
         with keras.StatelessScope(
             list(zip(variables, values, strict=True)), collect_losses=True
         ) as scope:
@@ -96,21 +112,22 @@ class FlatNetwork:
             # has no `training` argument too.
             mode = {"training": training} if model._call_has_training_arg else {}
             outputs = model(x, **mode)
-            losses = model.losses
-        return outputs, [scope.get_current_value(v) for v in variables[len(self.sizes) :]], losses
+            # A loss may have any shape; Keras takes the sum.
+            losses = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in model.losses]
+        after = [scope.get_current_value(v) for v in self.untrained]
+        return outputs, after, tf.add_n(losses) if losses else tf.constant(0.0)
 
     def assign(self, w, state) -> None:
         """Write a weight vector `w: [P]` and a state into the model's own variables."""
-        for variable, value in zip(self.model.trainable_variables, self.unpack(w), strict=True):
+        for variable, value in zip(self.trainable, self.unpack(w), strict=True):
             variable.assign(value)
-        for variable, value in zip(self.model.non_trainable_variables, state, strict=True):
+        for variable, value in zip(self.untrained, state, strict=True):
             variable.assign(value)
 
 
 def pack(network: keras.Model) -> np.ndarray:
     """The flat weight vector of a network; `[P] float32`, in its own variable order."""
-    variables = FlatNetwork(network).model.trainable_variables
-    arrays = [np.ravel(v.numpy()) for v in variables]
+    arrays = [np.ravel(v.numpy()) for v in FlatNetwork(network).trainable]
     return np.concatenate(arrays).astype(np.float32)
 
 

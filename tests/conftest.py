@@ -6,9 +6,12 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["WANDB_MODE"] = "disabled"
 
+import hydra._internal.hydra
+import hydra.core.utils
 import keras
 import numpy as np
 import pytest
+from hydra._internal.core_plugins import basic_launcher
 
 from mc import run
 
@@ -66,9 +69,9 @@ def plain_networks():
 def cli(tmp_path, monkeypatch, caplog):
     """The command line in this process: arguments -> (exit status, what it said)."""
     caplog.set_level("INFO", logger="mc")
-    for user in ("core.utils", "_internal.hydra", "_internal.core_plugins.basic_launcher"):
+    for module in (hydra.core.utils, hydra._internal.hydra, basic_launcher):
         # Hydra's logging would close the streams that pytest captures with.
-        monkeypatch.setattr(f"hydra.{user}.configure_log", lambda *_: None)
+        monkeypatch.setattr(module, "configure_log", lambda *_: None)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["mc.run", *arguments, f"output_dir={tmp_path}"])
@@ -76,8 +79,9 @@ def cli(tmp_path, monkeypatch, caplog):
         caplog.clear()
         try:
             run.main()
-        except SystemExit as leave:
-            return 1, f"{caplog.text}{leave.code}"
+        except SystemExit as leave:  # with a message, Python prints it and exits with status 1
+            status = leave.code if isinstance(leave.code, int) else 1
+            return status, f"{caplog.text}{leave.code}"
         return 0, caplog.text
 
     return call

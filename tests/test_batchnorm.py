@@ -93,3 +93,47 @@ def test_without_batchnorm_there_is_nothing_and_without_data_an_error():
     assert estimate(build(1, batchnorm=False), []) == {}
     with pytest.raises(ValueError, match="received no batch"):
         estimate(build(1), [])
+
+
+def test_a_layer_that_a_call_updates_twice_is_refused_by_name():
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    shared = keras.layers.BatchNormalization(name="shared")
+    both = keras.layers.Add()([shared(i) for i in inputs])
+    network = keras.Model(inputs, keras.layers.Dense(2)(both))
+    x = np.random.default_rng(0).normal(size=(2, 10, 4)).astype("float32")
+    with pytest.raises(ValueError, match=r"shared/moving_mean is updated more than once"):
+        estimate(network, [([x[0], x[1]],)])
+
+
+def test_a_layer_that_keeps_its_statistics_in_training_is_refused_by_name():
+    class Still(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.norm = keras.layers.BatchNormalization(name="still")
+
+        def call(self, x):
+            return self.norm(x, training=False)
+
+    network = keras.Sequential([keras.Input((4,)), Still(), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="still/moving_mean is not updated"):
+        estimate(network, [np.ones((3, 4), "float32")])
+
+
+def test_a_model_without_training_argument_keeps_its_statistics():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.norm = keras.layers.BatchNormalization()
+            self.out = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.out(self.norm(x))
+
+    network = Net()
+    x = np.random.default_rng(0).normal(3, 2, size=(20, 4)).astype("float32")
+    network(x)
+    # Keras' own fit leaves them alone as well.
+    network.compile("sgd", "mse")
+    network.fit(x, np.zeros((20, 2)), verbose=0)
+    np.testing.assert_array_equal(network.norm.moving_mean, np.zeros(4))
+    assert estimate(network, [x]) == {}

@@ -170,6 +170,29 @@ def test_every_setting_of_training_counts(change):
     assert folder("stage=curve", "seed=9") != folder("stage=curve")
 
 
+def test_a_callable_of_ones_own_takes_nothing_from_the_option_it_replaces():
+    overrides = ["model=cnn", "model._target_=my.net", "+model.width=3", "dataset._target_=my.data"]
+    cfg = config.typed_groups(compose(*overrides), overrides)
+    assert OmegaConf.to_container(cfg.model) == {"_target_": "my.net", "width": 3}
+    assert OmegaConf.to_container(cfg.dataset) == {"_target_": "my.data", "valid_size": 0}
+    same = ["model=mlp", *overrides[1:]]
+    other = config.typed_groups(compose(*same), same)
+    assert runs.folder(other) == runs.folder(cfg)
+
+
+def test_positions_given_one_by_one_make_their_number_irrelevant():
+    t = ["stage=eval", "eval.t=[0,1]"]
+    assert folder(*t, "eval.num_points=5") == folder(*t)
+    assert folder("stage=eval", "eval.splits=[test,train]") == folder(
+        "stage=eval", "eval.splits=[train,test]"
+    )
+
+
+def test_a_folder_of_ones_own_data_counts():
+    own = ["stage=base", "dataset._target_=my.data"]
+    assert folder(*own, "+dataset.data_dir=/x") != folder(*own, "+dataset.data_dir=/y")
+
+
 def test_a_data_file_counts_by_its_bytes(tmp_path):
     for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
         (tmp_path / f"{name}.npy").write_bytes(content)
@@ -204,7 +227,15 @@ def test_labels_are_readable():
         ("eval.t=[0.5,0.2]", "increasing"),
         ("eval.splits=[tset]", "train, valid, test"),
         ("precision=float8", "float32, mixed_bfloat16, mixed_float16"),
-        ("endpoints=[1]", "two networks"),
+        ("endpoints=[1]", "two different networks"),
+        ("endpoints=[1,1]", "two different networks"),
+        ("endpoints=[-1,2]", "seeds of base networks or paths"),
+        ("seed=4294967296", "at most 2147483647"),
+        ("train.base.learning_rate=inf", "greater than 0"),
+        ("dataset.valid_size=1.5", "whole number"),
+        ("loss=null", "loss must be a section"),
+        ("~loss", "loss must be a section"),
+        ("loss._target_=foo", "import path of a callable"),
         ("endpoints=[1,2.5]", "seeds of base networks or paths"),
         ("wandb.mode=offlin", "Type for example wandb.mode=offline"),
         ("model._target_=cnn", "import path of a callable"),

@@ -1,6 +1,10 @@
 """CurveModel: the identity at the ends, the gradient, and Keras' own fit, evaluate and predict."""
 
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -159,6 +163,60 @@ def test_the_same_seed_repeats_and_another_does_not(networks):
     assert not np.array_equal(points(1), points(2))
 
 
+def test_every_step_draws_its_own_t_also_while_gradients_accumulate(plain_networks):
+    drawn = []
+
+    class Watched(mc.Bezier):
+        def coefficients(self, t):
+            tf.py_function(lambda t: drawn.append(float(t)), [t], [])
+            return super().coefficients(t)
+
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=4)
+    curve = connected(plain_networks, curve=Watched(1), optimizer=optimizer)
+    drawn.clear()
+    curve.fit(*arrays(1), batch_size=6, epochs=2, verbose=0, shuffle=False)
+    drawn = drawn[-16:]
+    assert len(set(drawn)) == 16
+    assert 0.2 < np.mean(drawn) < 0.8
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras
+from conftest import arrays, build, logits_loss
+import mc
+
+def moved(strategy):
+    with strategy.scope():
+        pair = [build(s, batchnorm=False, dropout=False) for s in (1, 2)]
+        curve = mc.connect(*pair, weight_decay=0.5, seed=3)
+        curve.compile(keras.optimizers.SGD(1.0), logits_loss())
+        before = curve.control_points[1]
+        loss = curve.fit(*arrays(6), batch_size=48, shuffle=False, verbose=0).history["loss"][0]
+        return before - curve.control_points[1], loss
+
+one, loss = moved(tf.distribute.get_strategy())
+two, again = moved(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5)
+np.testing.assert_allclose(again, loss, rtol=1e-5)
+"""
+
+
+def test_two_replicas_make_the_step_of_one():
+    here = str(Path(__file__).parent)
+    environment = os.environ | {"PYTHONPATH": here}
+    done = subprocess.run(
+        [sys.executable, "-c", REPLICAS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_dropout_draws_a_new_mask_every_step(networks):
     curve = connected(networks)
     names = [v.name for v in networks[0].non_trainable_variables]
@@ -219,6 +277,39 @@ def test_random_bends_are_fresh_initial_weights(networks):
     gamma = mc.unpack(networks[0], curve.control_points[1])[2]
     np.testing.assert_array_equal(gamma, np.ones(4))
     assert not np.array_equal(curve.control_points[1], curve.control_points[2])
+
+
+def test_a_model_that_adds_losses_of_any_shape_trains(plain_networks):
+    class Activity(keras.layers.Layer):
+        def call(self, x):
+            self.add_loss(0.1 * tf.reduce_mean(x**2, axis=0))
+            return x
+
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input((4,)), Activity(), keras.layers.Dense(CLASSES)])
+
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    curve = connected((network(1), network(2)), optimizer=keras.optimizers.SGD(0.0))
+    loss = curve.fit(x, np.arange(8) % CLASSES, verbose=0).history["loss"][0]
+    assert loss > 0.1 * np.sum(np.mean(x**2, axis=0))
+
+
+def test_endpoints_that_compute_different_functions_are_refused():
+    def network(activation):
+        layers = [keras.layers.Dense(5, activation), keras.layers.Dense(CLASSES)]
+        return keras.Sequential([keras.Input((4,)), *layers])
+
+    with pytest.raises(ValueError, match="At t=1 the curve does not compute"):
+        mc.connect(network("relu"), network("tanh"))
+
+
+def test_freezing_a_layer_later_does_not_change_the_curve():
+    pair = [build(s, batchnorm=False, dropout=False) for s in (1, 2)]
+    curve = connected(pair)
+    before = curve(arrays()[0])
+    pair[0].layers[0].trainable = False
+    np.testing.assert_array_equal(curve(arrays()[0]), before)
 
 
 def test_a_saved_curve_loads_as_it_was(networks, tmp_path):

@@ -138,6 +138,59 @@ def test_regression_has_loss_and_mse_alone():
         assert points["test/loss"][i] == pytest.approx(mse + penalty, rel=1e-5)
 
 
+def test_regression_targets_without_an_axis_of_their_own_count_alike():
+    keras.utils.set_random_seed(1)
+    pair = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]) for _ in range(2)]
+    curve = mc.connect(*pair)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 3)).astype("float32"), rng.normal(size=30).astype("float32")
+    points = mc.evaluate(curve, test=(x, y), num_points=2, loss="mse")
+    expected = sklearn.metrics.mean_squared_error(y, pair[0].predict(x, verbose=0))
+    assert points["test/mse"][0] == pytest.approx(expected, rel=1e-5)
+    column = mc.evaluate(curve, test=(x, y[:, None]), num_points=2, loss="mse")
+    pd.testing.assert_frame_equal(points, column)
+
+
+def test_probabilities_are_told_from_logits_whatever_the_loss(plain_networks):
+    x, y = arrays(1)
+    one_hot = np.eye(CLASSES, dtype="float32")[y]
+
+    def with_softmax(network):
+        return keras.Sequential([keras.Input((6, 6, 1)), *network.layers, keras.layers.Softmax()])
+
+    soft = connected([with_softmax(n) for n in plain_networks])
+    squared = mc.evaluate(soft, test=(x, one_hot), t=[0.0], loss="mse", num_classes=CLASSES)
+    expected = expected_row(plain_networks[0], x, y)["nll"]
+    assert squared["test/nll"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_several_inputs_are_evaluated():
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        inputs = [keras.Input((2,)), keras.Input((3,))]
+        return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Concatenate()(inputs)))
+
+    a, b = network(1), network(2)
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(40, n)).astype("float32") for n in (2, 3)]
+    y = rng.integers(0, 2, 40)
+    points = mc.evaluate(mc.connect(a, b), test=(x, y), num_points=2, loss=logits_loss())
+    accuracy = sklearn.metrics.accuracy_score(y, a.predict(x, verbose=0).argmax(-1))
+    assert points["test/accuracy"][0] == pytest.approx(accuracy)
+
+
+def test_what_is_not_supported_is_said(plain_networks):
+    curve = connected(plain_networks)
+    summed = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+    with pytest.raises(ValueError, match="depend on the batch size"):
+        mc.evaluate(curve, test=arrays(), loss=summed)
+    pair = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]) for _ in range(2)]
+    binary = keras.losses.BinaryCrossentropy(from_logits=True)
+    data = (np.zeros((4, 3), "float32"), np.array([0, 1, 0, 1]))
+    with pytest.raises(ValueError, match="For two classes use two outputs"):
+        mc.evaluate(mc.connect(*pair), test=data, loss=binary)
+
+
 def test_outputs_at_many_weight_vectors_are_the_plain_networks(plain_networks):
     curve = connected(plain_networks)
     x = arrays(1)[0]

@@ -9,8 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "mc"
 
-# Rooms from the ground up: a room imports only from levels below its own, or beside itself where
-# both are named in BESIDE.
+# Rooms from the ground up: a room imports only from levels below its own.
 LEVELS = [
     {"weights", "curves", "metrics", "schedules", "losses", "geometry", "optimizers", "progress"},
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},

@@ -15,6 +15,12 @@ from hypothesis import strategies as st
 from mc import metrics
 
 
+def counts(confusion):
+    """Right predictions, predictions and examples of each class."""
+    confusion = np.asarray(confusion)
+    return np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_classification_equals_sklearn_on_the_raw_labels(seed):
     rng = np.random.default_rng(seed)
@@ -22,7 +28,7 @@ def test_classification_equals_sklearn_on_the_raw_labels(seed):
     # Class 0 is never predicted and the last never occurs: both kinds of empty division.
     labels, predicted = rng.integers(0, classes - 1, 200), rng.integers(1, classes, 200)
     confusion = sklearn.metrics.confusion_matrix(labels, predicted, labels=range(classes))
-    result = metrics.classification(confusion)
+    result = metrics.classification(*counts(confusion))
     f1 = sklearn.metrics.f1_score(labels, predicted, average="weighted", zero_division=0)
     accuracy = sklearn.metrics.accuracy_score(labels, predicted)
     expected = {"error": 1 - accuracy, "accuracy": accuracy, "f1": f1}
@@ -32,29 +38,28 @@ def test_classification_equals_sklearn_on_the_raw_labels(seed):
 
 def test_classification_by_hand():
     # Class 0: 3 of 4 right; class 1: 1 of 2. F1: 2*3/(4+4) and 2*1/(2+2), weights 4/6 and 2/6.
-    result = metrics.classification([[3, 1], [1, 1]])
+    result = metrics.classification(hits=[3, 1], predicted=[4, 2], support=[4, 2])
     assert result == pytest.approx({"error": 2 / 6, "accuracy": 4 / 6, "f1": 4 / 6})
 
 
 def test_a_class_that_neither_occurs_nor_is_predicted_changes_nothing():
-    assert metrics.classification([[5, 1, 0], [2, 4, 0], [0, 0, 0]]) == metrics.classification(
-        [[5, 1], [2, 4]]
-    )
+    with_third = metrics.classification(*counts([[5, 1, 0], [2, 4, 0], [0, 0, 0]]))
+    assert with_third == metrics.classification(*counts([[5, 1], [2, 4]]))
 
 
 @pytest.mark.parametrize(
-    ("confusion", "words"),
+    ("hits", "predicted", "support", "words"),
     [
-        ([[1, 2]], r"square.*\(1, 2\)"),
-        ([1, 2], "square"),
-        ([[1, -2], [0, 1]], "at least 0.*-2"),
-        ([[1, np.nan], [0, 1]], "finite"),
-        ([[0, 0], [0, 0]], "at least one example"),
+        ([1, 1], [2, 2], [3, 2], "4.0 predictions of 5.0 examples"),
+        ([1, -1], [2, 2], [2, 2], "counts with one sum"),
+        ([1, np.nan], [2, 2], [2, 2], "counts with one sum"),
+        ([0, 0], [0, 0], [0, 0], "there must be an example"),
+        ([3, 0], [2, 2], [2, 2], "no more right predictions"),
     ],
 )
-def test_classification_refuses(confusion, words):
+def test_classification_refuses(hits, predicted, support, words):
     with pytest.raises(ValueError, match=words):
-        metrics.classification(confusion)
+        metrics.classification(hits, predicted, support)
 
 
 @pytest.mark.parametrize("scale", [1, 1000])

@@ -12,6 +12,7 @@ import pytest
 from wandb_files import axes_of, history_of, of_kind, records_of, summary_of
 
 import mc
+from mc.datasets import make_data
 
 QUICK = [
     "model=mlp",
@@ -223,7 +224,8 @@ def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, mo
     monkeypatch.setattr(store, "save_checkpoint", killed)
     status, output = cli("stage=curve", "force=true", *quick)
     assert status == 1
-    assert "To go on: python -m mc.run" in output
+    assert "To go on: python -m mc.run stage=curve smoke=true" in output  # without force=true
+    assert "Stopped: KeyboardInterrupt" in only(tmp_path, "curve/*[!1]/run.log").read_text()
     monkeypatch.setattr(store, "save_checkpoint", save)
     status, output = cli("stage=curve", *quick)
     assert status == 0
@@ -276,10 +278,14 @@ def softmax_net(input_shape, num_classes):
 
 
 def data():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(120, 4)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
     y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0)
     return (x[:100], y[:100]), (x[100:], y[100:])
+
+
+def plane():
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+    return (x[:50], x[:50].sum(1)), (x[50:], x[50:].sum(1))
 """
 
 
@@ -294,12 +300,35 @@ def own(tmp_path, monkeypatch):
 def test_a_network_and_data_of_ones_own(cli, own, tmp_path):
     status, output = cli(*own, "+model.units=5")
     assert status == 0, output
-    assert "model.padding is left out" in output
     network = keras.models.load_model(only(tmp_path, "base/*seed1*/model.keras"))
     assert network.layers[0].units == 5
     status, output = cli(*own, "+model.unit=5", "stage=base", "seed=5")
     assert status == 1
     assert "model.unit is not an argument of own_module.net. Known: input_shape" in output
+
+
+def test_a_callable_that_draws_at_random_gives_every_network_the_same_data(
+    cli, own, tmp_path, monkeypatch
+):
+    module = tmp_path / "own_module.py"
+    module.write_text(module.read_text().replace("np.random.default_rng(0)", "np.random"))
+    seen = []
+
+    def watched(raw, valid_size):
+        seen.append(raw[0][0].sum())
+        return make_data(raw, valid_size)
+
+    monkeypatch.setattr("mc.stages.parts.make_data", watched)
+    for seed in (1, 2):
+        assert cli(*own, "stage=base", f"seed={seed}")[0] == 0
+    assert seen[0] == seen[1]
+
+
+def test_a_regression_of_several_variables_has_no_functions_to_draw(cli, own, tmp_path):
+    model = ["model._target_=mc.models.mlp", "+model.widths=[4]", "+model.activation=relu"]
+    status, output = cli(*own[2:], "dataset._target_=own_module.plane", *model)
+    assert status == 0, output
+    assert {p.stem for p in tmp_path.glob("eval/*/figures/*")} == {"along_t"}
 
 
 def test_saved_keras_models_are_endpoints(cli, own, tmp_path):
@@ -331,7 +360,8 @@ def test_any_elementwise_optimizer_is_a_setting(cli, tmp_path):
         "+optimizer.beta_1=0.95",
     )
     assert status == 0, output
-    assert "optimizer.momentum is left out" in output
+    config = only(tmp_path, "base/*/config.yaml").read_text()
+    assert "momentum" not in config  # SGD's, which Lion replaced
 
 
 def test_any_keras_loss_is_a_setting(cli, tmp_path):
@@ -425,7 +455,13 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     assert str(tmp_path / "file") in result.stderr
 
 
-def test_data_that_are_not_there(cli, tmp_path):
+def test_data_that_are_not_there(cli, tmp_path, monkeypatch):
+    import requests
+
+    def no_network(*_, **__):
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests, "head", no_network)
     status, output = cli("dataset=cifar100", f"dataset.data_dir={tmp_path / 'no'}", "stage=base")
     assert status == 1
     assert str(tmp_path / "no") in output

@@ -24,16 +24,18 @@ def execute(cfg: DictConfig) -> dict:
     """The summary of the run of `cfg`: of a finished one as it is, else after running its stage."""
     folder = runs.folder(cfg)
     if cfg.stage == "figures":
-        return _stage("figures").run(cfg, folder)
-    with store.lock(folder):
-        if cfg.force and (aside := store.set_aside(folder)):
-            log.info("force=true: the earlier run is now %s", aside)
-        summary = store.summary(folder)
-        if summary is not None:
-            log.info("Finished before (force=true runs it again):")
-        else:
-            summary = _run(cfg, folder)
-        show(summary, cfg.stage, folder)
+        with store.lock(folder):
+            return _stage("figures").run(cfg, folder)
+    summary = None if cfg.force else store.summary(folder)
+    if summary is None:
+        with store.lock(folder):
+            if cfg.force and (aside := store.set_aside(folder)):
+                log.info("force=true: the earlier run is now %s", aside)
+            # Another process may have finished it while this one waited.
+            summary = store.summary(folder) or _run(cfg, folder)
+    else:
+        log.info("Finished before (force=true runs it again):")
+    show(summary, cfg.stage, folder)
     return summary
 
 

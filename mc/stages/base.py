@@ -45,7 +45,10 @@ def keep(folder: Path, tracker, label: str) -> dict:
 
     snapshot = store.load_checkpoint(folder)
     if snapshot is not None:
-        log.info("Continuing from the last saved epoch.")
+        rows = training.history_of(snapshot)
+        log.info("Continuing after epoch %d.", len(rows))
+        for row in rows:  # an offline W&B run begins anew
+            tracker.history(row)
     return {"snapshot": snapshot, "after_epoch": after_epoch, "label": label}
 
 

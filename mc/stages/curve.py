@@ -25,6 +25,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         weight_decay=settings.weight_decay,
         seed=cfg.seed,
     )
+    connecting.check_ends(curve, start, end, next(iter(data.train.batches(32)))[0])
     history = training.train(
         curve,
         data.train,

@@ -37,7 +37,8 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         progress=show,
     )
     store.save_table(folder, "points", points)
-    if data.num_classes is None:
+    one_variable = data.train.x[0].size == 1 and data.train.y[0].size == 1
+    if data.num_classes is None and one_variable:
         store.save_arrays(folder, "functions", functions(curve, data, points))
     tracker.along_t(points)
     tracker.figures(figures.draw(folder))

@@ -1,20 +1,20 @@
 """From configuration to objects: data, network, loss, optimizer, and the endpoint networks."""
 
 import inspect
-import logging
 from pathlib import Path
 
 import hydra
 import keras
 import numpy as np
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from mc import losses, runs
 from mc.datasets import Data, make_data
 
-log = logging.getLogger(__name__)
-
+REMEDY = (
+    "save it again with model.save, and register classes of your own with "
+    "keras.saving.register_keras_serializable"
+)
 SMOKE_EXAMPLES = 256
 SMOKE_EPOCHS = 2
 SMOKE_POINTS = 5
@@ -22,7 +22,10 @@ SMOKE_POINTS = 5
 
 def load_data(cfg: DictConfig) -> Data:
     """The dataset, its targets as the loss takes them; a few examples of it if `smoke`."""
+    # One seed for all: a callable that draws at random gives every network the same data.
+    keras.utils.set_random_seed(0)
     raw = call(cfg.dataset, "dataset", leave_out=("valid_size",))
+    keras.utils.set_random_seed(cfg.seed)
     data = make_data(raw, OmegaConf.select(cfg, "dataset.valid_size") or 0)
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
@@ -87,7 +90,7 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
     """
     if isinstance(endpoint, str):
         path = Path(endpoint)
-        network = _read(path, lambda: keras.models.load_model(path), "save the model again")
+        network = _read(path, lambda: keras.models.load_model(path), REMEDY)
         check_fits(network, data, f"The endpoint {endpoint}")
         return network
     path = runs.base_folder(cfg, endpoint) / "model.weights.h5"
@@ -123,10 +126,6 @@ def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict
 def call(group: DictConfig, name: str, leave_out=(), **offered):
     """The result of a group's `_target_`, called with the group's keys and what it names of offers.
 
-    A callable typed over an option of the group (`model._target_=my.net`) takes the place of the
-    option's own: of the option's keys it gets those that it names; that others are left out is
-    logged.
-
     Raises:
         ValueError: the callable cannot be found, or does not take a key.
     """
@@ -138,10 +137,6 @@ def call(group: DictConfig, name: str, leave_out=(), **offered):
     except Exception as error:
         raise ValueError(f"{name}._target_={target} cannot be imported: {error}") from error
     parameters = inspect.signature(function).parameters
-    typed = _typed(name)
-    for key in [k for k in arguments if "_target_" in typed and k not in {*typed, *parameters}]:
-        log.info("%s.%s is left out: it belongs to what %s replaced.", name, key, target)
-        del arguments[key]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for key in arguments:
         if key not in parameters and not open_ended:
@@ -150,11 +145,3 @@ def call(group: DictConfig, name: str, leave_out=(), **offered):
             )
     named = {k: v for k, v in offered.items() if k in parameters and k not in arguments}
     return function(**arguments, **named)
-
-
-def _typed(group: str) -> set[str]:
-    """The keys of a group that were typed on the command line."""
-    if not HydraConfig.initialized():
-        return set()
-    keys = [o.lstrip("+~").partition("=")[0] for o in HydraConfig.get().overrides.task]
-    return {k.removeprefix(f"{group}.") for k in keys if k.startswith(f"{group}.")}
