@@ -14,30 +14,28 @@ import argparse
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 import hydra
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 import mc
-from mc import config, connecting, run, store, training
-from mc.stages import parts
+from mc import config, connecting, run
+from mc.stages import parts, resumable
 from mc.weights import pack
 
 
 class Clock:
-    """Seconds of ours, epoch by epoch, and of a plain epoch after each."""
+    """In the place of the tracker, told every epoch: seconds of ours, and of a plain one after it."""
 
-    def __init__(self, plain_epoch, folder):
-        self.plain_epoch, self.folder = plain_epoch, folder
+    def __init__(self, plain_epoch):
+        self.plain_epoch = plain_epoch
         self.ours, self.plain, self.mark = [], [], time.perf_counter()
 
-    def __call__(self, history, snapshot):
-        """What a stage keeps after an epoch, and then the plain epoch."""
-        store.save_table(self.folder, "history", pd.DataFrame(history))
-        store.save_checkpoint(self.folder, snapshot)
+    def history(self, row):
+        """Stops the time of our epoch, and runs the plain one."""
         self.ours.append(time.perf_counter() - self.mark)
         start = time.perf_counter()
         self.plain_epoch()
@@ -64,8 +62,8 @@ def train_times(cfg, section, curve, network, data, epochs):
         return {name: float(value) for name, value in logs.items()}
 
     with tempfile.TemporaryDirectory() as folder:
-        clock = Clock(plain_epoch, folder)
-        training.train(curve, data.train, after_epoch=clock, **arguments)
+        clock = Clock(plain_epoch)
+        resumable.train(curve, data.train, Path(folder), clock, **arguments)
     return clock.medians()
 
 

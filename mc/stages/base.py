@@ -4,13 +4,12 @@ import logging
 import tempfile
 from pathlib import Path
 
-import pandas as pd
 from omegaconf import DictConfig
 
-from mc import evaluation, store, training
+from mc import evaluation, store
 from mc.curve_model import CurveModel
 from mc.curves import Point
-from mc.stages import parts
+from mc.stages import parts, resumable
 from mc.weights import pack
 
 log = logging.getLogger(__name__)
@@ -23,33 +22,18 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     whole = can_be_saved(network)
     start = pack(network)[None]
     model = CurveModel(network, Point(), start, weight_decay=cfg.train.base.weight_decay)
-    training.train(
+    resumable.train(
         model,
         data.train,
+        folder,
+        tracker,
         valid=data.valid,
+        label=f"base {cfg.seed}",
         **parts.training_arguments(cfg, cfg.train.base, data),
-        **keep(folder, tracker, f"base {cfg.seed}"),
     )
     model.network_at(0, into=network)
     store.save_network(folder, network, whole)
     return metrics_of(model, cfg, data)
-
-
-def keep(folder: Path, tracker, label: str) -> dict:
-    """Arguments of `training.train` that continue from the folder, and save there every epoch."""
-
-    def after_epoch(history, snapshot):
-        store.save_table(folder, "history", pd.DataFrame(history))
-        store.save_checkpoint(folder, snapshot)
-        tracker.history(history[-1])
-
-    snapshot = store.load_checkpoint(folder)
-    if snapshot is not None:
-        rows = training.history_of(snapshot)
-        log.info("Continuing after epoch %d.", len(rows))
-        for row in rows:  # an offline W&B run begins anew
-            tracker.history(row)
-    return {"snapshot": snapshot, "after_epoch": after_epoch, "label": label}
 
 
 def metrics_of(model: CurveModel, cfg: DictConfig, data) -> dict:

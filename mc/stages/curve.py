@@ -5,9 +5,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import connecting, runs, store, training
-from mc.stages import parts
-from mc.stages.base import keep
+from mc import connecting, runs, store
+from mc.stages import parts, resumable
 
 
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
@@ -26,13 +25,15 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         seed=cfg.seed,
     )
     connecting.check_ends(curve, start, end, next(iter(data.train.batches(32)))[0])
-    history = training.train(
+    history = resumable.train(
         curve,
         data.train,
+        folder,
+        tracker,
         # With BatchNorm, no one t has statistics of its own before evaluation.
         valid=None if curve.network.batchnorm else data.valid,
+        label="curve",
         **parts.training_arguments(cfg, settings, data),
-        **keep(folder, tracker, "curve"),
     )
     with store.replacing(folder / "curve.npz") as unfinished:
         curve.save(unfinished, endpoints=[where(cfg, e, folder) for e in cfg.endpoints])
