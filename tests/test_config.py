@@ -32,9 +32,8 @@ def test_the_defaults_pass_their_own_checks():
 def test_every_model_builds(option):
     cfg = compose(f"model={option}")
     config.check(cfg)
-    data = parts.load_data(cfg)
-    network = parts.build_network(cfg, data)
-    assert network(data.test.inputs(data.test.x[:2])).shape == (2, 10)
+    network = parts.call(cfg.model, "model", input_shape=(32, 32, 3), num_classes=10)
+    assert network.output_shape == (None, 10)
 
 
 @pytest.mark.parametrize("option", GROUPS["optimizer"])

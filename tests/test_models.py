@@ -17,7 +17,7 @@ def kinds(network):
     return [type(layer).__name__ for layer in network.layers[1:]]
 
 
-def test_cnn_layers_follow_the_seed_system():
+def test_cnn_layers_are_those_of_the_course_project():
     conv, pool, dense = ["Conv2D"], ["MaxPooling2D"], ["Dense"]
     expected = conv + pool + conv + pool + conv + ["Flatten"] + dense * 3
     assert kinds(cnn(MNIST, 10)) == expected

@@ -28,7 +28,7 @@ from mc.weights import pack
 
 
 class Clock:
-    """In the place of the tracker, told every epoch: seconds of ours, and of a plain one after it."""
+    """In the place of the tracker, told every epoch: seconds of ours, and of a plain one."""
 
     def __init__(self, plain_epoch):
         self.plain_epoch = plain_epoch

@@ -14,7 +14,8 @@ class Data:
 
     Attributes:
         train: the examples that networks are trained on.
-        train_clean: the same examples as evaluation and BatchNorm statistics see them.
+        train_clean: the same examples as evaluation and BatchNorm statistics see them; `batches`
+            of a split never augment, so this is the same split.
         valid: held-out training examples, or None.
         test: the test examples.
         num_classes: number of classes; None means regression.
@@ -65,8 +66,9 @@ def make_data(raw, valid_size: int = 0) -> Data:
 
     Args:
         raw: a pair `(train, test)`, or a mapping with `train`, `test` and optionally `valid`,
-            `num_classes`, `transform`. A split is a pair of arrays `(x [n, ...], y [n, ...])` or
-            a `tf.data.Dataset` of single examples `(x, y)`.
+            `num_classes`, `transform`, and `augment`, for training (see `Split`). A split is a
+            pair of arrays `(x [n, ...], y [n, ...])` or a `tf.data.Dataset` of single examples
+            `(x, y)`.
         valid_size: the last so many training examples, in stored order, become `valid`.
 
     Raises:
@@ -74,16 +76,16 @@ def make_data(raw, valid_size: int = 0) -> Data:
             `valid_size` that does not fit.
     """
     given = as_mapping(raw)
-    transform = given.get("transform")
-    if transform is not None and not callable(transform):
-        raise ValueError(f"dataset: 'transform' must be a function, received {transform!r}")
+    for key in ("transform", "augment"):
+        if not callable(given.get(key, callable)):
+            raise ValueError(f"dataset: {key!r} must be a function, received {given[key]!r}")
     arrays = {k: read_split(k, given[k]) for k in ("train", "valid", "test") if k in given}
     arrays = {k: (column(x) if x.ndim == 1 else x, y) for k, (x, y) in arrays.items()}
     arrays, num_classes = read_targets(arrays, given.get("num_classes"))
     _check_alike(arrays)
     arrays = _hold_out(arrays, valid_size)
-    splits = {k: Split(x, y, transform) for k, (x, y) in arrays.items()}
-    train = splits["train"]
+    splits = {k: Split(x, y, given.get("transform")) for k, (x, y) in arrays.items()}
+    train = replace(splits["train"], augment=given.get("augment"))
     return Data(
         train=train,
         train_clean=train,

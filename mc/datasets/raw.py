@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-KEYS = ("train", "valid", "test", "num_classes", "transform")
+KEYS = ("train", "valid", "test", "num_classes", "transform", "augment")
 FORM = (
     "a dataset callable returns (train, test), or a mapping with 'train', 'test' and optionally "
-    "'valid', 'num_classes', 'transform'; each split is a pair of arrays (x, y) or a "
+    "'valid', 'num_classes', 'transform', 'augment'; each split is a pair of arrays (x, y) or a "
     "tf.data.Dataset of single examples (x, y)"
 )
 

@@ -19,11 +19,14 @@ class Split:
         y: `[n]` int64 labels, `[n, C]` float32 class probabilities (one-hot), or `[n, d]` float32
             regression targets.
         transform: deterministic TensorFlow function from a float32 batch of `x` to network inputs.
+        augment: TensorFlow function of a stored batch `x [b, ...]` and `draws [b, 3]`, uniform in
+            [0, 1), which `epochs` applies and `batches` does not.
     """
 
     x: np.ndarray
     y: np.ndarray
     transform: Callable | None = None
+    augment: Callable | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -53,7 +56,8 @@ class Split:
     def epochs(self, batch_size: int, seed: int, first: int = 0, last: int = 1) -> tf.data.Dataset:
         """Batches like those of `batches`, examples shuffled anew in each epoch of [first, last).
 
-        The order in epoch `e` depends on `(seed, e)` alone. So a run that starts at epoch k gets
+        The order in epoch `e` depends on `(seed, e)` alone, and the augmentation of an example on
+        `(seed, e)` and its position in the stored order. So a run that starts at epoch k gets
         the batches that the run from 0 gets in its epochs k, k+1, ...
 
         Raises:
@@ -73,10 +77,20 @@ class Split:
                 examples, seed=tf.stack([seed, epoch]), alg="philox"
             )
             batches = tf.data.Dataset.range(steps)
-            return batches.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
+            rows = batches.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
+            if self.augment is None:
+                return rows
+            # Of every example, whatever its place in the order; epochs are not negative, so these
+            # seeds are no epoch's.
+            draws = tf.random.stateless_uniform(
+                [len(self), 3], seed=tf.stack([seed, -1 - epoch]), alg="philox"
+            )
+            return rows.map(lambda rows: (rows, tf.gather(draws, rows)))
 
-        def fetch(rows):
-            return self.inputs(tf.gather(x, rows)), tf.gather(y, rows)
+        def fetch(rows, draws=None):
+            images = tf.gather(x, rows)
+            images = images if draws is None else self.augment(images, draws)
+            return self.inputs(images), tf.gather(y, rows)
 
         dataset = tf.data.Dataset.range(first, last).flat_map(positions)
         # flat_map hides the length, which Keras' progress bar wants.

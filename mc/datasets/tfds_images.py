@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc.datasets.raw import read_dataset
+from mc.datasets.transforms import crop_and_flip, normaliser
 
 
 def tfds_images(
@@ -15,6 +16,7 @@ def tfds_images(
     image_size: int | None = None,
     train_split: str = "train",
     test_split: str = "test",
+    transform: str | None = None,
 ) -> dict:
     """The images and labels of a TFDS image classification set, downloaded where it must be.
 
@@ -25,27 +27,38 @@ def tfds_images(
         image_size: side length that every image is resized to; None keeps their common size.
         train_split: TFDS split to train on, slices included (`train[:90%]`).
         test_split: TFDS split to test on.
+        transform: `vgg` or `resnet`: normalise channels as Garipov et al. 2018 do for networks of
+            that family, and crop and flip training images at random; None: pixels in [0, 1].
 
     Returns:
         A mapping for `make_data`: `train` and `test` as `(x [n, H, W, C] uint8, y [n] int64)` in
-        TFDS's order, and `num_classes`.
+        TFDS's order, `num_classes`, and the transform's functions.
 
     Raises:
         FileNotFoundError: the set is not prepared and cannot be downloaded.
-        ValueError: an unknown name or split, a set without images and labels, images of different
-            sizes and no `image_size`.
+        ValueError: an unknown name, split or transform, a set without images and labels, images of
+            different sizes and no `image_size`, a transform for images without three channels.
     """
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
         raise ValueError(f"dataset.image_size must be null or >= 1, received {image_size!r}")
+    functions = {}
+    if transform is not None:
+        functions = {"transform": normaliser(transform), "augment": crop_and_flip}
     builder = _builder(tfds_name, data_dir or os.environ.get("TFDS_DATA_DIR"))
     _check_supervised(tfds_name, builder.info)
     if not builder.is_prepared():
         _download(tfds_name, builder)
-    label = builder.info.features[builder.info.supervised_keys[1]]
+    image, label = (builder.info.features[key] for key in builder.info.supervised_keys)
+    if transform is not None and image.shape[-1] != 3:
+        raise ValueError(
+            f"dataset.transform={transform} normalises three channels, but images of {tfds_name} "
+            f"have {image.shape[-1]}; set dataset.transform=null"
+        )
     return {
         "train": _read(builder, "train_split", train_split, image_size),
         "test": _read(builder, "test_split", test_split, image_size),
         "num_classes": label.num_classes,
+        **functions,
     }
 
 

@@ -16,7 +16,7 @@ PATHS = {"curve": "curve", "linear": "straight segment"}
 PANELS = {
     "train/loss": "train loss",
     "test/error": "test error (fraction)",
-    "test/mse": "test mean squared error",
+    "test/mse": "test MSE",
 }
 
 
