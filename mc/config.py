@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from mc import runs
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
@@ -27,6 +28,7 @@ class Base:
     learning_rate: float = MISSING
     schedule: str = MISSING
     weight_decay: float = MISSING
+    save_every: int | None = MISSING
 
 
 @dataclass
@@ -90,6 +92,7 @@ class Config:
     wandb: Wandb = field(default_factory=Wandb)
 
 
+INITS = ("linear", "random")
 GROUPS = ("dataset", "model", "curve", "optimizer")
 
 # Smallest value allowed, and whether it may itself be taken.
@@ -105,6 +108,8 @@ LIMITS = {
     "train.curve.batch_size": (1, True),
     "train.curve.learning_rate": (0, False),
     "train.curve.weight_decay": (0, True),
+    "train.base.save_every": (1, True),
+    "train.curve.save_every": (1, True),
     "eval.num_points": (2, True),
     "eval.batch_size": (1, True),
     "eval.bn_batch_size": (1, True),
@@ -117,7 +122,6 @@ CHOICES = {
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
     "train.base.schedule": tuple(SCHEDULES),
     "train.curve.schedule": tuple(SCHEDULES),
-    "train.curve.init": ("linear", "random"),
     "wandb.mode": MODES,
 }
 
@@ -167,6 +171,11 @@ def check(cfg: DictConfig) -> None:
             f"received eval.splits={list(cfg.eval.splits)}."
         )
     _check_endpoints(cfg.endpoints)
+    if cfg.train.curve.init not in INITS and not runs.curve_file(cfg.train.curve.init).is_file():
+        raise FileNotFoundError(
+            f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "
+            f"for a saved epoch; there is no file {runs.curve_file(cfg.train.curve.init)}."
+        )
     for group in (*GROUPS, "loss"):
         target = OmegaConf.select(cfg, f"{group}._target_")
         if group == "loss" and target is None:
@@ -227,5 +236,5 @@ def _check_endpoints(endpoints) -> None:
                 "endpoints must be seeds of base networks or paths of saved Keras models; "
                 f"received {endpoint!r} in endpoints={list(endpoints)}."
             )
-        if isinstance(endpoint, str) and not Path(endpoint).is_file():
+        if runs.base_network(endpoint) is None and not Path(endpoint).is_file():
             raise FileNotFoundError(f"endpoints: there is no saved Keras model at {endpoint!r}.")

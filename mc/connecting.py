@@ -123,3 +123,22 @@ def load_curve(filepath, network: keras.Model) -> CurveModel:
     for variable, value in zip(curve.state, saved["state"], strict=True):
         variable.assign(value)
     return curve
+
+
+def start_from(curve: CurveModel, filepath) -> None:
+    """Set a curve's control points and state to those of a saved curve of the same family.
+
+    Raises:
+        ValueError: the saved curve is of another family or other networks.
+    """
+    saved = curve_file.read(filepath)
+    curve_file.check_network(saved, curve.network)
+    if saved["curve"] != curve.curve:
+        raise ValueError(
+            f"The curve in {filepath} is {saved['curve']}, but the one to train is {curve.curve}: "
+            "choose the same curve and num_bends."
+        )
+    for point, row in zip(curve.points, saved["control_points"], strict=True):
+        point.assign(row)
+    for variable, value in zip(curve.state, saved["state"], strict=True):
+        variable.assign(value)

@@ -1,5 +1,6 @@
 """Which run a configuration stands for: what its result depends on, and where it lies."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,40 @@ def variant(cfg: DictConfig, **changes) -> DictConfig:
     return cfg
 
 
+def base_network(endpoint) -> tuple[int, int | None] | None:
+    """Seed and saved epoch of a base network named `1` or `1@160`; None for a path."""
+    if isinstance(endpoint, int):
+        return endpoint, None
+    named = re.fullmatch(r"(\d+)@(\d+)", endpoint)
+    return (int(named[1]), int(named[2])) if named else None
+
+
+def saved_epoch(folder: Path, epoch: int) -> Path:
+    """The file of a run's state after an epoch."""
+    return folder / "epochs" / f"{epoch}.npz"
+
+
+def network_file(cfg: DictConfig, endpoint) -> Path:
+    """The file of an endpoint's weights."""
+    base = base_network(endpoint)
+    if base is None:
+        return Path(endpoint)
+    seed, epoch = base
+    made = base_folder(cfg, seed)
+    return made / "model.weights.h5" if epoch is None else saved_epoch(made, epoch)
+
+
+def curve_file(init: str) -> Path:
+    """The curve that `train.curve.init=FOLDER` or `FOLDER@EPOCH` names."""
+    named = re.fullmatch(r"(.+)@(\d+)", init)
+    return saved_epoch(Path(named[1]), int(named[2])) if named else Path(init) / "curve.npz"
+
+
 def settings(cfg: DictConfig) -> dict:
     """All that the result of `cfg.stage` depends on; what it builds on enters by fingerprint."""
     own = OmegaConf.to_container(cfg, resolve=True)
+    for section in own["train"].values():
+        section.pop("save_every")  # what is kept on the way does not change where it leads
     common = {key: own[key] for key in ("dataset", "loss", "precision", "smoke")}
     common["dataset"] = _dataset_settings(own["dataset"])
     if cfg.stage == "base":
@@ -28,7 +60,10 @@ def settings(cfg: DictConfig) -> dict:
     if cfg.stage == "curve":
         parts = {key: own[key] for key in ("curve", "optimizer", "seed")}
         ends = [_endpoint_fingerprint(cfg, e) for e in cfg.endpoints]
-        return common | parts | {"train": own["train"]["curve"], "endpoints": ends}
+        train = own["train"]["curve"]
+        if train["init"] not in ("linear", "random"):
+            train["init"] = store.file_fingerprint(curve_file(train["init"]))
+        return common | parts | {"train": train, "endpoints": ends}
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
     looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds
     looks["num_points"] = None if looks["t"] else looks["num_points"]
@@ -49,9 +84,12 @@ def _dataset_settings(dataset: Mapping) -> dict:
 
 
 def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
-    if isinstance(endpoint, str):
+    base = base_network(endpoint)
+    if base is None:
         return store.file_fingerprint(endpoint)
-    return store.fingerprint(settings(variant(cfg, stage="base", seed=endpoint)))
+    seed, epoch = base
+    network = store.fingerprint(settings(variant(cfg, stage="base", seed=seed)))
+    return network if epoch is None else f"{network}@{epoch}"
 
 
 def folder(cfg: DictConfig) -> Path:
@@ -76,10 +114,10 @@ def label(cfg: DictConfig) -> str:
     """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
-    ends = [Path(e).stem if isinstance(e, str) else str(e) for e in cfg.endpoints]
-    first = experiment(cfg)
-    if all(isinstance(e, str) for e in cfg.endpoints):  # the model of the configuration is not used
-        first = _dataset_name(cfg)
+    files = [base_network(e) is None for e in cfg.endpoints]
+    ends = [Path(e).stem if f else str(e) for e, f in zip(cfg.endpoints, files, strict=True)]
+    # With files alone, the model of the configuration is not used.
+    first = _dataset_name(cfg) if all(files) else experiment(cfg)
     bends = OmegaConf.select(cfg, "curve.num_bends", default=cfg.num_bends)
     return "-".join([first, *ends, _name(cfg.curve), f"bends{bends}", f"seed{cfg.seed}"])
 
@@ -102,9 +140,8 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     own_seed = [] if cfg.stage == "base" else [o for o in overrides if o.startswith("seed=")]
     missing = []
     if cfg.stage in ("curve", "eval", "figures"):
-        for endpoint in dict.fromkeys(cfg.endpoints):
-            if isinstance(endpoint, int) and store.summary(base_folder(cfg, endpoint)) is None:
-                missing.append(("base", [f"seed={endpoint}"]))
+        for endpoint in cfg.endpoints:
+            missing += [("base", words) for words in _missing_base(cfg, endpoint)]
     for stage, needs in (("curve", ("eval", "figures")), ("eval", ("figures",))):
         if cfg.stage in needs and store.summary(folder(variant(cfg, stage=stage))) is None:
             missing.append((stage, own_seed))
@@ -117,3 +154,23 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
             f"stage={cfg.stage} builds on runs that are not finished. Make them first:\n"
             + "\n".join(commands)
         )
+
+
+def _missing_base(cfg: DictConfig, endpoint) -> list[list[str]]:
+    """What to add to the command that makes a base network that is not there, if it is not."""
+    base = base_network(endpoint)
+    if base is None:
+        return []
+    seed, epoch = base
+    made = base_folder(cfg, seed)
+    if epoch is None:
+        return [] if store.summary(made) is not None else [[f"seed={seed}"]]
+    if saved_epoch(made, epoch).is_file():
+        return []
+    if store.summary(made) is None:
+        return [[f"seed={seed}", f"train.base.save_every={epoch}"]]
+    kept = sorted(int(p.stem) for p in (made / "epochs").glob("*.npz"))
+    raise ValueError(
+        f"endpoints: base network {seed} has no saved epoch {epoch}; it has {kept or 'none'}. "
+        f"Train it again with train.base.save_every={epoch} force=true to keep it."
+    )

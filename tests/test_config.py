@@ -131,6 +131,7 @@ def test_a_base_network_does_not_depend_on_later_stages(change):
     "change",
     [
         "output_dir=outputs",
+        "train.base.save_every=5",
         "wandb.mode=disabled",
         "wandb.tags=[a]",
         "dataset=mnist dataset.data_dir=/x",
@@ -220,7 +221,7 @@ def test_labels_are_readable():
         ("train.curve.learning_rate=0", "greater than 0"),
         ("train.curve.weight_decay=-1", "at least 0"),
         ("train.curve.schedule=step", "constant, cosine, garipov"),
-        ("train.curve.init=zeros", "linear, random"),
+        ("train.curve.init=zeros", "linear, random, or the folder of a curve"),
         ("eval.num_points=1", "at least 2; received eval.num_points=1"),
         ("eval.t=[1.5]", r"increasing positions in \[0, 1\]"),
         ("eval.t=[0.5,0.2]", "increasing"),
@@ -242,7 +243,7 @@ def test_labels_are_readable():
     ],
 )
 def test_values_that_are_not_allowed_say_what_is(override, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
         config.check(compose(override))
 
 

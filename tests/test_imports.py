@@ -16,7 +16,8 @@ LEVELS = [
     {"batchnorm"},
     {"curve_model"},
     {"connecting", "training", "evaluation"},
-    {"config", "runs"},
+    {"runs"},
+    {"config"},
     {"stages"},
     {"run"},
 ]

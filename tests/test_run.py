@@ -466,3 +466,34 @@ def test_data_that_are_not_there(cli, tmp_path, monkeypatch):
     assert status == 1
     assert str(tmp_path / "no") in output
     assert "Traceback" not in output
+
+
+def test_saved_epochs_are_endpoints_and_starting_points(cli, tmp_path):
+    quick = ["smoke=true", "model=mlp", "train.base.save_every=1", "train.curve.save_every=1"]
+    early = "endpoints=[1@1,2@1]"
+    status, output = cli(*quick, "stage=curve", early)
+    assert (status, "seed=1 train.base.save_every=1" in output) == (1, True), output
+    status, output = cli(*quick, early)
+    assert status == 0, output
+    curve = only(tmp_path, "curve/*-1_1-2_1-*")
+    base = only(tmp_path, "base/*seed1*")
+    with np.load(curve / "curve.npz") as file, np.load(base / "epochs/1.npz") as saved:
+        np.testing.assert_array_equal(file["control_points"][0], saved["control_points"][0])
+    final = keras.models.load_model(base / "model.keras")
+    with np.load(base / "epochs/2.npz") as saved:
+        np.testing.assert_array_equal(saved["control_points"][0], mc.pack(final))
+
+    status, output = cli(*quick, "stage=curve", "endpoints=[1@7,2]")
+    assert (status, "has no saved epoch 7; it has [1, 2]" in output) == (1, True), output
+
+    more = ["stage=curve", early, "train.curve.learning_rate=0.001"]
+    status, output = cli(*quick, *more, f"train.curve.init={curve}@1")
+    assert status == 0, output
+    (continued,) = (p for p in tmp_path.glob("curve/*-1_1-2_1-*") if p != curve)
+    with np.load(continued / "curve.npz") as file, np.load(curve / "epochs/1.npz") as saved:
+        moved = np.abs(file["control_points"][1] - saved["control_points"][1]).max()
+        assert 0 < moved < 0.05
+    status, output = cli(*quick, *more, f"train.curve.init={curve}@9")
+    assert (status, "there is no file" in output) == (1, True)
+    status, output = cli(*quick, *more, f"train.curve.init={curve}", "num_bends=2")
+    assert (status, "choose the same curve and num_bends" in output) == (1, True)

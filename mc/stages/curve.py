@@ -14,16 +14,19 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     start, end = (parts.load_endpoint(cfg, e, data) for e in cfg.endpoints)
     settings = cfg.train.curve
+    given = settings.init not in ("linear", "random")
     curve = connecting.connect(
         start,
         end,
         parts.call(cfg.curve, "curve"),
-        init=settings.init,
+        init="linear" if given else settings.init,
         fix_start=settings.fix_start,
         fix_end=settings.fix_end,
         weight_decay=settings.weight_decay,
         seed=cfg.seed,
     )
+    if given:
+        connecting.start_from(curve, runs.curve_file(settings.init))
     connecting.check_ends(curve, start, end, next(iter(data.train.batches(32)))[0])
     history = resumable.train(
         curve,
@@ -42,5 +45,5 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 
 def where(cfg: DictConfig, endpoint, folder: Path) -> str:
     """An endpoint's folder (or its file), as seen from the curve's."""
-    target = Path(endpoint) if isinstance(endpoint, str) else runs.base_folder(cfg, endpoint)
-    return os.path.relpath(target, folder)
+    file = runs.network_file(cfg, endpoint)
+    return os.path.relpath(file if runs.base_network(endpoint) is None else file.parent, folder)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import losses, runs
+from mc import connecting, losses, runs
 from mc.datasets import Data, make_data
 
 REMEDY = (
@@ -88,16 +88,18 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
     Raises:
         ValueError: the file is damaged or not a model's, or does not fit the data.
     """
-    if isinstance(endpoint, str):
-        path = Path(endpoint)
+    path, base = runs.network_file(cfg, endpoint), runs.base_network(endpoint)
+    if base is None:
         network = _read(path, lambda: keras.models.load_model(path), REMEDY)
         check_fits(network, data, f"The endpoint {endpoint}")
         return network
-    path = runs.base_folder(cfg, endpoint) / "model.weights.h5"
     network = build_network(cfg, data)
-    again = f"make it again with stage=base seed={endpoint} force=true"
-    _read(path, lambda: network.load_weights(path), again)
-    return network
+    again = f"make it again with stage=base seed={base[0]} force=true"
+    if base[1] is None:
+        _read(path, lambda: network.load_weights(path), again)
+        return network
+    point = _read(path, lambda: connecting.load_curve(path, network), again)
+    return point.network_at(0, into=network)
 
 
 def _read(path: Path, load, remedy: str):
@@ -119,6 +121,7 @@ def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict
         "batch_size": section.batch_size,
         "learning_rate": section.learning_rate,
         "schedule": section.schedule,
+        "save_every": section.save_every,
         "seed": cfg.seed,
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mc import store, training
+from mc import runs, store, training
 from mc.curve_model import CurveModel
 
 log = logging.getLogger(__name__)
@@ -14,9 +14,12 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_TABLES = 1.0
 
 
-def train(curve: CurveModel, data, folder: Path, tracker, **arguments) -> list[dict]:
+def train(
+    curve: CurveModel, data, folder: Path, tracker, save_every: int | None = None, **arguments
+) -> list[dict]:
     """The history of `training.train`, whose state is in `checkpoint.npz` after every epoch.
 
+    After every `save_every` epochs the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
     `history.csv` follows at most once a second, since a checkpoint holds the history too and an
     epoch may last milliseconds.
     """
@@ -26,6 +29,11 @@ def train(curve: CurveModel, data, folder: Path, tracker, **arguments) -> list[d
         nonlocal written
         store.save_checkpoint(folder, snapshot)
         tracker.history(history[-1])
+        if save_every and len(history) % save_every == 0:
+            kept = runs.saved_epoch(folder, len(history))
+            kept.parent.mkdir(exist_ok=True)
+            with store.replacing(kept) as unfinished:
+                curve.save(unfinished)
         if time.monotonic() - written > SECONDS_BETWEEN_TABLES:
             store.save_table(folder, "history", pd.DataFrame(history))
             written = time.monotonic()
