@@ -133,6 +133,27 @@ def check(cfg: DictConfig) -> None:
         ValueError: names the key, the rule, what was received, and what to type instead.
     """
     _check_keys(cfg, Config, "")
+    _check_choices(cfg)
+    _check_numbers(cfg)
+    _check_eval(cfg)
+    _check_endpoints(cfg.endpoints)
+    if cfg.train.curve.init not in INITS and not runs.curve_file(cfg.train.curve.init).is_file():
+        raise FileNotFoundError(
+            f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "
+            f"for a saved epoch; there is no file {runs.curve_file(cfg.train.curve.init)}."
+        )
+    for group in (*GROUPS, "loss"):
+        target = OmegaConf.select(cfg, f"{group}._target_")
+        if group == "loss" and target is None:
+            continue
+        if not isinstance(target, str) or "." not in target:
+            raise ValueError(
+                f"{group}._target_ must be the import path of a callable, such as "
+                f"package.module.name; received {target!r}."
+            )
+
+
+def _check_choices(cfg: DictConfig) -> None:
     for key, known in CHOICES.items():
         if (value := OmegaConf.select(cfg, key)) not in known:
             near = difflib.get_close_matches(str(value), known, n=1) or known[:1]
@@ -140,6 +161,9 @@ def check(cfg: DictConfig) -> None:
                 f"{key} must be one of {', '.join(known)}; received {key}={value}. "
                 f"Type for example {key}={near[0]}."
             )
+
+
+def _check_numbers(cfg: DictConfig) -> None:
     for key, (low, included) in LIMITS.items():
         value = OmegaConf.select(cfg, key)
         if value is None or (
@@ -156,6 +180,9 @@ def check(cfg: DictConfig) -> None:
         )
     if cfg.seed > LARGEST_SEED:
         raise ValueError(f"seed must be at most {LARGEST_SEED}; received seed={cfg.seed}.")
+
+
+def _check_eval(cfg: DictConfig) -> None:
     t = cfg.eval.t
     if t is not None and (
         not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t))
@@ -170,21 +197,6 @@ def check(cfg: DictConfig) -> None:
             "eval.splits must be some of train, valid, test; "
             f"received eval.splits={list(cfg.eval.splits)}."
         )
-    _check_endpoints(cfg.endpoints)
-    if cfg.train.curve.init not in INITS and not runs.curve_file(cfg.train.curve.init).is_file():
-        raise FileNotFoundError(
-            f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "
-            f"for a saved epoch; there is no file {runs.curve_file(cfg.train.curve.init)}."
-        )
-    for group in (*GROUPS, "loss"):
-        target = OmegaConf.select(cfg, f"{group}._target_")
-        if group == "loss" and target is None:
-            continue
-        if not isinstance(target, str) or "." not in target:
-            raise ValueError(
-                f"{group}._target_ must be the import path of a callable, such as "
-                f"package.module.name; received {target!r}."
-            )
 
 
 def _check_keys(cfg, schema, prefix: str) -> None:

@@ -36,7 +36,24 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Bezier:
+class _WithBends:
+    num_bends: int = 1
+
+    def __post_init__(self):
+        if self.num_bends < 0:
+            raise ValueError(
+                f"num_bends, the number of inner control points, must be at least 0; "
+                f"received num_bends={self.num_bends}. (0 is the straight segment.)"
+            )
+
+    @property
+    def num_points(self) -> int:
+        """Number of control points, ends included."""
+        return self.num_bends + 2
+
+
+@dataclass(frozen=True)
+class Bezier(_WithBends):
     """The Bezier curve, coefficient k = C(n, k) t^k (1-t)^(n-k) with n = num_bends + 1.
 
     Garipov et al. 2018, Eq. 5, is the case of one bend. `num_bends=0` is the straight segment.
@@ -44,16 +61,6 @@ class Bezier:
     Raises:
         ValueError: `num_bends` is negative.
     """
-
-    num_bends: int = 1
-
-    def __post_init__(self):
-        _check_num_bends(self.num_bends)
-
-    @property
-    def num_points(self) -> int:
-        """Number of control points, ends included."""
-        return self.num_bends + 2
 
     def coefficients(self, t) -> tf.Tensor:
         """Bernstein polynomials at t; `t: [...]` -> `[..., num_points] float32`."""
@@ -65,7 +72,7 @@ class Bezier:
 
 
 @dataclass(frozen=True)
-class PolyChain:
+class PolyChain(_WithBends):
     """The polygonal chain through the control points, each link of equal length in t.
 
     Coefficient k = max(0, 1 - |t (num_points - 1) - k|); Garipov et al. 2018, Eq. 4, is the case
@@ -74,16 +81,6 @@ class PolyChain:
     Raises:
         ValueError: `num_bends` is negative.
     """
-
-    num_bends: int = 1
-
-    def __post_init__(self):
-        _check_num_bends(self.num_bends)
-
-    @property
-    def num_points(self) -> int:
-        """Number of control points, ends included."""
-        return self.num_bends + 2
 
     def coefficients(self, t) -> tf.Tensor:
         """Hat functions at t; `t: [...]` -> `[..., num_points] float32`."""
@@ -156,11 +153,3 @@ def check_t(t: float) -> float:
 
 def _column(t) -> tf.Tensor:
     return tf.convert_to_tensor(t, tf.float32)[..., tf.newaxis]
-
-
-def _check_num_bends(num_bends: int) -> None:
-    if num_bends < 0:
-        raise ValueError(
-            f"num_bends, the number of inner control points, must be at least 0; "
-            f"received num_bends={num_bends}. (0 is the straight segment.)"
-        )

@@ -65,21 +65,14 @@ def evaluate(
     paths = {"curve": curve.curve.coefficients(t).numpy()}
     paths["linear"] = straight_segment(t, curve.curve.num_points)
     coefficients = np.concatenate(list(paths.values()))
+    shown = progress or (lambda batches, label: batches)
     points = [tf.convert_to_tensor(p) for p in curve.points]
     state = [s.numpy() for s in curve.state]
     statistics = {}
     if curve.network.batchnorm:
-        batches = batchnorm.as_batches(bn_data)
-        batches = progress(batches, "BatchNorm statistics") if progress else batches
+        batches = shown(batchnorm.as_batches(bn_data), "BatchNorm statistics")
         statistics = batchnorm.estimate(curve.network, points, coefficients, state, batches)
-
-    distances = gram(points)
-    tables = []
-    for path, rows in paths.items():
-        length = segment_lengths(rows, distances)
-        columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}
-        tables.append(pd.DataFrame({"path": path, **columns}))
-    points_table = pd.concat(tables, ignore_index=True)
+    table = _positions_table(paths, t, gram(points))
     for split, batches in splits.items():
         values = metrics_at(
             curve.network,
@@ -87,13 +80,23 @@ def evaluate(
             coefficients,
             state,
             statistics,
-            progress(batches, split) if progress else batches,
+            shown(batches, split),
             loss=loss,
             weight_decay=curve.weight_decay,
             num_classes=num_classes,
         )
-        points_table = points_table.assign(**{f"{split}/{k}": v for k, v in values.items()})
-    return points_table
+        table = table.assign(**{f"{split}/{k}": v for k, v in values.items()})
+    return table
+
+
+def _positions_table(paths: dict, t: np.ndarray, distances: np.ndarray) -> pd.DataFrame:
+    """A row a point of every path, where it lies; `paths`: name -> `[n, num_points]`."""
+    tables = []
+    for path, rows in paths.items():
+        length = segment_lengths(rows, distances)
+        columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}
+        tables.append(pd.DataFrame({"path": path, **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def metrics_at(

@@ -1,0 +1,89 @@
+"""What stages share: training that keeps its state, and the table of a summary."""
+
+import logging
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import arrays, logits_loss
+
+import mc
+from mc import stages, store
+from mc.datasets import Split
+from mc.stages import resumable
+
+
+class Told:
+    """A tracker that remembers."""
+
+    def __init__(self, stop=None):
+        self.epochs, self.stop = [], stop
+
+    def history(self, row):
+        self.epochs.append(row["epoch"])
+        if row["epoch"] == self.stop:
+            raise KeyboardInterrupt
+
+
+def train(networks, folder, tracker, **options):
+    curve = mc.connect(*networks, seed=1)
+    arguments = {
+        "optimizer": keras.optimizers.SGD(0.1, momentum=0.9),
+        "loss": logits_loss(),
+        "metrics": ["accuracy"],
+        "epochs": 4,
+        "batch_size": 16,
+        "learning_rate": 0.1,
+        "schedule": "constant",
+        "seed": 1,
+    }
+    history = resumable.train(curve, Split(*arrays(1)), folder, tracker, **arguments, **options)
+    return curve, history
+
+
+def test_a_continued_training_tells_the_tracker_all_epochs_and_ends_the_same(networks, tmp_path):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole, history = train(networks, tmp_path / "whole", Told())
+    with pytest.raises(KeyboardInterrupt):
+        train(networks, tmp_path / "killed", Told(stop=2))
+    again = Told()
+    continued, rows = train(networks, tmp_path / "killed", again)
+    assert again.epochs == [1, 2, 3, 4]
+    assert rows == history
+    np.testing.assert_array_equal(continued.control_points, whole.control_points)
+    table = pd.read_csv(tmp_path / "killed/history.csv")
+    pd.testing.assert_frame_equal(table, pd.DataFrame(history))
+
+
+def test_curves_are_kept_after_every_so_many_epochs(networks, tmp_path):
+    curve, _ = train(networks, tmp_path, Told(), save_every=2)
+    assert {p.name for p in (tmp_path / "epochs").iterdir()} == {"2.npz", "4.npz"}
+    last = mc.load_curve(tmp_path / "epochs/4.npz", networks[0])
+    np.testing.assert_array_equal(last.control_points, curve.control_points)
+
+
+def test_a_failure_is_in_the_log_of_the_run_with_its_traceback(tmp_path):
+    def fail():
+        with store.logging_to(tmp_path):
+            logging.getLogger("mc").warning("before")
+            raise ValueError("no such thing")
+
+    with pytest.raises(ValueError, match="no such thing"):
+        fail()
+    log = (tmp_path / "run.log").read_text()
+    assert "before" in log
+    assert "Stopped: ValueError('no such thing')" in log
+    assert "Traceback" in log
+
+
+def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(caplog, tmp_path):
+    caplog.set_level("INFO", logger="mc")
+    summary = {"curve/test/error/max": 0.25, "curve/test/f1/max": 0.5, "curve/length_ratio": 1.5}
+    stages.show(summary, "eval", tmp_path)
+    lines = caplog.messages[0].splitlines()
+    assert lines[0] == f"eval: {tmp_path}"
+    assert lines[1].split() == ["curve/length_ratio", "1.5"]
+    assert lines[3].split() == ["curve/test/error", "-", "-", "0.25", "-", "-"]
+    assert len(lines) == 4
