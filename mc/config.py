@@ -16,7 +16,7 @@ from mc import runs
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
-STAGES = ("base", "curve", "eval", "figures", "all")
+STAGES = ("base", "curve", "eval", "plane", "figures", "all")
 
 
 @dataclass
@@ -60,6 +60,16 @@ class Eval:
 
 
 @dataclass
+class Plane:
+    """Which plane, and how fine a grid."""
+
+    points: list[int] | None = MISSING
+    networks: list[Any] | None = MISSING
+    grid_points: int = MISSING
+    margins: list[float] = MISSING
+
+
+@dataclass
 class Wandb:
     """Weights & Biases."""
 
@@ -89,6 +99,7 @@ class Config:
     loss: Any = MISSING
     train: Train = field(default_factory=Train)
     eval: Eval = field(default_factory=Eval)
+    plane: Plane = field(default_factory=Plane)
     wandb: Wandb = field(default_factory=Wandb)
 
 
@@ -112,6 +123,7 @@ LIMITS = {
     "train.curve.save_every": (1, True),
     "eval.num_points": (2, True),
     "eval.batch_size": (1, True),
+    "plane.grid_points": (2, True),
     "eval.bn_batch_size": (1, True),
 }
 
@@ -136,7 +148,28 @@ def check(cfg: DictConfig) -> None:
     _check_choices(cfg)
     _check_numbers(cfg)
     _check_eval(cfg)
-    _check_endpoints(cfg.endpoints)
+    if len(cfg.endpoints) != 2 or cfg.endpoints[0] == cfg.endpoints[1]:
+        raise ValueError(
+            "endpoints must be two different networks, the start and the end of the curve; "
+            f"received endpoints={list(cfg.endpoints)}. Type for example 'endpoints=[1,2]'."
+        )
+    _check_networks("endpoints", cfg.endpoints)
+    for key in ("points", "networks"):
+        chosen = cfg.plane[key]
+        if chosen is not None and len(set(chosen)) != 3:
+            raise ValueError(
+                f"plane.{key} must be three different ones; received plane.{key}={list(chosen)}."
+            )
+    if min(cfg.plane.points or [0]) < 0:
+        raise ValueError(
+            f"plane.points counts from 0; received plane.points={list(cfg.plane.points)}."
+        )
+    if len(cfg.plane.margins) != 4 or min(cfg.plane.margins) < 0:
+        raise ValueError(
+            "plane.margins must be four numbers at least 0: left, right, bottom, top; received "
+            f"plane.margins={list(cfg.plane.margins)}."
+        )
+    _check_networks("plane.networks", cfg.plane.networks or [])
     if cfg.train.curve.init not in INITS and not runs.curve_file(cfg.train.curve.init).is_file():
         raise FileNotFoundError(
             f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "
@@ -235,18 +268,13 @@ def typed_groups(cfg: DictConfig, overrides) -> DictConfig:
     return cfg
 
 
-def _check_endpoints(endpoints) -> None:
-    if len(endpoints) != 2 or endpoints[0] == endpoints[1]:
-        raise ValueError(
-            "endpoints must be two different networks, the start and the end of the curve; "
-            f"received endpoints={list(endpoints)}. Type for example 'endpoints=[1,2]'."
-        )
-    for endpoint in endpoints:
-        seed = isinstance(endpoint, int) and not isinstance(endpoint, bool)
-        if not isinstance(endpoint, str) and not (seed and 0 <= endpoint <= LARGEST_SEED):
+def _check_networks(key: str, networks) -> None:
+    for network in networks:
+        seed = isinstance(network, int) and not isinstance(network, bool)
+        if not isinstance(network, str) and not (seed and 0 <= network <= LARGEST_SEED):
             raise ValueError(
-                "endpoints must be seeds of base networks or paths of saved Keras models; "
-                f"received {endpoint!r} in endpoints={list(endpoints)}."
+                f"{key} must be seeds of base networks or paths of saved Keras models; "
+                f"received {network!r} in {key}={list(networks)}."
             )
-        if runs.base_network(endpoint) is None and not Path(endpoint).is_file():
-            raise FileNotFoundError(f"endpoints: there is no saved Keras model at {endpoint!r}.")
+        if runs.base_network(network) is None and not Path(network).is_file():
+            raise FileNotFoundError(f"{key}: there is no saved Keras model at {network!r}.")

@@ -65,28 +65,53 @@ def evaluate(
     paths = {"curve": curve.curve.coefficients(t).numpy()}
     paths["linear"] = straight_segment(t, curve.curve.num_points)
     coefficients = np.concatenate(list(paths.values()))
-    shown = progress or (lambda batches, label: batches)
     points = [tf.convert_to_tensor(p) for p in curve.points]
-    state = [s.numpy() for s in curve.state]
+    values = values_at(
+        curve.network,
+        points,
+        coefficients,
+        [s.numpy() for s in curve.state],
+        splits,
+        bn_data=bn_data,
+        loss=loss,
+        weight_decay=curve.weight_decay,
+        num_classes=num_classes,
+        progress=progress,
+    )
+    return _positions_table(paths, t, gram(points)).assign(**values)
+
+
+def values_at(
+    network: FlatNetwork,
+    points,
+    coefficients,
+    state,
+    splits,
+    *,
+    bn_data,
+    loss,
+    weight_decay,
+    num_classes,
+    progress=None,
+) -> dict[str, np.ndarray]:
+    """`<split>/<metric>` at w = coefficients[i] @ points, BatchNorm estimated at each; `[n]`.
+
+    `splits`: name -> batches; `bn_data`: batches, not read without BatchNorm; for all else see
+    `metrics_at`.
+    """
+    shown = progress or (lambda batches, label: batches)
     statistics = {}
-    if curve.network.batchnorm:
+    if network.batchnorm:
         batches = shown(batchnorm.as_batches(bn_data), "BatchNorm statistics")
-        statistics = batchnorm.estimate(curve.network, points, coefficients, state, batches)
-    table = _positions_table(paths, t, gram(points))
+        statistics = batchnorm.estimate(network, points, coefficients, state, batches)
+    settings = {"loss": loss, "weight_decay": weight_decay, "num_classes": num_classes}
+    result = {}
     for split, batches in splits.items():
         values = metrics_at(
-            curve.network,
-            points,
-            coefficients,
-            state,
-            statistics,
-            shown(batches, split),
-            loss=loss,
-            weight_decay=curve.weight_decay,
-            num_classes=num_classes,
+            network, points, coefficients, state, statistics, shown(batches, split), **settings
         )
-        table = table.assign(**{f"{split}/{k}": v for k, v in values.items()})
-    return table
+        result |= {f"{split}/{metric}": value for metric, value in values.items()}
+    return result
 
 
 def _positions_table(paths: dict, t: np.ndarray, distances: np.ndarray) -> pd.DataFrame:

@@ -64,11 +64,22 @@ def settings(cfg: DictConfig) -> dict:
         if train["init"] not in ("linear", "random"):
             train["init"] = store.file_fingerprint(curve_file(train["init"]))
         return common | parts | {"train": train, "endpoints": ends}
+    if cfg.stage == "plane":
+        plane = own["plane"] | {"bn_batch_size": own["eval"]["bn_batch_size"]}
+        if plane["networks"] is not None:
+            plane["networks"] = [_endpoint_fingerprint(cfg, e) for e in plane["networks"]]
+            decay = own["train"]["curve"]["weight_decay"]
+            return common | {"plane": plane, "weight_decay": decay}
+        return {"curve": _curve_fingerprint(cfg), "plane": plane}
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
     looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds
     looks["num_points"] = None if looks["t"] else looks["num_points"]
     looks["splits"] = sorted(set(looks["splits"])) if looks["splits"] else None
-    return {"curve": store.fingerprint(settings(variant(cfg, stage="curve"))), "eval": looks}
+    return {"curve": _curve_fingerprint(cfg), "eval": looks}
+
+
+def _curve_fingerprint(cfg: DictConfig) -> str:
+    return store.fingerprint(settings(variant(cfg, stage="curve")))
 
 
 def _dataset_settings(dataset: Mapping) -> dict:
@@ -114,10 +125,14 @@ def label(cfg: DictConfig) -> str:
     """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
-    files = [base_network(e) is None for e in cfg.endpoints]
-    ends = [Path(e).stem if f else str(e) for e, f in zip(cfg.endpoints, files, strict=True)]
+    own = cfg.plane.networks if cfg.stage == "plane" else None
+    networks = own or cfg.endpoints
+    files = [base_network(e) is None for e in networks]
+    ends = [Path(e).stem if f else str(e) for e, f in zip(networks, files, strict=True)]
     # With files alone, the model of the configuration is not used.
     first = _dataset_name(cfg) if all(files) else experiment(cfg)
+    if own:
+        return "-".join([first, *ends])
     bends = OmegaConf.select(cfg, "curve.num_bends", default=cfg.num_bends)
     return "-".join([first, *ends, _name(cfg.curve), f"bends{bends}", f"seed{cfg.seed}"])
 
@@ -139,10 +154,12 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     same = [o for o in overrides if o.partition("=")[0] not in ("stage", "seed", "force")]
     own_seed = [] if cfg.stage == "base" else [o for o in overrides if o.startswith("seed=")]
     missing = []
-    if cfg.stage in ("curve", "eval", "figures"):
-        for endpoint in cfg.endpoints:
+    own = cfg.plane.networks if cfg.stage == "plane" else None
+    if cfg.stage in ("curve", "eval", "plane", "figures"):
+        for endpoint in own or cfg.endpoints:
             missing += [("base", words) for words in _missing_base(cfg, endpoint)]
-    for stage, needs in (("curve", ("eval", "figures")), ("eval", ("figures",))):
+    builds_on_curve = ("eval", "figures") if own else ("eval", "figures", "plane")
+    for stage, needs in (("curve", builds_on_curve), ("eval", ("figures",))):
         if cfg.stage in needs and store.summary(folder(variant(cfg, stage=stage))) is None:
             missing.append((stage, own_seed))
     if missing:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "mc"
 LEVELS = [
     {"weights", "curves", "metrics", "schedules", "losses", "geometry", "optimizers", "progress"},
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
-    {"batchnorm"},
+    {"batchnorm", "plane"},
     {"curve_model"},
     {"connecting", "training", "evaluation"},
     {"runs"},

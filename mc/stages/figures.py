@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 
-from mc import plots, store
+from mc import plots, runs, store
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +21,33 @@ PANELS = {
 
 
 def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
-    """The summary of the evaluation, as it is; its figures are new."""
-    for path in draw(folder).values():
-        log.info("drawn: %s and .pdf", path)
+    """The summary of the evaluation, as it is; its figures, and those of its plane, are new."""
+    plane = runs.folder(runs.variant(cfg, stage="plane"))
+    for made in [folder, *([plane] if store.summary(plane) is not None else [])]:
+        for path in draw(made).values():
+            log.info("drawn: %s and .pdf", path)
     return store.summary(folder)
 
 
 def draw(folder: Path) -> dict[str, Path]:
-    """Figures of an evaluation's folder; returns the path of each PNG."""
+    """Figures of an evaluation's or a plane's folder; returns the path of each PNG."""
+    made = _along_t(folder) if (folder / "points.csv").exists() else {}
+    if (folder / "functions.npz").exists():
+        with np.load(folder / "functions.npz") as f:
+            made["functions"] = plots.function_fan(
+                (f["train_x"], f["train_y"]), (f["test_x"], f["test_y"]), f["x"], f["t"], f["y"]
+            )
+    if (folder / "plane.npz").exists():
+        with np.load(folder / "plane.npz") as f:
+            curve = f.get("curve")
+            for column, label in PANELS.items():
+                if column in f:
+                    name = f"plane_{column.replace('/', '_')}"
+                    made[name] = plots.plane(f["x"], f["y"], f[column], f["corners"], curve, label)
+    return store.save_figures(folder, made)
+
+
+def _along_t(folder: Path) -> dict:
     points = pd.read_csv(folder / "points.csv")
     panels = {}
     for column, label in PANELS.items():
@@ -37,10 +56,4 @@ def draw(folder: Path) -> dict[str, Path]:
                 PATHS[path]: (rows["t"].to_numpy(), rows[column].to_numpy())
                 for path, rows in points.groupby("path", sort=False)
             }
-    made = {"along_t": plots.along_t(panels)} if panels else {}
-    if (folder / "functions.npz").exists():
-        with np.load(folder / "functions.npz") as f:
-            made["functions"] = plots.function_fan(
-                (f["train_x"], f["train_y"]), (f["test_x"], f["test_y"]), f["x"], f["t"], f["y"]
-            )
-    return store.save_figures(folder, made)
+    return {"along_t": plots.along_t(panels)} if panels else {}
