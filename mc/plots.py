@@ -203,7 +203,10 @@ def plane(x, y, values, points, curve, label: str) -> Figure:
     low, high = np.nanmin(values), np.nanquantile(values, 0.9)
     span = max(high - low, 1e-12)
     levels = low + span * np.concatenate([[0.0], np.geomspace(0.005, 1.0, 10)])
-    figure = PaperFigure((COLUMN_WIDTH * 1.15, 2.9), layout="constrained")
+    # The axes have one scale, so the figure takes the plane's shape.
+    shape = (y[-1] - y[0]) / (x[-1] - x[0])
+    height = float(np.clip(2.6 * shape + 1.0, 1.9, 3.6))
+    figure = PaperFigure((COLUMN_WIDTH * 1.15, height), layout="constrained")
     axes = figure.subplots()
     colours = colormaps["cividis_r"]
     norm = BoundaryNorm(levels, colours.N, extend="max")

@@ -170,3 +170,26 @@ def test_pictures_have_300_dots_an_inch_unless_asked_otherwise(tmp_path):
 def test_shapes_that_do_not_fit_are_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_plane_shows_the_networks_the_curve_and_levels_from_the_minimum():
+    x, y = np.linspace(-1, 4, 21), np.linspace(-1, 2, 15)
+    values = 0.1 + (x - 1) ** 2 + 5 * y[:, None] ** 2
+    corners = np.array([[0, 0], [1.5, 1], [3, 0]])
+    curve = np.stack([np.linspace(0, 3, 9), np.linspace(0, 1, 9)], axis=-1)
+    figure = plots.plane(x, y, values, corners, curve, "train loss")
+    axes, bar = figure.axes
+    assert bar.get_ylabel() == "train loss"
+    labels = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+    assert labels == {"curve", "bend", "endpoint networks"}
+    line = next(line for line in axes.lines if line.get_label() == "curve")
+    np.testing.assert_array_equal(np.stack(line.get_data(), axis=-1), curve)
+    levels = axes.collections[0].levels
+    assert levels[0] == pytest.approx(values.min())
+    assert levels[-1] == pytest.approx(np.quantile(values, 0.9))
+    assert np.all(np.diff(levels, 2)[1:] > 0)
+    alone = plots.plane(x, y, values, corners, None, "train loss")
+    labels = {text.get_text() for legend in alone.legends for text in legend.get_texts()}
+    assert labels == {"networks"}
+    with pytest.raises(ValueError, match="Pass a row for each y"):
+        plots.plane(y, x, values, corners, None, "train loss")

@@ -85,5 +85,5 @@ def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(caplog,
     lines = caplog.messages[0].splitlines()
     assert lines[0] == f"eval: {tmp_path}"
     assert lines[1].split() == ["curve/length_ratio", "1.5"]
-    assert lines[3].split() == ["curve/test/error", "-", "-", "0.25", "-", "-"]
+    assert lines[3].split() == ["curve/test/error", "-", "-", "-", "0.25", "-", "-"]
     assert len(lines) == 4

@@ -107,7 +107,7 @@ def _environment() -> dict:
 
 # What the table at the end of a stage shows of its summary, which holds much more.
 METRICS = ("loss", "error", "mse", "length_ratio")
-STATISTICS = ("start", "end", "max", "integral", "barrier_max")
+STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
 
 
 def show(summary: dict, stage: str, folder: Path) -> None:
@@ -121,9 +121,9 @@ def show(summary: dict, stage: str, folder: Path) -> None:
             along.setdefault(name, {})[last] = value
     lines = [f"{stage}: {folder}", *single]
     if along:
-        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in STATISTICS))
+        lines.append(f"  {'':<24}" + "".join(f"{name:>11}" for name in STATISTICS))
     for name, row in along.items():
-        cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in STATISTICS)
+        cells = (f"{row[s]:11.4g}" if s in row else f"{'-':>11}" for s in STATISTICS)
         lines.append(f"  {name:<24}" + "".join(cells))
     log.info("\n".join(lines))
 
