@@ -16,7 +16,7 @@ from mc import runs
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
-STAGES = ("base", "curve", "eval", "plane", "figures", "all")
+STAGES = ("base", "curve", "eval", "plane", "chain", "figures", "all")
 
 
 @dataclass
@@ -60,6 +60,14 @@ class Eval:
 
 
 @dataclass
+class Chain:
+    """Which networks the straight segments join."""
+
+    networks: list[Any] | None = MISSING
+    num_points: int = MISSING
+
+
+@dataclass
 class Plane:
     """Which plane, and how fine a grid."""
 
@@ -99,6 +107,7 @@ class Config:
     loss: Any = MISSING
     train: Train = field(default_factory=Train)
     eval: Eval = field(default_factory=Eval)
+    chain: Chain = field(default_factory=Chain)
     plane: Plane = field(default_factory=Plane)
     wandb: Wandb = field(default_factory=Wandb)
 
@@ -123,6 +132,7 @@ LIMITS = {
     "train.curve.save_every": (1, True),
     "eval.num_points": (2, True),
     "eval.batch_size": (1, True),
+    "chain.num_points": (2, True),
     "plane.grid_points": (2, True),
     "eval.bn_batch_size": (1, True),
 }
@@ -170,6 +180,11 @@ def check(cfg: DictConfig) -> None:
             f"plane.margins={list(cfg.plane.margins)}."
         )
     _check_networks("plane.networks", cfg.plane.networks or [])
+    if cfg.chain.networks is not None and len(cfg.chain.networks) < 2:
+        raise ValueError(
+            f"chain.networks must be at least two; received {list(cfg.chain.networks)}."
+        )
+    _check_networks("chain.networks", cfg.chain.networks or [])
     if cfg.train.curve.init not in INITS and not runs.curve_file(cfg.train.curve.init).is_file():
         raise FileNotFoundError(
             f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "

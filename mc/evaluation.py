@@ -78,7 +78,7 @@ def evaluate(
         num_classes=num_classes,
         progress=progress,
     )
-    return _positions_table(paths, t, gram(points)).assign(**values)
+    return positions_table(paths, t, points).assign(**values)
 
 
 def values_at(
@@ -114,9 +114,12 @@ def values_at(
     return result
 
 
-def _positions_table(paths: dict, t: np.ndarray, distances: np.ndarray) -> pd.DataFrame:
-    """A row a point of every path, where it lies; `paths`: name -> `[n, num_points]`."""
-    tables = []
+def positions_table(paths: dict, t: np.ndarray, points) -> pd.DataFrame:
+    """A row a point of every path: `path, t, segment_length, arc_length`.
+
+    `paths`: name -> coefficients `[n, num_points]`; `t: [n]`; `points`: num_points vectors `[P]`.
+    """
+    tables, distances = [], gram(points)
     for path, rows in paths.items():
         length = segment_lengths(rows, distances)
         columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}

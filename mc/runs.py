@@ -41,6 +41,12 @@ def network_file(cfg: DictConfig, endpoint) -> Path:
     return made / "model.weights.h5" if epoch is None else saved_epoch(made, epoch)
 
 
+def networks(cfg: DictConfig) -> list:
+    """The networks that the stage of `cfg` is about, in the form of `endpoints`."""
+    own = cfg[cfg.stage].networks if cfg.stage in ("plane", "chain") else None
+    return list(own or cfg.endpoints)
+
+
 def curve_file(init: str) -> Path:
     """The curve that `train.curve.init=FOLDER` or `FOLDER@EPOCH` names."""
     named = re.fullmatch(r"(.+)@(\d+)", init)
@@ -64,18 +70,24 @@ def settings(cfg: DictConfig) -> dict:
         if train["init"] not in ("linear", "random"):
             train["init"] = store.file_fingerprint(curve_file(train["init"]))
         return common | parts | {"train": train, "endpoints": ends}
-    if cfg.stage == "plane":
-        plane = own["plane"] | {"bn_batch_size": own["eval"]["bn_batch_size"]}
-        if plane["networks"] is not None:
-            plane["networks"] = [_endpoint_fingerprint(cfg, e) for e in plane["networks"]]
-            decay = own["train"]["curve"]["weight_decay"]
-            return common | {"plane": plane, "weight_decay": decay}
-        return {"curve": _curve_fingerprint(cfg), "plane": plane}
+    if cfg.stage in ("plane", "chain"):
+        looks = own[cfg.stage] | {"bn_batch_size": own["eval"]["bn_batch_size"]}
+        if cfg.stage == "plane" and looks["networks"] is None:
+            return {"curve": _curve_fingerprint(cfg), "plane": looks}
+        looks["networks"] = [_endpoint_fingerprint(cfg, e) for e in networks(cfg)]
+        looks["weight_decay"] = own["train"]["curve"]["weight_decay"]
+        if cfg.stage == "chain":
+            looks["splits"] = _splits(own)
+        return common | {cfg.stage: looks}
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
     looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds
     looks["num_points"] = None if looks["t"] else looks["num_points"]
-    looks["splits"] = sorted(set(looks["splits"])) if looks["splits"] else None
+    looks["splits"] = _splits(own)
     return {"curve": _curve_fingerprint(cfg), "eval": looks}
+
+
+def _splits(own: Mapping) -> list[str] | None:
+    return sorted(set(own["eval"]["splits"])) if own["eval"]["splits"] else None
 
 
 def _curve_fingerprint(cfg: DictConfig) -> str:
@@ -125,16 +137,20 @@ def label(cfg: DictConfig) -> str:
     """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
-    own = cfg.plane.networks if cfg.stage == "plane" else None
-    networks = own or cfg.endpoints
-    files = [base_network(e) is None for e in networks]
-    ends = [Path(e).stem if f else str(e) for e, f in zip(networks, files, strict=True)]
+    names = networks(cfg)
+    files = [base_network(e) is None for e in names]
+    ends = [Path(e).stem if f else str(e) for e, f in zip(names, files, strict=True)]
     # With files alone, the model of the configuration is not used.
     first = _dataset_name(cfg) if all(files) else experiment(cfg)
-    if own:
+    if not _on_curve(cfg):
         return "-".join([first, *ends])
     bends = OmegaConf.select(cfg, "curve.num_bends", default=cfg.num_bends)
     return "-".join([first, *ends, _name(cfg.curve), f"bends{bends}", f"seed{cfg.seed}"])
+
+
+def _on_curve(cfg: DictConfig) -> bool:
+    """Whether the stage looks at a curve, and not at networks alone."""
+    return cfg.stage != "chain" and not (cfg.stage == "plane" and cfg.plane.networks)
 
 
 def _dataset_name(cfg: DictConfig) -> str:
@@ -154,13 +170,12 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     same = [o for o in overrides if o.partition("=")[0] not in ("stage", "seed", "force")]
     own_seed = [] if cfg.stage == "base" else [o for o in overrides if o.startswith("seed=")]
     missing = []
-    own = cfg.plane.networks if cfg.stage == "plane" else None
-    if cfg.stage in ("curve", "eval", "plane", "figures"):
-        for endpoint in own or cfg.endpoints:
+    if cfg.stage not in ("base", "all"):
+        for endpoint in networks(cfg):
             missing += [("base", words) for words in _missing_base(cfg, endpoint)]
-    builds_on_curve = ("eval", "figures") if own else ("eval", "figures", "plane")
-    for stage, needs in (("curve", builds_on_curve), ("eval", ("figures",))):
-        if cfg.stage in needs and store.summary(folder(variant(cfg, stage=stage))) is None:
+    curve_first = cfg.stage in ("eval", "figures", "plane") and _on_curve(cfg)
+    for stage, needed in (("curve", curve_first), ("eval", cfg.stage == "figures")):
+        if needed and store.summary(folder(variant(cfg, stage=stage))) is None:
             missing.append((stage, own_seed))
     if missing:
         commands = [

@@ -18,17 +18,9 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     network = parts.load_endpoint(cfg, cfg.endpoints[0], data)
     made = runs.folder(runs.variant(cfg, stage="curve"))
     curve = connecting.load_curve(made / "curve.npz", network)
-    splits = {"train": data.train_clean, "valid": data.valid, "test": data.test}
-    wanted = cfg.eval.splits or [name for name, split in splits.items() if split is not None]
-    for name in wanted:
-        if splits[name] is None:
-            raise ValueError(
-                f"eval.splits names {name}, but the dataset has none. Set dataset.valid_size, or "
-                "leave it out."
-            )
     points = evaluation.evaluate(
         curve,
-        **{name: splits[name].batches(cfg.eval.batch_size) for name in wanted},
+        **{n: s.batches(cfg.eval.batch_size) for n, s in parts.splits_of(cfg, data).items()},
         bn_data=data.train_clean.batches(cfg.eval.bn_batch_size),
         num_points=parts.SMOKE_POINTS if cfg.smoke else cfg.eval.num_points,
         t=cfg.eval.t,

@@ -11,7 +11,7 @@ from mc import plots, runs, store
 
 log = logging.getLogger(__name__)
 
-PATHS = {"curve": "curve", "linear": "straight segment"}
+PATHS = {"curve": "curve", "linear": "straight segment", "chain": "chain of straight segments"}
 # What to draw where a split is there: the paper's figure, or its counterpart for regression.
 PANELS = {
     "train/loss": "train loss",

@@ -9,7 +9,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from mc import connecting, losses, runs
-from mc.datasets import Data, make_data
+from mc.datasets import Data, Split, make_data
 
 REMEDY = (
     "save it again with model.save, and register classes of your own with "
@@ -32,6 +32,23 @@ def load_data(cfg: DictConfig) -> Data:
     if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
         data = data.one_hot()
     return data
+
+
+def splits_of(cfg: DictConfig, data: Data) -> dict[str, Split]:
+    """The splits that `eval.splits` names, on clean data; all that there are if it is null.
+
+    Raises:
+        ValueError: it names a split that the dataset does not have.
+    """
+    splits = {"train": data.train_clean, "valid": data.valid, "test": data.test}
+    there = {name: split for name, split in splits.items() if split is not None}
+    for name in cfg.eval.splits or ():
+        if name not in there:
+            raise ValueError(
+                f"eval.splits names {name}, but the dataset has none. Set dataset.valid_size, or "
+                "leave it out."
+            )
+    return {name: split for name, split in there.items() if name in (cfg.eval.splits or there)}
 
 
 def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:

@@ -1,0 +1,63 @@
+"""stage=chain: straight segments through a list of networks."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
+
+
+def only(folder, pattern):
+    (path,) = folder.glob(pattern)
+    return path
+
+
+def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, tmp_path):
+    assert cli(*QUICK)[0] == 0
+    status, output = cli(*QUICK, "stage=chain", "chain.num_points=5")
+    assert status == 0, output
+    chain = pd.read_csv(only(tmp_path, "chain/*/points.csv"))
+    line = pd.read_csv(only(tmp_path, "eval/*/points.csv")).query("path == 'linear'")
+    assert set(chain.path) == {"chain"}
+    columns = [c for c in chain.columns if c != "path"]
+    np.testing.assert_allclose(chain[columns], line[columns], rtol=1e-5, atol=1e-6)
+
+
+def test_a_chain_passes_through_every_network(cli, tmp_path):
+    for seed in (1, 2, 3):
+        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+    status, output = cli(*QUICK, "stage=chain", "chain.networks=[3,1,2]")
+    assert status == 0, output
+    folder = only(tmp_path, "chain/digits-mlp-3-1-2-*")
+    points = pd.read_csv(folder / "points.csv")
+    assert len(points) == 11
+    for row, seed in ((0, 3), (5, 1), (10, 2)):
+        base = json.loads(only(tmp_path, f"base/*seed{seed}*/summary.json").read_text())
+        assert points["test/nll"][row] == pytest.approx(base["test/nll"], rel=1e-5)
+    networks = [
+        keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (3, 1, 2)
+    ]
+    w = [np.concatenate([np.ravel(v) for v in n.get_weights()]) for n in networks]
+    length = np.linalg.norm(w[1] - w[0]) + np.linalg.norm(w[2] - w[1])
+    assert points.arc_length.iloc[-1] == pytest.approx(length, rel=1e-5)
+    assert (folder / "figures/along_t.pdf").exists()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["chain/test/nll/max"] == points["test/nll"].max()
+
+
+def test_networks_that_do_not_fit_are_named(cli, tmp_path):
+    def save(name, units):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(10)]
+        keras.Sequential([keras.Input((8, 8, 1)), *layers]).save(tmp_path / f"{name}.keras")
+        return tmp_path / f"{name}.keras"
+
+    a, b, c = save("a", 4), save("b", 4), save("c", 5)
+    status, output = cli("smoke=true", "stage=chain", f"chain.networks=[{a},{b},{c}]")
+    assert (status, f"{a} and {c} do not fit" in output) == (1, True), output
+    status, output = cli("smoke=true", "stage=chain", "chain.networks=[1]")
+    assert (status, "at least two" in output) == (1, True)
+    status, output = cli("smoke=true", "stage=chain", "chain.networks=[1,9]")
+    assert (status, "stage=base seed=9" in output) == (1, True)
