@@ -102,9 +102,8 @@ def test_a_plane_has_the_exact_metrics_of_its_networks(cli, tmp_path):
 def test_an_interrupted_plane_continues_to_the_same_result(cli, tmp_path, monkeypatch):
     from mc import evaluation, store
 
-    quick = ["smoke=true", "model=cnn_bn"]
-    assert cli(*quick)[0] == 0
-    assert cli(*quick, "stage=plane")[0] == 0
+    assert cli(*QUICK)[0] == 0
+    assert cli(*QUICK, "stage=plane")[0] == 0
     summary = only(tmp_path, "plane/*/summary.json").read_text()
     calls = []
     original = evaluation.values_at
@@ -117,8 +116,8 @@ def test_an_interrupted_plane_continues_to_the_same_result(cli, tmp_path, monkey
         return original(*arguments, **options)
 
     monkeypatch.setattr(evaluation, "values_at", counted)
-    assert cli(*quick, "stage=plane", "force=true")[0] == 1
-    status, output = cli(*quick, "stage=plane")
+    assert cli(*QUICK, "stage=plane", "force=true")[0] == 1
+    status, output = cli(*QUICK, "stage=plane")
     assert status == 0, output
     assert "Continuing after row 2 of the grid" in output
     assert calls.count("row") == 6  # five rows of the grid and the three points, none twice
