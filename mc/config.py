@@ -155,6 +155,7 @@ def check(cfg: DictConfig) -> None:
         ValueError: names the key, the rule, what was received, and what to type instead.
     """
     _check_keys(cfg, Config, "")
+    _check_groups(cfg)
     _check_choices(cfg)
     _check_numbers(cfg)
     _check_eval(cfg)
@@ -190,6 +191,25 @@ def check(cfg: DictConfig) -> None:
             f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "
             f"for a saved epoch; there is no file {runs.curve_file(cfg.train.curve.init)}."
         )
+    bends = OmegaConf.select(cfg, "curve.num_bends")
+    fixed = cfg.train.curve.fix_start and cfg.train.curve.fix_end
+    if cfg.stage in ("curve", "eval", "all") and bends == 0 and fixed:
+        raise ValueError(
+            "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or free "
+            "an end with train.curve.fix_start=false or train.curve.fix_end=false."
+        )
+
+
+def _check_groups(cfg: DictConfig) -> None:
+    if "learning_rate" in cfg.optimizer:
+        raise ValueError(
+            "The learning rate is no setting of the optimizer here: type "
+            "train.base.learning_rate=... and train.curve.learning_rate=..."
+        )
+    for group in GROUPS:
+        for key in cfg[group]:
+            if OmegaConf.is_missing(cfg[group], key):
+                raise ValueError(f"{group}.{key} must be given: type {group}.{key}=...")
     for group in (*GROUPS, "loss"):
         target = OmegaConf.select(cfg, f"{group}._target_")
         if group == "loss" and target is None:
@@ -293,3 +313,22 @@ def _check_networks(key: str, networks) -> None:
             )
         if runs.base_network(network) is None and not Path(network).is_file():
             raise FileNotFoundError(f"{key}: there is no saved Keras model at {network!r}.")
+
+
+def known_keys(schema=Config, prefix: str = "") -> list[str]:
+    """Every key of the schema, sections spelt out: `train.base.epochs`."""
+    keys = []
+    for f in fields(schema):
+        inner = known_keys(f.type, f"{prefix}{f.name}.") if is_dataclass(f.type) else []
+        keys += inner or [prefix + f.name]
+    return keys
+
+
+def nearest_keys(key: str) -> list[str]:
+    """Known keys that look like one that is not: by the whole of it, or by its last part."""
+    known = [k for k in known_keys() if "." not in key or "." in k]
+    last = key.rpartition(".")[2]
+    ends = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, n=1, cutoff=0.75)
+    by_end = [k for k in known if ends and k.rpartition(".")[2] == ends[0]]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    return near or by_end

@@ -1,6 +1,5 @@
 """The command line: `python -m mc.run stage=... key=value ...`, composed by Hydra from conf/."""
 
-import difflib
 import os
 import re
 import shlex
@@ -76,8 +75,8 @@ def _message(error: BaseException) -> str:
         error = error.__cause__
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and key:
-        near = difflib.get_close_matches(key, config.Config.__dataclass_fields__, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "--cfg job shows the known keys."
+        near = " or ".join(config.nearest_keys(key))
+        hint = f"Did you mean {near}?" if near else "--help shows the known keys."
         return f"Unknown key {key}. {hint}"
     text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
     return f"{key}: {text}" if key else text or type(error).__name__

@@ -135,6 +135,10 @@ def experiment(cfg: DictConfig) -> str:
 
 def label(cfg: DictConfig) -> str:
     """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
+    return f"smoke-{_label(cfg)}" if cfg.smoke else _label(cfg)
+
+
+def _label(cfg: DictConfig) -> str:
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
     names = networks(cfg)

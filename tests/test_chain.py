@@ -31,7 +31,7 @@ def test_a_chain_passes_through_every_network(cli, tmp_path):
         assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
     status, output = cli(*QUICK, "stage=chain", "chain.networks=[3,1,2]")
     assert status == 0, output
-    folder = only(tmp_path, "chain/digits-mlp-3-1-2-*")
+    folder = only(tmp_path, "chain/smoke-digits-mlp-3-1-2-*")
     points = pd.read_csv(folder / "points.csv")
     assert len(points) == 11
     for row, seed in ((0, 3), (5, 1), (10, 2)):

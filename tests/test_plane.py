@@ -131,7 +131,7 @@ def test_a_plane_through_three_networks(cli, tmp_path):
         assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
     status, output = cli(*QUICK, "stage=plane", "plane.networks=[3,1,2]")
     assert status == 0, output
-    folder = only(tmp_path, "plane/digits-mlp-3-1-2-*")
+    folder = only(tmp_path, "plane/smoke-digits-mlp-3-1-2-*")
     with np.load(folder / "plane.npz") as plane:
         networks = [
             keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (3, 2)

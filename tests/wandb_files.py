@@ -2,11 +2,22 @@
 
 import json
 import struct
+import time
 from pathlib import Path
 
 
 def records_of(folder: Path):
-    """Every record of the one offline run under a folder, read by the format of its log.
+    """Every record of the one finished offline run under a folder; W&B writes behind our back."""
+    for _ in range(100):
+        records = read(folder)
+        if of_kind(records, "exit"):
+            return records
+        time.sleep(0.1)
+    raise AssertionError("the run's file has no end")
+
+
+def read(folder: Path):
+    """The records that are in the file now, read by the format of its log.
 
     The file is a LevelDB log with a header of 7 bytes: blocks of 32 KiB that hold chunks of
     (crc, length, type); type 1 is a whole record, 2, 3 and 4 the first, middle and last part.

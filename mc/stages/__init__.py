@@ -33,6 +33,9 @@ def execute(cfg: DictConfig) -> dict:
                 log.info("force=true: the earlier run is now %s", aside)
             # Another process may have finished it while this one waited.
             summary = store.summary(folder) or _run(cfg, folder)
+        if cfg.stage == "all":  # its parts have shown their tables
+            log.info("all: %s", folder)
+            return summary
     else:
         log.info("Finished before (force=true runs it again):")
     show(summary, cfg.stage, folder)
@@ -121,9 +124,9 @@ def show(summary: dict, stage: str, folder: Path) -> None:
             along.setdefault(name, {})[last] = value
     lines = [f"{stage}: {folder}", *single]
     if along:
-        lines.append(f"  {'':<24}" + "".join(f"{name:>11}" for name in STATISTICS))
+        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in STATISTICS))
     for name, row in along.items():
-        cells = (f"{row[s]:11.4g}" if s in row else f"{'-':>11}" for s in STATISTICS)
+        cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in STATISTICS)
         lines.append(f"  {name:<24}" + "".join(cells))
     log.info("\n".join(lines))
 

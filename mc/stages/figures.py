@@ -21,9 +21,12 @@ PANELS = {
 
 
 def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
-    """The summary of the evaluation, as it is; its figures, and those of its plane, are new."""
-    plane = runs.folder(runs.variant(cfg, stage="plane"))
-    for made in [folder, *([plane] if store.summary(plane) is not None else [])]:
+    """The summary of the evaluation, as it is; figures of it, its plane and chain are new."""
+    others = [runs.folder(runs.variant(cfg, stage=stage)) for stage in ("plane", "chain")]
+    for made in [folder, *others]:
+        if store.summary(made) is None:
+            log.info("not made with these settings, so not drawn: %s", made)
+            continue
         for path in draw(made).values():
             log.info("drawn: %s and .pdf", path)
     return store.summary(folder)
