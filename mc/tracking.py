@@ -69,7 +69,9 @@ def start(
         # W&B would look for the commit in `dir`, which may lie outside the repository.
         settings.git_root = os.getcwd()
     try:
-        wandb.setup(settings)
+        # W&B 0.31 waits for itself for ever if its service does not start inside setup(). With this
+        # mode setup() starts none; init() does, and raises if it fails.
+        wandb.setup(settings.model_copy(update={"mode": "disabled"}))
         run = wandb.init(
             mode=mode,
             project=project,

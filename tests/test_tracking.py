@@ -324,3 +324,21 @@ def test_online_finds_a_key_where_wandb_keeps_it(tmp_path, source):
     told = python(ONLINE, tmp_path, **variables)
     assert "wandb.mode=online needs" in told
     assert "No API key configured" not in told
+
+
+def test_a_service_that_does_not_start_is_an_error_and_no_endless_wait(tmp_path):
+    code = (
+        "from mc import tracking; from pathlib import Path; import sys;"
+        "tracking.start(mode='offline', folder=Path(sys.argv[1]), run_id='a')"
+    )
+    environment = os.environ | {"WANDB_X_SERVICE_WAIT": "0.001"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ValueError: wandb.mode=offline: Weights & Biases refused the run" in done.stderr

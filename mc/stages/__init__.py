@@ -49,6 +49,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
         _environment() | {"wandb_id": tracking.new_id()},
     )
     with store.logging_to(folder):
+        log.info("stage=%s works in %s", cfg.stage, folder)
         tracker = tracking.start(
             mode=cfg.wandb.mode,
             folder=folder,
@@ -64,7 +65,6 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
         exit_code = 1
         try:
             _prepare_keras(cfg)
-            log.info("stage=%s works in %s", cfg.stage, folder)
             summary = _stage(cfg.stage).run(cfg, folder, tracker)
             tracker.summary(summary)
             store.finish(folder, summary, environment)
