@@ -112,8 +112,8 @@ class Config:
     wandb: Wandb = field(default_factory=Wandb)
 
 
-INITS = ("linear", "random")
 GROUPS = ("dataset", "model", "curve", "optimizer")
+CALLABLES = (*GROUPS, "loss")
 
 # Smallest value allowed, and whether it may itself be taken.
 LIMITS = {
@@ -186,10 +186,11 @@ def check(cfg: DictConfig) -> None:
             f"chain.networks must be at least two; received {list(cfg.chain.networks)}."
         )
     _check_networks("chain.networks", cfg.chain.networks or [])
-    if cfg.train.curve.init not in INITS and not runs.curve_file(cfg.train.curve.init).is_file():
+    given = runs.curve_file(cfg.train.curve.init)
+    if given is not None and not given.is_file():
         raise FileNotFoundError(
-            f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with @EPOCH "
-            f"for a saved epoch; there is no file {runs.curve_file(cfg.train.curve.init)}."
+            f"train.curve.init must be {', '.join(runs.INITS)}, or the folder of a curve, with "
+            f"@EPOCH for a saved epoch; there is no file {given}."
         )
     bends = OmegaConf.select(cfg, "curve.num_bends")
     fixed = cfg.train.curve.fix_start and cfg.train.curve.fix_end
@@ -210,7 +211,7 @@ def _check_groups(cfg: DictConfig) -> None:
         for key in cfg[group]:
             if OmegaConf.is_missing(cfg[group], key):
                 raise ValueError(f"{group}.{key} must be given: type {group}.{key}=...")
-    for group in (*GROUPS, "loss"):
+    for group in CALLABLES:
         target = OmegaConf.select(cfg, f"{group}._target_")
         if group == "loss" and target is None:
             continue
@@ -270,7 +271,7 @@ def _check_eval(cfg: DictConfig) -> None:
 def _check_keys(cfg, schema, prefix: str) -> None:
     known = {f.name: f.type for f in fields(schema)}
     for key in known:
-        section = is_dataclass(known[key]) or key in (*GROUPS, "loss")
+        section = is_dataclass(known[key]) or key in CALLABLES
         if key not in cfg or (section and not OmegaConf.is_dict(cfg[key])):
             raise ValueError(
                 f"{prefix}{key} must be {'a section' if section else 'there'}; received "
@@ -278,9 +279,7 @@ def _check_keys(cfg, schema, prefix: str) -> None:
             )
     for key in cfg:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(known)}."
-            raise ValueError(f"Unknown key {prefix}{key}. {hint}")
+            raise ValueError(unknown_key(f"{prefix}{key}"))
         if is_dataclass(known[key]):
             _check_keys(cfg[key], known[key], f"{prefix}{key}.")
 
@@ -295,7 +294,7 @@ def typed_groups(cfg: DictConfig, overrides) -> DictConfig:
     typed = [o.lstrip("+~").partition("=")[0] for o in overrides]
     cfg = cfg.copy()
     OmegaConf.set_struct(cfg, False)
-    for group in (*GROUPS, "loss"):
+    for group in CALLABLES:
         if f"{group}._target_" in typed:
             kept = {k for k in cfg[group] if f"{group}.{k}" in typed} | {"valid_size"}
             cfg[group] = {k: cfg[group][k] for k in cfg[group] if k in kept}
@@ -324,8 +323,19 @@ def known_keys(schema=Config, prefix: str = "") -> list[str]:
     return keys
 
 
-def nearest_keys(key: str) -> list[str]:
-    """Known keys that look like one that is not: by the whole of it, or by its last part."""
+def unknown_key(key: str) -> str:
+    """What to say of a key that is none: the known ones that look like it, or those beside it."""
+    if near := _nearest_keys(key):
+        return f"Unknown key {key}. Did you mean {' or '.join(near)}?"
+    beside = [k for k in known_keys() if k.rpartition(".")[0] == key.rpartition(".")[0]]
+    names = ", ".join(k.rpartition(".")[2] for k in beside)
+    return f"Unknown key {key}. " + (
+        f"Known: {names}." if names else "--help shows the known keys."
+    )
+
+
+def _nearest_keys(key: str) -> list[str]:
+    """Known keys that look like this one: by the whole of it, or else by its last part."""
     known = [k for k in known_keys() if "." not in key or "." in k]
     last = key.rpartition(".")[2]
     ends = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, n=1, cutoff=0.75)

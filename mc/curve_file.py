@@ -2,12 +2,13 @@
 
 import importlib
 import json
-import os
 import zipfile
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import numpy as np
+
+from mc.atomic import replacing
 
 
 def write(
@@ -58,13 +59,8 @@ def write(
     named = {"state": state, "start_state": end_states[0], "end_state": end_states[1]}
     for name, values in named.items():
         arrays |= {f"{name}_{i}": value for i, value in enumerate(values)}
-    unfinished = filepath.with_name(f".{filepath.name}.{os.getpid()}")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(unfinished, filepath)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(filepath) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def read(filepath) -> dict:

@@ -106,6 +106,11 @@ class CurveModel(keras.Model):
         """The control points; `[num_points, P] float32`."""
         return np.stack([point.numpy() for point in self.points])
 
+    @property
+    def state_values(self) -> list[np.ndarray]:
+        """The untrained variables as training left them, one array each."""
+        return [s.numpy() for s in self.state]
+
     def weights_at(self, t: float) -> np.ndarray:
         """The weight vector w(t); `[P] float32`."""
         return curves.mix(self.curve.coefficients(curves.check_t(t)), self.points).numpy()
@@ -153,9 +158,19 @@ class CurveModel(keras.Model):
         self._warn_of_averages()
         return super().predict(*args, **kwargs)
 
+    @property
+    def _is_point(self) -> bool:
+        return self.curve.num_points == 1
+
+    def _fixed_end(self, t: float) -> int | None:
+        """0 or 1 where t is a fixed end of the curve; a point has no ends."""
+        for end, fixed in ((0, self.fix_start), (1, self.fix_end)):
+            if t == end and fixed and not self._is_point:
+                return end
+        return None
+
     def _warn_of_averages(self):
-        own = (self.t == 0 and self.fix_start) or (self.t == 1 and self.fix_end)
-        if self.network.batchnorm and self.curve.num_points > 1 and not own:
+        if self.network.batchnorm and not self._is_point and self._fixed_end(self.t) is None:
             warnings.warn(
                 f"BatchNorm at t={self.t} needs statistics of its own; used here are the averages "
                 "over all t that training left. mc.evaluate(curve, train=...) and "
@@ -216,7 +231,7 @@ class CurveModel(keras.Model):
 
     def _state_at_t(self):
         state = [tf.convert_to_tensor(s) for s in self.state]
-        if self.curve.num_points == 1:
+        if self._is_point:
             return state
         for t, fixed in ((0.0, self.fix_start), (1.0, self.fix_end)):
             own = self.end_states.value[int(t)]
@@ -237,7 +252,7 @@ class CurveModel(keras.Model):
 
         `data`: a tf.data.Dataset of batches, or arrays x or (x, y); see `batchnorm.estimate`.
         """
-        state = [s.numpy() for s in self.state]
+        state = self.state_values
         if not self.network.batchnorm:
             return state
         if data is not None:
@@ -246,10 +261,9 @@ class CurveModel(keras.Model):
                 self.network, self.points, row, state, batchnorm.as_batches(data)
             )
             return [found[i][0] if i in found else s for i, s in enumerate(state)]
-        for end, fixed in ((0, self.fix_start), (1, self.fix_end)):
-            if t == end and fixed and self.curve.num_points > 1:
-                return self.end_states.value[end]
-        if self.curve.num_points > 1:
+        if (end := self._fixed_end(t)) is not None:
+            return self.end_states.value[end]
+        if not self._is_point:
             warnings.warn(
                 f"BatchNorm needs data at t={t}: pass data=, or the statistics are the averages "
                 "over all t that training left.",
@@ -290,7 +304,7 @@ class CurveModel(keras.Model):
             fix_end=self.fix_end,
             weight_decay=self.weight_decay,
             network=self.network,
-            state=[s.numpy() for s in self.state],
+            state=self.state_values,
             end_states=self.end_states.value,
             endpoints=endpoints,
         )

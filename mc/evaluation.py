@@ -70,7 +70,7 @@ def evaluate(
         curve.network,
         points,
         coefficients,
-        [s.numpy() for s in curve.state],
+        curve.state_values,
         splits,
         bn_data=bn_data,
         loss=loss,
@@ -104,7 +104,8 @@ def values_at(
     if network.batchnorm:
         batches = shown(batchnorm.as_batches(bn_data), "BatchNorm statistics")
         statistics = batchnorm.estimate(network, points, coefficients, state, batches)
-    settings = {"loss": loss, "weight_decay": weight_decay, "num_classes": num_classes}
+    penalty = penalties(points, coefficients, weight_decay)
+    settings = {"loss": loss, "penalty": penalty, "num_classes": num_classes}
     result = {}
     for split, batches in splits.items():
         values = metrics_at(
@@ -112,6 +113,12 @@ def values_at(
         )
         result |= {f"{split}/{metric}": value for metric, value in values.items()}
     return result
+
+
+def penalties(points, coefficients, weight_decay: float) -> np.ndarray:
+    """The L2 penalty 0.5 * weight_decay * ||w||^2 at w = coefficients[i] @ points; `[n]`."""
+    squared_norm = np.einsum("nk,kl,nl->n", coefficients, gram(points, center=False), coefficients)
+    return 0.5 * weight_decay * squared_norm
 
 
 def positions_table(paths: dict, t: np.ndarray, points) -> pd.DataFrame:
@@ -136,7 +143,7 @@ def metrics_at(
     batches,
     *,
     loss,
-    weight_decay,
+    penalty,
     num_classes,
 ) -> dict[str, np.ndarray]:
     """Metrics of the networks at w = coefficients[i] @ points, all in one pass over the batches.
@@ -149,7 +156,7 @@ def metrics_at(
         statistics: position in `state` -> BatchNorm statistics `[n, ...]`.
         batches: iterable of (x, y), read once.
         loss: a Keras loss.
-        weight_decay: coefficient of the L2 penalty in the metric `loss`.
+        penalty: `[n]`, added to the metric `loss`; see `penalties`.
         num_classes: None for regression.
 
     Returns:
@@ -179,8 +186,7 @@ def metrics_at(
         examples += size
     if examples == 0:
         raise ValueError("Evaluation needs data; received no batch.")
-    squared_norm = np.einsum("nk,kl,nl->n", coefficients, gram(points, center=False), coefficients)
-    result = {"loss": totals[0] / examples + 0.5 * weight_decay * squared_norm}
+    result = {"loss": totals[0] / examples + penalty}
     if num_classes is None:
         return result | {"mse": totals[1] / examples}
     rows = [metrics.classification(*counts) for counts in totals[2]]
@@ -274,6 +280,5 @@ def _classes(curve, splits, loss) -> int | None:
     x, y = next(iter(next(iter(splits.values()))))
     if not (y.dtype.is_integer or losses.expects_logits(loss) is not None):
         return None
-    state = [s.numpy() for s in curve.state]
     row = curve.curve.coefficients(0.0)[tf.newaxis]
-    return outputs_at(curve.network, curve.points, row, state, {}, x).shape[-1]
+    return outputs_at(curve.network, curve.points, row, curve.state_values, {}, x).shape[-1]

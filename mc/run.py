@@ -75,9 +75,7 @@ def _message(error: BaseException) -> str:
         error = error.__cause__
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and key:
-        near = " or ".join(config.nearest_keys(key))
-        hint = f"Did you mean {near}?" if near else "--help shows the known keys."
-        return f"Unknown key {key}. {hint}"
+        return config.unknown_key(key)
     text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
     return f"{key}: {text}" if key else text or type(error).__name__
 

@@ -9,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc import store
 
+INITS = ("linear", "random")  # starting points of a curve that are not another curve
+
 
 def variant(cfg: DictConfig, **changes) -> DictConfig:
     """The same configuration with some top-level values changed."""
@@ -47,8 +49,10 @@ def networks(cfg: DictConfig) -> list:
     return list(own or cfg.endpoints)
 
 
-def curve_file(init: str) -> Path:
-    """The curve that `train.curve.init=FOLDER` or `FOLDER@EPOCH` names."""
+def curve_file(init: str) -> Path | None:
+    """The curve that `train.curve.init=FOLDER` or `FOLDER@EPOCH` names; None for one of `INITS`."""
+    if init in INITS:
+        return None
     named = re.fullmatch(r"(.+)@(\d+)", init)
     return saved_epoch(Path(named[1]), int(named[2])) if named else Path(init) / "curve.npz"
 
@@ -67,8 +71,8 @@ def settings(cfg: DictConfig) -> dict:
         parts = {key: own[key] for key in ("curve", "optimizer", "seed")}
         ends = [_endpoint_fingerprint(cfg, e) for e in cfg.endpoints]
         train = own["train"]["curve"]
-        if train["init"] not in ("linear", "random"):
-            train["init"] = store.file_fingerprint(curve_file(train["init"]))
+        if (given := curve_file(train["init"])) is not None:
+            train["init"] = store.file_fingerprint(given)
         return common | parts | {"train": train, "endpoints": ends}
     if cfg.stage in ("plane", "chain"):
         looks = own[cfg.stage] | {"bn_batch_size": own["eval"]["bn_batch_size"]}
@@ -172,7 +176,7 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
         ValueError: names what is missing and the commands that make it, in order.
     """
     same = [o for o in overrides if o.partition("=")[0] not in ("stage", "seed", "force")]
-    own_seed = [] if cfg.stage == "base" else [o for o in overrides if o.startswith("seed=")]
+    own_seed = [o for o in overrides if o.startswith("seed=")]
     missing = []
     if cfg.stage not in ("base", "all"):
         for endpoint in networks(cfg):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import re
 import sys
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import filelock
+
+from mc.atomic import replacing
 
 log = logging.getLogger(__name__)
 
@@ -135,10 +136,7 @@ def finish(folder, summary: dict, environment: dict) -> None:
 
 def save_checkpoint(folder, arrays: dict) -> None:
     """The training state, as `checkpoint.npz`; the one before stays until this one is whole."""
-    import numpy as np
-
-    with replacing(Path(folder) / "checkpoint.npz") as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, **arrays)
+    save_arrays(folder, "checkpoint", arrays)
 
 
 def load_checkpoint(folder) -> dict | None:
@@ -198,19 +196,6 @@ def save_network(folder, network, whole: bool) -> None:
         # Keras looks at the ending of the name.
         with replacing(Path(folder) / name, prefix=".unfinished-") as unfinished:
             save(unfinished)
-
-
-@contextmanager
-def replacing(path: Path, prefix: str = "."):
-    """A name to write to; the file takes its place at `path` once it is whole."""
-    unfinished = path.with_name(f"{prefix}{os.getpid()}-{path.name}")
-    try:
-        yield unfinished
-        with open(unfinished, "rb") as file:
-            os.fsync(file.fileno())  # or a crash of the machine could leave the name without data
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def write_atomically(path, text: str) -> None:

@@ -44,6 +44,18 @@ def logits_loss():
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+def only(folder, pattern):
+    """The one path in a folder that fits a pattern."""
+    (path,) = folder.glob(pattern)
+    return path
+
+
+def saved_weights(folder, seed):
+    """The flat weights of a base network, read by Keras alone."""
+    network = keras.models.load_model(only(folder, f"base/*seed{seed}*/model.keras"))
+    return np.concatenate([np.ravel(array) for array in network.get_weights()])
+
+
 def arrays(seed=0, n=48):
     """Random images and labels."""
     rng = np.random.default_rng(seed)

@@ -6,13 +6,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import only, saved_weights
 
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
-
-
-def only(folder, pattern):
-    (path,) = folder.glob(pattern)
-    return path
 
 
 def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, tmp_path):
@@ -37,10 +33,7 @@ def test_a_chain_passes_through_every_network(cli, tmp_path):
     for row, seed in ((0, 3), (5, 1), (10, 2)):
         base = json.loads(only(tmp_path, f"base/*seed{seed}*/summary.json").read_text())
         assert points["test/nll"][row] == pytest.approx(base["test/nll"], rel=1e-5)
-    networks = [
-        keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (3, 1, 2)
-    ]
-    w = [np.concatenate([np.ravel(v) for v in n.get_weights()]) for n in networks]
+    w = [saved_weights(tmp_path, seed) for seed in (3, 1, 2)]
     length = np.linalg.norm(w[1] - w[0]) + np.linalg.norm(w[2] - w[1])
     assert points.arc_length.iloc[-1] == pytest.approx(length, rel=1e-5)
     assert (folder / "figures/along_t.pdf").exists()

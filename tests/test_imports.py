@@ -11,7 +11,17 @@ ROOT = Path(__file__).parent.parent / "mc"
 
 # Rooms from the ground up: a room imports only from levels below its own.
 LEVELS = [
-    {"weights", "curves", "metrics", "schedules", "losses", "geometry", "optimizers", "progress"},
+    {
+        "atomic",
+        "weights",
+        "curves",
+        "metrics",
+        "schedules",
+        "losses",
+        "geometry",
+        "optimizers",
+        "progress",
+    },
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
     {"batchnorm", "plane"},
     {"curve_model"},

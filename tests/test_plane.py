@@ -1,9 +1,9 @@
 """The plane through three weight vectors, against the vectors themselves."""
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import only, saved_weights
 
 from mc import curves
 from mc.geometry import gram
@@ -74,11 +74,6 @@ def test_three_points_on_one_line_are_refused():
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 
-def only(folder, pattern):
-    (path,) = folder.glob(pattern)
-    return path
-
-
 def test_a_plane_has_the_exact_metrics_of_its_networks(cli, tmp_path):
     status, output = cli(*QUICK)
     assert status == 0, output
@@ -133,10 +128,7 @@ def test_a_plane_through_three_networks(cli, tmp_path):
     assert status == 0, output
     folder = only(tmp_path, "plane/smoke-digits-mlp-3-1-2-*")
     with np.load(folder / "plane.npz") as plane:
-        networks = [
-            keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (3, 2)
-        ]
-        ends = [np.concatenate([np.ravel(v) for v in n.get_weights()]) for n in networks]
+        ends = [saved_weights(tmp_path, seed) for seed in (3, 2)]
         assert plane["corners"][2, 0] == pytest.approx(np.linalg.norm(ends[1] - ends[0]), rel=1e-5)
     status, output = cli(*QUICK, "stage=plane", "plane.networks=[3,1,5]")
     assert (status, "stage=base seed=5" in output) == (1, True)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import only
 from wandb_files import axes_of, history_of, of_kind, records_of, summary_of
 
 import mc
@@ -43,11 +44,6 @@ def finished(tmp_path_factory):
     done = command(folder, *QUICK, WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
     return folder, done
-
-
-def only(folder, pattern):
-    (path,) = folder.glob(pattern)
-    return path
 
 
 def test_one_command_makes_every_stage(finished):

@@ -45,7 +45,7 @@ def main() -> None:
         def ours(curve=curve, rows=rows):
             return evaluation.metrics_at(
                 curve.network, curve.points, rows, [], {}, data,
-                loss=loss, weight_decay=0.0, num_classes=10,
+                loss=loss, penalty=0.0, num_classes=10,
             )  # fmt: skip
 
         def plain(forward=forward):

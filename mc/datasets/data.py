@@ -29,6 +29,12 @@ class Data:
     num_classes: int | None
     input_shape: tuple[int, ...]
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, clean: `train`, `valid`, `test`."""
+        named = {"train": self.train_clean, "valid": self.valid, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
+
     def head(self, n: int) -> "Data":
         """The same data with every split cut to its first `n` examples.
 

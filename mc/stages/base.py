@@ -38,21 +38,17 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 
 def metrics_of(model: CurveModel, cfg: DictConfig, data) -> dict:
     """`<split>/<metric>` of a single network, on clean data."""
-    state = [s.numpy() for s in model.state]
-    splits = {"train": data.train_clean, "valid": data.valid, "test": data.test}
-    summary = {}
-    for name, split in splits.items():
-        if split is None:
-            continue
+    rows, summary = [[1.0]], {}
+    for name, split in data.splits.items():
         values = evaluation.metrics_at(
             model.network,
             model.points,
-            [[1.0]],
-            state,
+            rows,
+            model.state_values,
             {},
             split.batches(cfg.eval.batch_size),
             loss=model.loss,
-            weight_decay=model.weight_decay,
+            penalty=evaluation.penalties(model.points, rows, model.weight_decay),
             num_classes=data.num_classes,
         )
         summary |= {f"{name}/{metric}": float(value[0]) for metric, value in values.items()}

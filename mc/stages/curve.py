@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import connecting, runs, store
+from mc import connecting, runs
 from mc.stages import parts, resumable
 
 
@@ -14,7 +14,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     start, end = (parts.load_endpoint(cfg, e, data) for e in cfg.endpoints)
     settings = cfg.train.curve
-    given = settings.init not in ("linear", "random")
+    given = runs.curve_file(settings.init)
     curve = connecting.connect(
         start,
         end,
@@ -26,7 +26,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         seed=cfg.seed,
     )
     if given:
-        connecting.start_from(curve, runs.curve_file(settings.init))
+        connecting.start_from(curve, given)
     connecting.check_ends(curve, start, end, next(iter(data.train.batches(32)))[0])
     history = resumable.train(
         curve,
@@ -38,8 +38,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         label="curve",
         **parts.training_arguments(cfg, settings, data),
     )
-    with store.replacing(folder / "curve.npz") as unfinished:
-        curve.save(unfinished, endpoints=[where(cfg, e, folder) for e in cfg.endpoints])
+    curve.save(folder / "curve.npz", endpoints=[where(cfg, e, folder) for e in cfg.endpoints])
     return {k: v for k, v in history[-1].items() if "/" in k}
 
 

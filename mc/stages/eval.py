@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import connecting, evaluation, geometry, metrics, runs, store
+from mc import evaluation, geometry, metrics, store
 from mc.progress import show
 from mc.stages import figures, parts
 
@@ -15,17 +15,13 @@ GRID = 200  # positions at which the functions of a regression are drawn
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """The summary of every metric along both paths; points and figures go to the folder."""
     data = parts.load_data(cfg)
-    network = parts.load_endpoint(cfg, cfg.endpoints[0], data)
-    made = runs.folder(runs.variant(cfg, stage="curve"))
-    curve = connecting.load_curve(made / "curve.npz", network)
+    curve = parts.load_curve(cfg, data)
     points = evaluation.evaluate(
         curve,
-        **{n: s.batches(cfg.eval.batch_size) for n, s in parts.splits_of(cfg, data).items()},
-        bn_data=data.train_clean.batches(cfg.eval.bn_batch_size),
+        **parts.batched(cfg, parts.splits_of(cfg, data)),
+        **parts.evaluation_arguments(cfg, data),
         num_points=parts.SMOKE_POINTS if cfg.smoke else cfg.eval.num_points,
         t=cfg.eval.t,
-        loss=parts.make_loss(cfg, data),
-        num_classes=data.num_classes,
         progress=show,
     )
     store.save_table(folder, "points", points)
@@ -51,9 +47,8 @@ def functions(curve, data, points) -> dict[str, np.ndarray]:
     margin = 0.1 * (high - low)
     grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
     batch = train.inputs(grid[:, np.newaxis])
-    state = [s.numpy() for s in curve.state]
     y = evaluation.outputs_at(
-        curve.network, curve.points, curve.curve.coefficients(t), state, {}, batch
+        curve.network, curve.points, curve.curve.coefficients(t), curve.state_values, {}, batch
     )
     arrays = {"x": grid, "t": t, "y": y[..., 0]}
     for name, split in (("train", train), ("test", test)):

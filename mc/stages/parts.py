@@ -9,7 +9,9 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from mc import connecting, losses, runs
+from mc.curve_model import CurveModel
 from mc.datasets import Data, Split, make_data
+from mc.weights import check_same_architecture
 
 REMEDY = (
     "save it again with model.save, and register classes of your own with "
@@ -40,15 +42,14 @@ def splits_of(cfg: DictConfig, data: Data) -> dict[str, Split]:
     Raises:
         ValueError: it names a split that the dataset does not have.
     """
-    splits = {"train": data.train_clean, "valid": data.valid, "test": data.test}
-    there = {name: split for name, split in splits.items() if split is not None}
     for name in cfg.eval.splits or ():
-        if name not in there:
+        if name not in data.splits:
             raise ValueError(
                 f"eval.splits names {name}, but the dataset has none. Set dataset.valid_size, or "
                 "leave it out."
             )
-    return {name: split for name, split in there.items() if name in (cfg.eval.splits or there)}
+    wanted = cfg.eval.splits or data.splits
+    return {name: split for name, split in data.splits.items() if name in wanted}
 
 
 def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
@@ -126,6 +127,45 @@ def _read(path: Path, load, remedy: str):
         return load()
     except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
         raise ValueError(f"The model {path} cannot be read ({error}): {remedy}.") from error
+
+
+def load_networks(cfg: DictConfig, data: Data) -> list[keras.Model]:
+    """The networks that the stage is about (`runs.networks`), all of one architecture.
+
+    Raises:
+        ValueError: they differ; names two that do.
+    """
+    names = runs.networks(cfg)
+    networks = [load_endpoint(cfg, name, data) for name in names]
+    for name, network in zip(names[1:], networks[1:], strict=True):
+        try:
+            check_same_architecture(networks[0], network)
+        except ValueError as error:
+            raise ValueError(
+                f"{cfg.stage}.networks: {names[0]} and {name} do not fit. {error}"
+            ) from error
+    return networks
+
+
+def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
+    """The trained curve of the configuration."""
+    network = load_endpoint(cfg, cfg.endpoints[0], data)
+    made = runs.folder(runs.variant(cfg, stage="curve"))
+    return connecting.load_curve(made / "curve.npz", network)
+
+
+def evaluation_arguments(cfg: DictConfig, data: Data) -> dict:
+    """What `evaluation.evaluate` and `values_at` both take from the configuration."""
+    return {
+        "bn_data": data.train_clean.batches(cfg.eval.bn_batch_size),
+        "loss": make_loss(cfg, data),
+        "num_classes": data.num_classes,
+    }
+
+
+def batched(cfg: DictConfig, splits: dict[str, Split]) -> dict:
+    """The batches that each split is evaluated in."""
+    return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
 
 
 def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import connecting, evaluation, runs, store
+from mc import evaluation, store
 from mc.geometry import gram
 from mc.plane import Plane
 from mc.progress import Progress
 from mc.stages import figures, parts
-from mc.weights import FlatNetwork, check_same_architecture, pack
+from mc.weights import FlatNetwork, pack
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +62,10 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 def _three_points(cfg: DictConfig, data):
     """The network, the control points, the state, the three points' coefficients, and the curve."""
     if cfg.plane.networks is not None:
-        networks = [parts.load_endpoint(cfg, e, data) for e in cfg.plane.networks]
-        for other in networks[1:]:
-            check_same_architecture(networks[0], other)
+        networks = parts.load_networks(cfg, data)
         flat = FlatNetwork(networks[0])
         return flat, [pack(n) for n in networks], flat.state(), np.eye(3), None
-    network = parts.load_endpoint(cfg, cfg.endpoints[0], data)
-    made = runs.folder(runs.variant(cfg, stage="curve"))
-    model = connecting.load_curve(made / "curve.npz", network)
+    model = parts.load_curve(cfg, data)
     count = model.curve.num_points
     chosen = cfg.plane.points or [0, count // 2, count - 1]
     if max(chosen) >= count:
@@ -77,28 +73,16 @@ def _three_points(cfg: DictConfig, data):
             f"plane.points must be three of the control points 0 to {count - 1}; received "
             f"plane.points={list(chosen)}."
         )
-    state = [s.numpy() for s in model.state]
-    return model.network, model.points, state, np.eye(count)[list(chosen)], model.curve
+    return model.network, model.points, model.state_values, np.eye(count)[list(chosen)], model.curve
 
 
 def _evaluator(cfg: DictConfig, data, network, points, state):
-    splits = {
-        name: split.batches(cfg.eval.batch_size)
-        for name, split in (("train", data.train_clean), ("test", data.test))
-    }
+    splits = parts.batched(cfg, {"train": data.train_clean, "test": data.test})
+    settings = parts.evaluation_arguments(cfg, data)
+    settings["weight_decay"] = cfg.train.curve.weight_decay
 
     def evaluate(coefficients):
-        return evaluation.values_at(
-            network,
-            points,
-            coefficients,
-            state,
-            splits,
-            bn_data=data.train_clean.batches(cfg.eval.bn_batch_size),
-            loss=parts.make_loss(cfg, data),
-            weight_decay=cfg.train.curve.weight_decay,
-            num_classes=data.num_classes,
-        )
+        return evaluation.values_at(network, points, coefficients, state, splits, **settings)
 
     return evaluate
 

@@ -32,8 +32,7 @@ def train(
         if save_every and len(history) % save_every == 0:
             kept = runs.saved_epoch(folder, len(history))
             kept.parent.mkdir(exist_ok=True)
-            with store.replacing(kept) as unfinished:
-                curve.save(unfinished)
+            curve.save(kept)
         if time.monotonic() - written > SECONDS_BETWEEN_TABLES:
             store.save_table(folder, "history", pd.DataFrame(history))
             written = time.monotonic()
