@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
+PREFETCHED = 4  # batches made at the same time, and kept ready
+
 
 # Equality by identity: comparing arrays element by element has no single truth value.
 @dataclass(frozen=True, eq=False)
@@ -114,8 +116,12 @@ class Split:
 
 
 def _prefetched(dataset: tf.data.Dataset, fetch: Callable) -> tf.data.Dataset:
-    batches = dataset.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    # Fixed, not AUTOTUNE: an iterator that is given up waits until its tuner wakes, which after a
+    # minute of training is once a minute.
+    batches = dataset.map(fetch, num_parallel_calls=PREFETCHED, deterministic=True)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(PREFETCHED).with_options(options)
 
 
 def _checked_batch_size(batch_size: int) -> int:
