@@ -16,7 +16,7 @@ from mc import runs
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
-STAGES = ("base", "curve", "eval", "plane", "chain", "figures", "all")
+STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures", "all")
 
 
 @dataclass
@@ -57,6 +57,9 @@ class Eval:
     splits: list[str] | None = MISSING
     batch_size: int = MISSING
     bn_batch_size: int = MISSING
+    bn_batches: int | None = MISSING
+    initial: bool = MISSING
+    predictions: list[float] | None = MISSING
 
 
 @dataclass
@@ -75,6 +78,28 @@ class Plane:
     networks: list[Any] | None = MISSING
     grid_points: int = MISSING
     margins: list[float] = MISSING
+
+
+@dataclass
+class Fge:
+    """Fast geometric ensembling: where it starts, and its cyclical learning rate."""
+
+    start: Any = MISSING
+    epochs: int = MISSING
+    cycle: int = MISSING
+    lr_1: float = MISSING
+    lr_2: float = MISSING
+    batch_size: int = MISSING
+    weight_decay: float = MISSING
+
+
+@dataclass
+class Ensemble:
+    """Which networks predict together."""
+
+    networks: list[Any] | None = MISSING
+    num_points: int = MISSING
+    spacing: str = MISSING
 
 
 @dataclass
@@ -109,6 +134,8 @@ class Config:
     eval: Eval = field(default_factory=Eval)
     chain: Chain = field(default_factory=Chain)
     plane: Plane = field(default_factory=Plane)
+    fge: Fge = field(default_factory=Fge)
+    ensemble: Ensemble = field(default_factory=Ensemble)
     wandb: Wandb = field(default_factory=Wandb)
 
 
@@ -135,6 +162,14 @@ LIMITS = {
     "chain.num_points": (2, True),
     "plane.grid_points": (2, True),
     "eval.bn_batch_size": (1, True),
+    "eval.bn_batches": (1, True),
+    "fge.epochs": (1, True),
+    "fge.cycle": (2, True),
+    "fge.lr_1": (0, False),
+    "fge.lr_2": (0, False),
+    "fge.batch_size": (1, True),
+    "fge.weight_decay": (0, True),
+    "ensemble.num_points": (2, True),
 }
 
 LARGEST_SEED = 2**31 - 1
@@ -144,6 +179,7 @@ CHOICES = {
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
     "train.base.schedule": tuple(SCHEDULES),
     "train.curve.schedule": tuple(SCHEDULES),
+    "ensemble.spacing": ("t", "arc_length"),
     "wandb.mode": MODES,
 }
 
@@ -165,22 +201,8 @@ def check(cfg: DictConfig) -> None:
             f"received endpoints={list(cfg.endpoints)}. Type for example 'endpoints=[1,2]'."
         )
     _check_networks("endpoints", cfg.endpoints)
-    for key in ("points", "networks"):
-        chosen = cfg.plane[key]
-        if chosen is not None and len(set(chosen)) != 3:
-            raise ValueError(
-                f"plane.{key} must be three different ones; received plane.{key}={list(chosen)}."
-            )
-    if min(cfg.plane.points or [0]) < 0:
-        raise ValueError(
-            f"plane.points counts from 0; received plane.points={list(cfg.plane.points)}."
-        )
-    if len(cfg.plane.margins) != 4 or min(cfg.plane.margins) < 0:
-        raise ValueError(
-            "plane.margins must be four numbers at least 0: left, right, bottom, top; received "
-            f"plane.margins={list(cfg.plane.margins)}."
-        )
-    _check_networks("plane.networks", cfg.plane.networks or [])
+    _check_plane(cfg)
+    _check_ensembles(cfg)
     if cfg.chain.networks is not None and len(cfg.chain.networks) < 2:
         raise ValueError(
             f"chain.networks must be at least two; received {list(cfg.chain.networks)}."
@@ -252,20 +274,66 @@ def _check_numbers(cfg: DictConfig) -> None:
 
 
 def _check_eval(cfg: DictConfig) -> None:
-    t = cfg.eval.t
-    if t is not None and (
-        not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t))
-    ):
-        raise ValueError(
-            f"eval.t must be increasing positions in [0, 1]; received eval.t={list(t)}. "
-            "Type for example 'eval.t=[0,0.5,1]'."
-        )
+    for key in ("t", "predictions"):
+        t = cfg.eval[key]
+        if t is not None and (
+            not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t))
+        ):
+            raise ValueError(
+                f"eval.{key} must be increasing positions in [0, 1]; received "
+                f"eval.{key}={list(t)}. Type for example 'eval.{key}=[0,0.5,1]'."
+            )
     unknown = set(cfg.eval.splits or ()) - {"train", "valid", "test"}
     if unknown or cfg.eval.splits == []:
         raise ValueError(
             "eval.splits must be some of train, valid, test; "
             f"received eval.splits={list(cfg.eval.splits)}."
         )
+
+
+def _check_plane(cfg: DictConfig) -> None:
+    for key in ("points", "networks"):
+        chosen = cfg.plane[key]
+        if chosen is not None and len(set(chosen)) != 3:
+            raise ValueError(
+                f"plane.{key} must be three different ones; received plane.{key}={list(chosen)}."
+            )
+    if min(cfg.plane.points or [0]) < 0:
+        raise ValueError(
+            f"plane.points counts from 0; received plane.points={list(cfg.plane.points)}."
+        )
+    if len(cfg.plane.margins) != 4 or min(cfg.plane.margins) < 0:
+        raise ValueError(
+            "plane.margins must be four numbers at least 0: left, right, bottom, top; received "
+            f"plane.margins={list(cfg.plane.margins)}."
+        )
+    _check_networks("plane.networks", cfg.plane.networks or [])
+
+
+def _check_ensembles(cfg: DictConfig) -> None:
+    fge = cfg.fge
+    if fge.cycle % 2:
+        raise ValueError(
+            "fge.cycle must be even, so that the lowest rate falls on the end of an epoch; "
+            f"received fge.cycle={fge.cycle}. Type for example fge.cycle={fge.cycle + 1}."
+        )
+    if fge.epochs < fge.cycle // 2:
+        raise ValueError(
+            f"fge.epochs must be at least {fge.cycle // 2}, half of fge.cycle, where the first "
+            f"member is collected; received fge.epochs={fge.epochs}."
+        )
+    if fge.lr_1 < fge.lr_2:
+        raise ValueError(
+            "fge.lr_1, the highest rate, must be at least fge.lr_2, the lowest; received "
+            f"fge.lr_1={fge.lr_1} and fge.lr_2={fge.lr_2}."
+        )
+    _check_networks("fge.start", [fge.start])
+    chosen = cfg.ensemble.networks
+    if chosen is not None and len(chosen) == 0:
+        raise ValueError(
+            "ensemble.networks must name a network, or be null for points of the curve."
+        )
+    _check_networks("ensemble.networks", [runs.start_of(n) for n in chosen or []])
 
 
 def _check_keys(cfg, schema, prefix: str) -> None:

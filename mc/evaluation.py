@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from mc import batchnorm, curves, losses, metrics
 from mc.geometry import gram, positions, segment_lengths, straight_segment
+from mc.predictions import labels_of
 from mc.weights import FlatNetwork
 
 
@@ -21,6 +22,7 @@ def evaluate(
     loss=None,
     bn_data=None,
     num_classes=None,
+    initial=None,
     progress=None,
 ) -> pd.DataFrame:
     """Metrics along a curve and along the straight segment between its ends.
@@ -37,12 +39,14 @@ def evaluate(
         bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
         num_classes: default: the number of outputs if labels are integers or the loss is
             categorical, else regression.
+        initial: control points `[num_points, P]` that the curve had before its training, to
+            evaluate as the path `initial`.
         progress: wraps an iterable of batches and a label, to show how far it is.
 
     Returns:
-        One row a point: `path` (`curve` or `linear`), `t`, `segment_length` (the distance from the
-        point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every split
-        `<split>/<metric>`: loss, nll, error, accuracy, f1, or loss and mse for regression.
+        One row a point: `path` (`curve`, `linear`, `initial`), `t`, `segment_length` (the distance
+        from the point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every
+        split `<split>/<metric>`: loss, nll, error, accuracy, f1, or loss and mse for regression.
 
     Raises:
         ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
@@ -62,10 +66,8 @@ def evaluate(
     if curve.network.batchnorm and bn_data is None:
         raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
 
-    paths = {"curve": curve.curve.coefficients(t).numpy()}
-    paths["linear"] = straight_segment(t, curve.curve.num_points)
+    paths, points = _paths(curve, t, initial)
     coefficients = np.concatenate(list(paths.values()))
-    points = [tf.convert_to_tensor(p) for p in curve.points]
     values = values_at(
         curve.network,
         points,
@@ -79,6 +81,19 @@ def evaluate(
         progress=progress,
     )
     return positions_table(paths, t, points).assign(**values)
+
+
+def _paths(curve, t, initial) -> tuple[dict[str, np.ndarray], list]:
+    """Coefficients `[n, k]` of every path, and the k control points of all of them."""
+    rows = curve.curve.coefficients(t).numpy()
+    paths = {"curve": rows, "linear": straight_segment(t, curve.curve.num_points)}
+    points = [tf.convert_to_tensor(p) for p in curve.points]
+    if initial is None:
+        return paths, points
+    none = np.zeros_like(rows)
+    paths = {path: np.hstack([own, none]) for path, own in paths.items()}
+    paths["initial"] = np.hstack([none, rows])
+    return paths, points + [tf.convert_to_tensor(p) for p in initial]
 
 
 def values_at(
@@ -245,12 +260,6 @@ def _step(network, points, coefficients, state, statistics, loss, num_classes, l
         )
 
     return step
-
-
-def labels_of(y) -> tf.Tensor:
-    """Integer labels `[batch]`, from labels or from one-hot targets `[batch, num_classes]`."""
-    one_hot = len(y.shape) == 2 and y.shape[-1] > 1
-    return tf.argmax(y, -1) if one_hot else tf.cast(tf.reshape(y, [-1]), tf.int64)
 
 
 def _counts(labels, outputs, num_classes):

@@ -54,3 +54,14 @@ def segment_lengths(coefficients: np.ndarray, distances: np.ndarray) -> np.ndarr
     steps = np.diff(np.asarray(coefficients, np.float64), axis=0)
     squared = np.einsum("nk,kl,nl->n", steps, distances, steps)
     return np.concatenate([[0.0], np.sqrt(np.maximum(squared, 0.0))])
+
+
+def equal_arc_lengths(coefficients, distances: np.ndarray, num: int, steps: int = 2000):
+    """The t of `num` points that cut a curve into pieces of equal length, ends included; `[num]`.
+
+    `coefficients`: t -> `[n, num_points]`, as a curve's; `distances`: `gram` of its points. Lengths
+    are measured along a chain of `steps` straight segments.
+    """
+    t = np.linspace(0, 1, steps + 1, dtype=np.float32)
+    along = np.cumsum(segment_lengths(np.asarray(coefficients(t)), distances))
+    return np.interp(np.linspace(0, along[-1], num), along, t).astype(np.float32)

@@ -94,6 +94,75 @@ def error(logits, labels) -> float:
     return float(np.mean(logits.argmax(axis=1) != labels))
 
 
+def ece(logits, labels, bins: int = 15) -> float:
+    """Expected calibration error: how far confidence is from accuracy, on average.
+
+        ece = sum_b |B_b| / n * |accuracy(B_b) - confidence(B_b)|
+
+    over bins B_b of equal width by confidence, the largest probability of an example (Guo et al.
+    2017, "On Calibration of Modern Neural Networks", eq. 3).
+
+    Args:
+        logits: `[n, C]`; log-probabilities are logits too.
+        labels: `[n]`, integers in [0, C).
+        bins: number of bins; a confidence on the border of two counts in the lower.
+
+    Raises:
+        ValueError: shapes that do not fit, no example, or a label that is no class.
+    """
+    logits, labels = _check_predictions(logits, labels)
+    probabilities = _softmax(logits)
+    confidence = probabilities.max(axis=1)
+    if not np.isfinite(confidence).all():
+        return float("nan")
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def brier(logits, labels) -> float:
+    """Brier score: mean squared distance of the probabilities from the one-hot labels, in [0, 2].
+
+        brier = 1/n sum_i sum_c (p_ic - [c = label_i])^2        (Brier 1950)
+
+    Args:
+        logits: `[n, C]`; log-probabilities are logits too.
+        labels: `[n]`, integers in [0, C).
+
+    Raises:
+        ValueError: shapes that do not fit, no example, or a label that is no class.
+    """
+    logits, labels = _check_predictions(logits, labels)
+    distance = _softmax(logits)
+    distance[np.arange(len(labels)), labels] -= 1
+    return float((distance**2).sum(axis=1).mean())
+
+
+def of_logits(logits, labels) -> dict[str, float]:
+    """All metrics of a classifier: nll, error, accuracy, f1, ece, brier.
+
+    Args:
+        logits: `[n, C]`; log-probabilities are logits too.
+        labels: `[n]`, integers in [0, C).
+
+    Raises:
+        ValueError: shapes that do not fit, no example, or a label that is no class.
+    """
+    logits, labels = _check_predictions(logits, labels)
+    predicted, classes = logits.argmax(axis=1), logits.shape[1]
+    counts = [np.bincount(a, minlength=classes) for a in (predicted, labels)]
+    hits = np.bincount(labels[predicted == labels], minlength=classes)
+    score = {"nll": nll(logits, labels)} | classification(hits, *counts)
+    return score | {"ece": ece(logits, labels), "brier": brier(logits, labels)}
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
 def _check_predictions(logits, labels) -> tuple[np.ndarray, np.ndarray]:
     logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.size == 0:

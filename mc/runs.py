@@ -45,8 +45,32 @@ def network_file(cfg: DictConfig, endpoint) -> Path:
 
 def networks(cfg: DictConfig) -> list:
     """The networks that the stage of `cfg` is about, in the form of `endpoints`."""
-    own = cfg[cfg.stage].networks if cfg.stage in ("plane", "chain") else None
+    if cfg.stage == "fge":
+        return [cfg.fge.start]
+    own = cfg[cfg.stage].networks if cfg.stage in ("plane", "chain", "ensemble") else None
     return list(own or cfg.endpoints)
+
+
+def is_fge(network) -> bool:
+    """Whether a network of `ensemble.networks` is `fge:START`: a run of stage=fge from there."""
+    return isinstance(network, str) and network.startswith("fge:")
+
+
+def start_of(network):
+    """What `fge:START` starts from, in the form of `endpoints`; other networks as they are."""
+    if not is_fge(network):
+        return network
+    start = network.removeprefix("fge:")
+    return int(start) if start.isdecimal() else start
+
+
+def fge_folder(cfg: DictConfig, network) -> Path:
+    """The folder of the run of stage=fge that `fge:START` names, all else as in `cfg`."""
+    return folder(_fge(cfg, network))
+
+
+def _fge(cfg: DictConfig, network) -> DictConfig:
+    return variant(cfg, stage="fge", **{"fge.start": start_of(network)})
 
 
 def curve_file(init: str) -> Path | None:
@@ -63,6 +87,7 @@ def settings(cfg: DictConfig) -> dict:
     for section in own["train"].values():
         section.pop("save_every")  # what is kept on the way does not change where it leads
     common = {key: own[key] for key in ("dataset", "loss", "precision", "smoke")}
+    statistics = {key: own["eval"][key] for key in ("bn_batch_size", "bn_batches")}
     common["dataset"] = _dataset_settings(own["dataset"])
     if cfg.stage == "base":
         parts = {key: own[key] for key in ("model", "optimizer", "seed")}
@@ -74,8 +99,18 @@ def settings(cfg: DictConfig) -> dict:
         if (given := curve_file(train["init"])) is not None:
             train["init"] = store.file_fingerprint(given)
         return common | parts | {"train": train, "endpoints": ends}
+    if cfg.stage == "fge":
+        parts = {key: own[key] for key in ("optimizer", "seed")}
+        parts["fge"] = own["fge"] | {"start": _endpoint_fingerprint(cfg, cfg.fge.start)}
+        return common | parts | statistics | {"splits": _splits(own)}
+    if cfg.stage == "ensemble" and own["ensemble"]["networks"]:
+        members = [_endpoint_fingerprint(cfg, n) for n in networks(cfg)]
+        return common | {"ensemble": members, "splits": _splits(own)}
+    if cfg.stage == "ensemble":
+        looks = own["ensemble"] | statistics
+        return {"curve": _curve_fingerprint(cfg), "ensemble": looks, "splits": _splits(own)}
     if cfg.stage in ("plane", "chain"):
-        looks = own[cfg.stage] | {"bn_batch_size": own["eval"]["bn_batch_size"]}
+        looks = own[cfg.stage] | statistics
         if cfg.stage == "plane" and looks["networks"] is None:
             return {"curve": _curve_fingerprint(cfg), "plane": looks}
         looks["networks"] = [_endpoint_fingerprint(cfg, e) for e in networks(cfg)]
@@ -86,6 +121,7 @@ def settings(cfg: DictConfig) -> dict:
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
     looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds
     looks["num_points"] = None if looks["t"] else looks["num_points"]
+    looks["initial"] = looks["initial"] or None
     looks["splits"] = _splits(own)
     return {"curve": _curve_fingerprint(cfg), "eval": looks}
 
@@ -111,6 +147,8 @@ def _dataset_settings(dataset: Mapping) -> dict:
 
 
 def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
+    if is_fge(endpoint):
+        return store.fingerprint(settings(_fge(cfg, endpoint)))
     base = base_network(endpoint)
     if base is None:
         return store.file_fingerprint(endpoint)
@@ -146,10 +184,12 @@ def _label(cfg: DictConfig) -> str:
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
     names = networks(cfg)
-    files = [base_network(e) is None for e in names]
+    files = [base_network(start_of(e)) is None for e in names]
     ends = [Path(e).stem if f else str(e) for e, f in zip(names, files, strict=True)]
     # With files alone, the model of the configuration is not used.
     first = _dataset_name(cfg) if all(files) else experiment(cfg)
+    if cfg.stage == "fge":
+        return "-".join([first, *ends, f"seed{cfg.seed}"])
     if not _on_curve(cfg):
         return "-".join([first, *ends])
     bends = OmegaConf.select(cfg, "curve.num_bends", default=cfg.num_bends)
@@ -158,7 +198,8 @@ def _label(cfg: DictConfig) -> str:
 
 def _on_curve(cfg: DictConfig) -> bool:
     """Whether the stage looks at a curve, and not at networks alone."""
-    return cfg.stage != "chain" and not (cfg.stage == "plane" and cfg.plane.networks)
+    own = cfg.stage in ("plane", "ensemble") and cfg[cfg.stage].networks
+    return cfg.stage not in ("chain", "fge") and not own
 
 
 def _dataset_name(cfg: DictConfig) -> str:
@@ -180,8 +221,10 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     missing = []
     if cfg.stage not in ("base", "all"):
         for endpoint in networks(cfg):
-            missing += [("base", words) for words in _missing_base(cfg, endpoint)]
-    curve_first = cfg.stage in ("eval", "figures", "plane") and _on_curve(cfg)
+            missing += [("base", words) for words in _missing_base(cfg, start_of(endpoint))]
+            if is_fge(endpoint) and store.summary(fge_folder(cfg, endpoint)) is None:
+                missing.append(("fge", [*own_seed, f"fge.start={start_of(endpoint)}"]))
+    curve_first = cfg.stage in ("eval", "figures", "plane", "ensemble") and _on_curve(cfg)
     for stage, needed in (("curve", curve_first), ("eval", cfg.stage == "figures")):
         if needed and store.summary(folder(variant(cfg, stage=stage))) is None:
             missing.append((stage, own_seed))

@@ -163,6 +163,23 @@ class Tracker:
             self._log({"t": row["t"], **named}, axis="t", summary="none")
         self._run.log({"points": wandb.Table(dataframe=points)})
 
+    def members(self, table: DataFrame) -> None:
+        """Logs the metrics of an ensemble as its members join, and all of it as a table.
+
+        Args:
+            table: a row a member, columns `members` (how many so far), then metrics, their names
+                with a slash.
+        """
+        if self._run is None:
+            return
+        import wandb
+
+        metrics = [name for name in table.columns if "/" in name]
+        for row in table.to_dict("records"):
+            logged = {"members": row["members"]} | {name: row[name] for name in metrics}
+            self._log(logged, axis="members", summary="none")
+        self._run.log({"members_table": wandb.Table(dataframe=table)})
+
     def summary(self, metrics: Mapping[str, float]) -> None:
         """Sets the run's summary metrics, over those that W&B derives from the history."""
         if self._run is not None:

@@ -19,8 +19,7 @@ def train(
     metrics,
     epochs: int,
     batch_size: int,
-    learning_rate: float,
-    schedule: str,
+    rate: keras.callbacks.Callback,
     seed: int,
     valid=None,
     snapshot: dict | None = None,
@@ -34,7 +33,7 @@ def train(
         data: a `datasets.Split`; its examples are shuffled by (seed, epoch).
         optimizer, loss, metrics: as in `keras.Model.compile`.
         epochs, batch_size: how long.
-        learning_rate, schedule: the rate of epoch e is learning_rate * factor(schedule, e, epochs).
+        rate: sets the learning rate: an `EpochRate`, or a callback of another kind.
         seed: seeds the order of the examples.
         valid: a `datasets.Split` to evaluate after every epoch; for networks without BatchNorm.
         snapshot: what `after_epoch` was given last, to continue from there.
@@ -51,9 +50,8 @@ def train(
     history = _restore(curve, snapshot) if snapshot else []
     done = len(history)
     if done == epochs:
-        curve.optimizer.finalize_variable_values(
-            curve.trainable_variables
-        )  # as fit does at its end
+        # As fit does at its end.
+        curve.optimizer.finalize_variable_values(curve.trainable_variables)
     else:
         steps = data.steps(batch_size)
         curve.fit(
@@ -63,12 +61,7 @@ def train(
             steps_per_epoch=steps,
             validation_data=valid.batches(batch_size) if valid else None,
             callbacks=[
-                Rate(
-                    [
-                        learning_rate * schedules.factor(schedule, e + 1, epochs)
-                        for e in range(epochs)
-                    ]
-                ),
+                rate,
                 AfterEpoch(history, after_epoch, Progress(epochs, label, done)),
             ],
             shuffle=False,  # the data shuffle themselves
@@ -77,15 +70,20 @@ def train(
     return history
 
 
-class Rate(keras.callbacks.Callback):
-    """Sets the learning rate at the beginning of every epoch; `rates`: one an epoch."""
+class EpochRate(keras.callbacks.Callback):
+    """Sets the rate of epoch e to learning_rate * factor(schedule, e, epochs), at its beginning.
 
-    def __init__(self, rates: list[float]):
+    Raises:
+        ValueError: no schedule has that name; the message lists the known ones.
+    """
+
+    def __init__(self, learning_rate: float, schedule: str, epochs: int):
         super().__init__()
-        self.rates = rates
+        factors = (schedules.factor(schedule, e, epochs) for e in range(1, epochs + 1))
+        self.rates = [learning_rate * factor for factor in factors]
 
     def on_epoch_begin(self, epoch, logs=None):
-        """The epoch's own rate."""
+        """The epoch's own rate; epochs count from 0 here."""
         self.model.optimizer.learning_rate = self.rates[epoch]
 
 

@@ -13,7 +13,7 @@ QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, tmp_path):
     assert cli(*QUICK)[0] == 0
-    status, output = cli(*QUICK, "stage=chain", "chain.num_points=5")
+    status, output = cli(*QUICK, "stage=chain")
     assert status == 0, output
     chain = pd.read_csv(only(tmp_path, "chain/*/points.csv"))
     line = pd.read_csv(only(tmp_path, "eval/*/points.csv")).query("path == 'linear'")
@@ -29,8 +29,8 @@ def test_a_chain_passes_through_every_network(cli, tmp_path):
     assert status == 0, output
     folder = only(tmp_path, "chain/smoke-digits-mlp-3-1-2-*")
     points = pd.read_csv(folder / "points.csv")
-    assert len(points) == 11
-    for row, seed in ((0, 3), (5, 1), (10, 2)):
+    assert len(points) == 5
+    for row, seed in ((0, 3), (2, 1), (4, 2)):
         base = json.loads(only(tmp_path, f"base/*seed{seed}*/summary.json").read_text())
         assert points["test/nll"][row] == pytest.approx(base["test/nll"], rel=1e-5)
     w = [saved_weights(tmp_path, seed) for seed in (3, 1, 2)]

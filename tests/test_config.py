@@ -221,7 +221,7 @@ def test_labels_are_readable():
         ("train.base.batch_size=0", "at least 1; received train.base.batch_size=0"),
         ("train.curve.learning_rate=0", "greater than 0"),
         ("train.curve.weight_decay=-1", "at least 0"),
-        ("train.curve.schedule=step", "constant, cosine, garipov"),
+        ("train.curve.schedule=step", "constant, cosine, drbayes, garipov"),
         ("train.curve.init=zeros", "linear, random, or the folder of a curve"),
         ("eval.num_points=1", "at least 2; received eval.num_points=1"),
         ("eval.t=[1.5]", r"increasing positions in \[0, 1\]"),

@@ -49,3 +49,17 @@ def test_gram_holds_inner_products():
     points = np.random.default_rng(1).normal(size=(3, 7)).astype("float32")
     wide = points.astype("float64")
     np.testing.assert_allclose(geometry.gram(points, center=False), wide @ wide.T, rtol=1e-12)
+
+
+def test_pieces_between_points_at_equal_arc_lengths_are_equally_long():
+    points = np.random.default_rng(0).normal(size=(3, 40))
+    points[1] *= 5  # a curve that is far from equally fast in t
+    family = curves.Bezier(1)
+    t = geometry.equal_arc_lengths(family.coefficients, geometry.gram(points), 6)
+    assert (t[0], t[-1]) == (0, 1)
+    fine = np.linspace(0, 1, 20001)
+    w = np.stack([(1 - fine) ** 2, 2 * fine * (1 - fine), fine**2], axis=1) @ points
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(w, axis=0), axis=1))])
+    pieces = np.diff(np.interp(t, fine, along))
+    np.testing.assert_allclose(pieces, along[-1] / 5, rtol=1e-3)
+    assert np.abs(np.diff(t) - 0.2).max() > 0.02

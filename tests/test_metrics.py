@@ -99,6 +99,45 @@ def test_predictions_that_do_not_fit_are_refused(function, labels, words):
         function(np.zeros((2, 3)), labels)
 
 
+@pytest.mark.parametrize("scale", [1, 10])
+def test_brier_and_ece_equal_their_formulas_written_as_loops(scale):
+    rng = np.random.default_rng(scale)
+    logits, labels = rng.normal(size=(300, 4)) * scale, rng.integers(0, 4, 300)
+    p = scipy.special.softmax(logits, axis=1)
+    brier = sum(sum((p[i, c] - (c == labels[i])) ** 2 for c in range(4)) for i in range(300)) / 300
+    assert metrics.brier(logits, labels) == pytest.approx(brier)
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == labels
+    total = 0
+    for b in range(15):
+        inside = (confidence > b / 15) & (confidence <= (b + 1) / 15)
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    assert metrics.ece(logits, labels) == pytest.approx(total)
+
+
+def test_ece_and_brier_of_certainty():
+    sure = np.array([[50.0, 0.0], [0.0, 50.0]])
+    assert metrics.ece(sure, [0, 1]) == pytest.approx(0, abs=1e-12)
+    assert metrics.ece(sure, [1, 0]) == pytest.approx(1)
+    assert metrics.brier(sure, [1, 0]) == pytest.approx(2)
+    undecided = np.zeros((4, 4))
+    assert metrics.ece(undecided, [0, 1, 2, 3]) == pytest.approx(0)
+    assert metrics.brier(undecided, [0, 1, 2, 3]) == pytest.approx(0.75**2 + 3 * 0.25**2)
+
+
+def test_all_metrics_of_logits_are_those_of_sklearn_and_of_their_functions():
+    rng = np.random.default_rng(3)
+    logits, labels = rng.normal(size=(100, 3)), rng.integers(0, 3, 100)
+    found, predicted = metrics.of_logits(logits, labels), logits.argmax(axis=1)
+    assert set(found) == {"nll", "error", "accuracy", "f1", "ece", "brier"}
+    assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(labels, predicted))
+    f1 = sklearn.metrics.f1_score(labels, predicted, average="weighted")
+    assert found["f1"] == pytest.approx(f1)
+    p = scipy.special.softmax(logits, axis=1)
+    assert found["nll"] == pytest.approx(sklearn.metrics.log_loss(labels, p))
+    assert np.isnan(metrics.of_logits(np.full((2, 3), np.nan), [0, 1])["ece"])
+
+
 def test_summarise_by_hand():
     # Two segments of lengths 1 and 3: integral ((1+5)/2 * 1 + (5+2)/2 * 3) / 4.
     result = metrics.summarise([1, 5, 2], [0, 1, 3], [0, 0.5, 1], barrier=True)

@@ -82,7 +82,7 @@ def test_a_plane_has_the_exact_metrics_of_its_networks(cli, tmp_path):
     folder = only(tmp_path, "plane/*")
     points = pd.read_csv(only(tmp_path, "eval/*/points.csv")).query("path == 'curve'")
     with np.load(folder / "plane.npz") as plane:
-        assert plane["train/loss"].shape == plane["test/error"].shape == (5, 5)
+        assert plane["train/loss"].shape == plane["test/error"].shape == (3, 3)
         for metric in ("train/loss", "test/error", "test/nll"):
             ends = plane[f"points:{metric}"][[0, 2]]
             np.testing.assert_allclose(ends, points[metric].iloc[[0, -1]], rtol=1e-5)
@@ -115,7 +115,7 @@ def test_an_interrupted_plane_continues_to_the_same_result(cli, tmp_path, monkey
     status, output = cli(*QUICK, "stage=plane")
     assert status == 0, output
     assert "Continuing after row 2 of the grid" in output
-    assert calls.count("row") == 6  # five rows of the grid and the three points, none twice
+    assert calls.count("row") == 4  # three rows of the grid and the three points, none twice
     (folder,) = (p for p in tmp_path.glob("plane/*") if ".old" not in p.name)
     assert (folder / "summary.json").read_text() == summary
     assert store.summary(folder)["plane/train/loss/min"] > 0

@@ -193,3 +193,37 @@ def test_a_plane_shows_the_networks_the_curve_and_levels_from_the_minimum():
     assert labels == {"networks"}
     with pytest.raises(ValueError, match="Pass a row for each y"):
         plots.plane(y, x, values, corners, None, "train loss")
+
+
+def test_confusion_shows_the_fraction_of_each_true_class():
+    figure = plots.confusion({"before": [[8, 2], [0, 5]], "after": [[10, 0], [0, 5]]})
+    before, after = figure.axes[:2]
+    assert [a.get_title() for a in (before, after)] == ["before", "after"]
+    assert [text.get_text() for text in before.texts] == [".80", ".20", "1.00"]
+    np.testing.assert_allclose(before.images[0].get_array()[0], [0.8, 0.2])
+    assert before.get_ylabel() == "true class"
+    with pytest.raises(ValueError, match="classes, classes"):
+        plots.confusion({"bad": [[1, 2]]})
+
+
+def test_densities_integrate_to_one_and_are_apart_by_path():
+    given = np.random.default_rng(0).uniform(size=1000)
+    figure = plots.true_class_density({"t = 0": {"curve": given, "straight segment": given**2}})
+    (axes,) = figure.axes
+    for patch in axes.patches:
+        values, edges, _ = patch.get_data()
+        assert np.sum(values * np.diff(edges)) == pytest.approx(1)
+    assert legend_of(figure) == ["curve", "straight segment"]
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        plots.true_class_density({"t = 0": {"curve": np.array([1.5])}})
+
+
+def test_joining_members_are_points_and_ensembles_lines():
+    values = {"single members": np.array([0.3, 0.2]), "ensemble": np.array([0.3, 0.1])}
+    figure = plots.as_members_join([1, 2], {"test error (fraction)": values})
+    lines = lines_of(figure.axes[0])
+    assert lines["single members"].get_linestyle() == "None"
+    np.testing.assert_array_equal(lines["ensemble"].get_ydata(), [0.3, 0.1])
+    assert figure.axes[0].get_xlabel() == "number of members"
+    with pytest.raises(ValueError, match="at least one panel"):
+        plots.as_members_join([1], {})

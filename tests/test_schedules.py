@@ -18,6 +18,13 @@ def test_garipov_holds_then_falls_to_a_hundredth():
     assert steps == pytest.approx([0.99 / 8] * 8)
 
 
+def test_drbayes_holds_then_falls_to_a_twentieth():
+    factors = [schedules.factor("drbayes", e, 20) for e in range(1, 21)]
+    assert factors[:10] == [1.0] * 10
+    assert factors[13] == pytest.approx(0.525)  # halfway down from 1 to 0.05
+    assert factors[17:] == pytest.approx([0.05] * 3)
+
+
 def test_cosine_starts_at_one_and_is_half_way_in_the_middle():
     assert schedules.factor("cosine", 1, 10) == 1.0
     assert schedules.factor("cosine", 6, 10) == pytest.approx(0.5)
@@ -29,5 +36,5 @@ def test_constant_is_one():
 
 
 def test_an_unknown_schedule_lists_the_known_ones():
-    with pytest.raises(ValueError, match="constant, cosine, garipov"):
+    with pytest.raises(ValueError, match="constant, cosine, drbayes, garipov"):
         schedules.factor("step", 1, 2)

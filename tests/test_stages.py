@@ -9,7 +9,7 @@ import pytest
 from conftest import arrays, logits_loss
 
 import mc
-from mc import stages, store
+from mc import stages, store, training
 from mc.datasets import Split
 from mc.stages import resumable
 
@@ -34,8 +34,7 @@ def train(networks, folder, tracker, **options):
         "metrics": ["accuracy"],
         "epochs": 4,
         "batch_size": 16,
-        "learning_rate": 0.1,
-        "schedule": "constant",
+        "rate": training.EpochRate(0.1, "constant", 4),
         "seed": 1,
     }
     history = resumable.train(curve, Split(*arrays(1)), folder, tracker, **arguments, **options)
@@ -58,7 +57,7 @@ def test_a_continued_training_tells_the_tracker_all_epochs_and_ends_the_same(net
 
 
 def test_curves_are_kept_after_every_so_many_epochs(networks, tmp_path):
-    curve, _ = train(networks, tmp_path, Told(), save_every=2)
+    curve, _ = train(networks, tmp_path, Told(), keep=(2, 4))
     assert {p.name for p in (tmp_path / "epochs").iterdir()} == {"2.npz", "4.npz"}
     last = mc.load_curve(tmp_path / "epochs/4.npz", networks[0])
     np.testing.assert_array_equal(last.control_points, curve.control_points)

@@ -12,7 +12,7 @@ from mc.datasets import Split
 EPOCHS = 4
 
 
-def run(networks, snapshot=None, after_epoch=None, epochs=EPOCHS, **options):
+def run(networks, snapshot=None, after_epoch=None, epochs=EPOCHS, rate=0.1, **options):
     """A short training run of a curve; returns the curve and its history."""
     curve = mc.connect(*networks, weight_decay=1e-3, seed=5)
     arguments = {
@@ -20,8 +20,7 @@ def run(networks, snapshot=None, after_epoch=None, epochs=EPOCHS, **options):
         "loss": logits_loss(),
         "metrics": ["accuracy"],
         "batch_size": 20,
-        "learning_rate": 0.1,
-        "schedule": "garipov",
+        "rate": training.EpochRate(rate, "garipov", epochs),
         "seed": 7,
     }
     history = training.train(
@@ -76,7 +75,7 @@ def test_a_finished_snapshot_trains_no_further(plain_networks):
 
 def test_a_loss_that_is_not_finite_stops_at_its_epoch_and_hands_nothing_on(plain_networks):
     epochs = []
-    options = {"learning_rate": 1e20, "after_epoch": lambda h, _: epochs.append(len(h))}
+    options = {"rate": 1e20, "after_epoch": lambda h, _: epochs.append(len(h))}
     with pytest.raises(FloatingPointError, match="in epoch 1"):
         run(plain_networks, **options)
     assert epochs == []

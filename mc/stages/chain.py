@@ -17,7 +17,8 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     networks = parts.load_networks(cfg, data)
     flat, points = FlatNetwork(networks[0]), [pack(network) for network in networks]
     segments = len(networks) - 1
-    t = np.linspace(0, 1, segments * (cfg.chain.num_points - 1) + 1, dtype=np.float32)
+    num = parts.shortened(cfg, cfg.chain.num_points, parts.SMOKE_POINTS)
+    t = np.linspace(0, 1, segments * (num - 1) + 1, dtype=np.float32)
     rows = curves.PolyChain(num_bends=segments - 1).coefficients(t).numpy()
     values = evaluation.values_at(
         flat,

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import evaluation, geometry, metrics, store
+from mc import batchnorm, evaluation, geometry, metrics, store
+from mc.curves import mix
+from mc.predictions import predictor, targets_of
 from mc.progress import show
 from mc.stages import figures, parts
 
@@ -20,19 +22,45 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         curve,
         **parts.batched(cfg, parts.splits_of(cfg, data)),
         **parts.evaluation_arguments(cfg, data),
-        num_points=parts.SMOKE_POINTS if cfg.smoke else cfg.eval.num_points,
+        num_points=parts.shortened(cfg, cfg.eval.num_points, parts.SMOKE_POINTS),
         t=cfg.eval.t,
+        initial=parts.untrained_curve(cfg, data).control_points if cfg.eval.initial else None,
         progress=show,
     )
     store.save_table(folder, "points", points)
     one_variable = data.train.x[0].size == 1 and data.train.y[0].size == 1
     if data.num_classes is None and one_variable:
         store.save_arrays(folder, "functions", functions(curve, data, points))
+    if cfg.eval.predictions:
+        store.save_arrays(folder, "predictions", predictions(cfg, curve, data))
     tracker.along_t(points)
     tracker.figures(figures.draw(folder))
     ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.curve.num_points)
     chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
     return metrics.summarise_paths(points, chord=float(chord))
+
+
+def predictions(cfg: DictConfig, curve, data) -> dict[str, np.ndarray]:
+    """What the networks at some t of both paths output for the test data.
+
+    Arrays: `t [k]`, `curve` and `linear` `[k, n, outputs]`, and the targets, `targets [n, ...]`.
+    """
+    t = np.asarray(cfg.eval.predictions, np.float32)
+    batches = data.test.batches(cfg.eval.batch_size)
+    outputs, state = predictor(curve.network), curve.state_values
+    arrays = {"t": t, "targets": targets_of(batches)}
+    paths = {"curve": curve.curve.coefficients(t).numpy()}
+    paths["linear"] = geometry.straight_segment(t, curve.curve.num_points)
+    for path, rows in paths.items():
+        found = batchnorm.estimate(
+            curve.network, curve.points, rows, state, parts.bn_batches(cfg, data)
+        )
+        each = []
+        for n, row in enumerate(rows):
+            own = [found[i][n] if i in found else s for i, s in enumerate(state)]
+            each.append(outputs(mix(row, curve.points), own, batches))
+        arrays[path] = np.stack(each)
+    return arrays
 
 
 def functions(curve, data, points) -> dict[str, np.ndarray]:

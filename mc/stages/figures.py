@@ -6,23 +6,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from sklearn.metrics import confusion_matrix
 
 from mc import plots, runs, store
+from mc.ensembles.predictive import log_probabilities
+from mc.predictions import labels_of
 
 log = logging.getLogger(__name__)
 
-PATHS = {"curve": "curve", "linear": "straight segment", "chain": "chain of straight segments"}
+PATHS = {
+    "curve": "curve",
+    "linear": "straight segment",
+    "initial": "before training",
+    "chain": "chain of straight segments",
+}
 # What to draw where a split is there: the paper's figure, or its counterpart for regression.
 PANELS = {
     "train/loss": "train loss",
     "test/error": "test error (fraction)",
     "test/mse": "test MSE",
 }
+JOINING = {
+    "test/error": "test error (fraction)",
+    "test/nll": "test negative log-likelihood",
+    "test/mse": "test MSE",
+}
 
 
 def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
-    """The summary of the evaluation, as it is; figures of it, its plane and chain are new."""
-    others = [runs.folder(runs.variant(cfg, stage=stage)) for stage in ("plane", "chain")]
+    """The summary of the evaluation, as it is; all figures with its settings are new."""
+    stages = ("plane", "chain", "fge", "ensemble")
+    others = [runs.folder(runs.variant(cfg, stage=stage)) for stage in stages]
     for made in [folder, *others]:
         if store.summary(made) is None:
             log.info("not made with these settings, so not drawn: %s", made)
@@ -33,7 +47,7 @@ def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
 
 
 def draw(folder: Path) -> dict[str, Path]:
-    """Figures of an evaluation's or a plane's folder; returns the path of each PNG."""
+    """Figures of the folder of a run; returns the path of each PNG."""
     made = _along_t(folder) if (folder / "points.csv").exists() else {}
     if (folder / "functions.npz").exists():
         with np.load(folder / "functions.npz") as f:
@@ -47,7 +61,45 @@ def draw(folder: Path) -> dict[str, Path]:
                 if column in f:
                     name = f"plane_{column.replace('/', '_')}"
                     made[name] = plots.plane(f["x"], f["y"], f[column], f["corners"], curve, label)
+    if (folder / "predictions.npz").exists():
+        with np.load(folder / "predictions.npz") as f:
+            made |= _of_predictions(dict(f))
+    if (folder / "members.csv").exists():
+        made |= _as_members_join(pd.read_csv(folder / "members.csv"))
     return store.save_figures(folder, made)
+
+
+def _of_predictions(arrays: dict) -> dict:
+    """Confusion matrices at each t, and densities of the probability of the true class."""
+    labels = labels_of(arrays["targets"]).numpy()
+    if np.issubdtype(arrays["targets"].dtype, np.floating) and arrays["targets"].shape[-1] == 1:
+        return {}  # a regression's
+    made, densities = {}, {}
+    for i, t in enumerate(arrays["t"]):
+        matrices, given = {}, {}
+        for path in ("linear", "curve"):
+            log_p = log_probabilities(arrays[path][i])
+            classes = range(log_p.shape[1])
+            name = PATHS[path]
+            matrices[f"{name}, t = {t:g}"] = confusion_matrix(
+                labels, log_p.argmax(axis=1), labels=classes
+            )
+            given[name] = np.exp(log_p[np.arange(len(labels)), labels])
+        made[f"confusion_t{t:g}"] = plots.confusion(matrices)
+        densities[f"t = {t:g}"] = given
+    return made | {"true_class_density": plots.true_class_density(densities)}
+
+
+def _as_members_join(table: pd.DataFrame) -> dict:
+    panels = {}
+    for metric, label in JOINING.items():
+        if metric in table:
+            lines = {"single members": table[metric], "ensemble": table[f"ensemble/{metric}"]}
+            if f"swa/{metric}" in table:
+                lines["average of weights"] = table[f"swa/{metric}"]
+            panels[label] = {name: values.to_numpy() for name, values in lines.items()}
+    made = plots.as_members_join(table["members"].to_numpy(), panels) if panels else None
+    return {"as_members_join": made} if made else {}
 
 
 def _along_t(folder: Path) -> dict:

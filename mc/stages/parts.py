@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import connecting, losses, runs
+from mc import connecting, losses, runs, training
 from mc.curve_model import CurveModel
 from mc.datasets import Data, Split, make_data
 from mc.weights import check_same_architecture
@@ -17,9 +17,16 @@ REMEDY = (
     "save it again with model.save, and register classes of your own with "
     "keras.saving.register_keras_serializable"
 )
-SMOKE_EXAMPLES = 256
+# What smoke=true leaves of a run: every part of it, as little of each as large networks can bear.
+SMOKE_EXAMPLES = 32
+SMOKE_BATCH = 16
 SMOKE_EPOCHS = 2
-SMOKE_POINTS = 5
+SMOKE_POINTS = 3
+
+
+def shortened(cfg: DictConfig, number: int, limit: int) -> int:
+    """A number of examples, steps or points, at most `limit` if `smoke`."""
+    return min(number, limit) if cfg.smoke else number
 
 
 def load_data(cfg: DictConfig) -> Data:
@@ -147,6 +154,27 @@ def load_networks(cfg: DictConfig, data: Data) -> list[keras.Model]:
     return networks
 
 
+def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:
+    """The curve of the configuration as its training starts, its ends checked on training data."""
+    start, end = (load_endpoint(cfg, e, data) for e in cfg.endpoints)
+    settings = cfg.train.curve
+    given = runs.curve_file(settings.init)
+    curve = connecting.connect(
+        start,
+        end,
+        call(cfg.curve, "curve"),
+        init="linear" if given else settings.init,
+        fix_start=settings.fix_start,
+        fix_end=settings.fix_end,
+        weight_decay=settings.weight_decay,
+        seed=cfg.seed,
+    )
+    if given:
+        connecting.start_from(curve, given)
+    connecting.check_ends(curve, start, end, next(iter(data.train.batches(32)))[0])
+    return curve
+
+
 def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
     """The trained curve of the configuration."""
     network = load_endpoint(cfg, cfg.endpoints[0], data)
@@ -157,10 +185,16 @@ def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
 def evaluation_arguments(cfg: DictConfig, data: Data) -> dict:
     """What `evaluation.evaluate` and `values_at` both take from the configuration."""
     return {
-        "bn_data": data.train_clean.batches(cfg.eval.bn_batch_size),
+        "bn_data": bn_batches(cfg, data),
         "loss": make_loss(cfg, data),
         "num_classes": data.num_classes,
     }
+
+
+def bn_batches(cfg: DictConfig, data: Data):
+    """The clean training batches that BatchNorm statistics come from."""
+    batches = data.train_clean.batches(cfg.eval.bn_batch_size)
+    return batches.take(cfg.eval.bn_batches) if cfg.eval.bn_batches else batches
 
 
 def batched(cfg: DictConfig, splits: dict[str, Split]) -> dict:
@@ -170,15 +204,22 @@ def batched(cfg: DictConfig, splits: dict[str, Split]) -> dict:
 
 def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict:
     """What `training.train` takes from the configuration; `section`: train.base or train.curve."""
+    epochs = shortened(cfg, section.epochs, SMOKE_EPOCHS)
+    every = section.save_every
+    return objective(cfg, data, section.learning_rate) | {
+        "epochs": epochs,
+        "batch_size": shortened(cfg, section.batch_size, SMOKE_BATCH),
+        "rate": training.EpochRate(section.learning_rate, section.schedule, epochs),
+        "keep": range(every, epochs + 1, every) if every else (),
+    }
+
+
+def objective(cfg: DictConfig, data: Data, learning_rate: float) -> dict:
+    """What every training run takes: optimizer, loss, metrics and seed."""
     return {
-        "optimizer": call(cfg.optimizer, "optimizer", learning_rate=section.learning_rate),
+        "optimizer": call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
         "loss": make_loss(cfg, data),
         "metrics": ["mse"] if data.num_classes is None else ["accuracy"],
-        "epochs": min(section.epochs, SMOKE_EPOCHS) if cfg.smoke else section.epochs,
-        "batch_size": section.batch_size,
-        "learning_rate": section.learning_rate,
-        "schedule": section.schedule,
-        "save_every": section.save_every,
         "seed": cfg.seed,
     }
 

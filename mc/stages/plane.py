@@ -26,7 +26,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     network, points, state, rows, curve = _three_points(cfg, data)
     plane = Plane(rows, gram(points))
-    num = parts.SMOKE_POINTS if cfg.smoke else cfg.plane.grid_points
+    num = parts.shortened(cfg, cfg.plane.grid_points, parts.SMOKE_POINTS)
     x, y = plane.grid(num, list(cfg.plane.margins))
     evaluate = _evaluator(cfg, data, network, points, state)
     done = _earlier(folder)

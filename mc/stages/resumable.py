@@ -14,12 +14,10 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_TABLES = 1.0
 
 
-def train(
-    curve: CurveModel, data, folder: Path, tracker, save_every: int | None = None, **arguments
-) -> list[dict]:
+def train(curve: CurveModel, data, folder: Path, tracker, keep=(), **arguments) -> list[dict]:
     """The history of `training.train`, whose state is in `checkpoint.npz` after every epoch.
 
-    After every `save_every` epochs the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
+    After the epochs in `keep` the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
     `history.csv` follows at most once a second, since a checkpoint holds the history too and an
     epoch may last milliseconds.
     """
@@ -29,7 +27,7 @@ def train(
         nonlocal written
         store.save_checkpoint(folder, snapshot)
         tracker.history(history[-1])
-        if save_every and len(history) % save_every == 0:
+        if len(history) in keep:
             kept = runs.saved_epoch(folder, len(history))
             kept.parent.mkdir(exist_ok=True)
             curve.save(kept)

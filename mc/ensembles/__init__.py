@@ -1,0 +1,1 @@
+"""Ensembles of networks: fast geometric ensembling, averages of weights, predictive means."""

@@ -1,0 +1,57 @@
+"""Fast geometric ensembling: a cyclical learning rate that visits network after network."""
+
+import keras
+
+from mc import schedules
+
+
+class CyclicalRate(keras.callbacks.Callback):
+    """Sets the learning rate of every training step by `schedules.cyclical`.
+
+    A plain callback, for `fit` of a curve or of any Keras model with `steps_per_epoch` known.
+
+    Args:
+        cycle: epochs in a cycle, even.
+        lr_1, lr_2: the rate at the beginning and in the middle of a cycle.
+
+    Raises:
+        ValueError: `cycle` is odd or below 2, or a rate is not positive.
+    """
+
+    def __init__(self, cycle: int, lr_1: float, lr_2: float):
+        super().__init__()
+        check_cycle(cycle)
+        if min(lr_1, lr_2) <= 0:
+            raise ValueError(f"lr_1 and lr_2 must be greater than 0; received {lr_1} and {lr_2}.")
+        self.cycle, self.lr_1, self.lr_2 = cycle, lr_1, lr_2
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remembers the epoch, which counts from 0."""
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """The step's own rate."""
+        steps = self.params["steps"]
+        self.model.optimizer.learning_rate = schedules.cyclical(
+            self.epoch * steps + batch, self.cycle * steps, self.lr_1, self.lr_2
+        )
+
+
+def check_cycle(cycle: int) -> None:
+    """Nothing, if a cycle of so many epochs has its middle at the end of an epoch.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if cycle < 2 or cycle % 2:
+        raise ValueError(
+            "The cycle of fast geometric ensembling must be an even number of epochs, at least 2, "
+            f"so that its lowest rate falls on the end of an epoch; received {cycle}. "
+            f"Take {max(2, cycle + cycle % 2)}."
+        )
+
+
+def low_points(epochs: int, cycle: int) -> range:
+    """The epochs, counted from 1, after which the rate is lowest and a member is collected."""
+    check_cycle(cycle)
+    return range(cycle // 2, epochs + 1, cycle)

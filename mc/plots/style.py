@@ -1,0 +1,98 @@
+"""What all figures share: size, colours, axes, and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+COLUMN_WIDTH = 3.4  # inches: one column of a two-column paper
+TEXT, SMALL = 9, 8  # points: axis labels; ticks and legends
+
+# Okabe and Ito's palette tells lines apart for every kind of colour vision; with line style and
+# marker they stay apart in grey. Yellow is left out: it vanishes on white paper.
+STYLES = (
+    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    {"color": "#009E73", "linestyle": "-.", "marker": "^"},
+    {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
+    {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},
+    {"color": "#000000", "linestyle": (0, (1, 3)), "marker": "X"},
+)
+LOG_RATIO = 50  # above this ratio of extremes, a linear axis flattens the low end into one line
+
+
+class PaperFigure(Figure):
+    """A figure that saves at 300 dpi, with fonts that stay text in PDF and PostScript."""
+
+    def savefig(self, fname, **options):
+        """Saves the figure, as `matplotlib.figure.Figure.savefig` does."""
+        # Type 42 embeds TrueType: publishers refuse matplotlib's default, Type 3. The setting is
+        # read while saving, so it is lent for that time only.
+        with matplotlib.rc_context({"pdf.fonttype": 42, "ps.fonttype": 42}):
+            super().savefig(fname, **({"dpi": 300} | options))
+
+
+def vectors(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
+    """Two float64 vectors of one length.
+
+    Raises:
+        ValueError: they are not; `name` says which line they are of.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(
+            f"{name!r} must be two vectors of one length; received shapes {x.shape} and {y.shape}."
+            " Pass one value a point."
+        )
+    return x, y
+
+
+def wants_log(series: Sequence) -> bool:
+    """Whether all values are positive and their extremes far apart."""
+    values = np.concatenate([np.ravel(np.asarray(v, dtype=np.float64)) for v in series])
+    values = values[np.isfinite(values)]
+    return values.size > 0 and values.min() > 0 and values.max() > LOG_RATIO * values.min()
+
+
+def log_scale(axes) -> None:
+    """A logarithmic y axis with ticks in plain numbers."""
+    axes.set_yscale("log")
+    decades = np.diff(np.log10(axes.get_ylim()))[0]
+    # 0.01 reads faster than a power of ten, and few decades need ticks between them.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 3 else (1.0, 3.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def dress(axes, x_label: str, y_label: str) -> None:
+    """Labels, ticks and grid."""
+    axes.set_xlabel(x_label, fontsize=TEXT)
+    axes.set_ylabel(y_label, fontsize=TEXT)
+    axes.tick_params(which="both", labelsize=SMALL, width=0.6)
+    axes.grid(True, linewidth=0.4, color="0.85")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_of(figure, panels: Sequence) -> None:
+    """One legend for all panels, above them."""
+    entries = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    # The ends explain the lines, so they come last whichever path was drawn first.
+    labels = sorted(entries, key=lambda label: label == "endpoint networks")
+    figure.legend(
+        [entries[label] for label in labels],
+        labels,
+        loc="outside upper center",
+        ncols=min(4 if figure.get_figwidth() > COLUMN_WIDTH else 2, len(labels)),
+        fontsize=SMALL,
+        frameon=False,
+        handlelength=2.8,
+    )

@@ -1,0 +1,73 @@
+"""stage=ensemble: the predictive mean of several networks, or of points of a curve."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from mc import batchnorm, geometry, runs, store
+from mc.curves import mix
+from mc.ensembles import predictive
+from mc.ensembles.predictive import Member
+from mc.stages import fge, figures, parts
+from mc.weights import FlatNetwork, check_same_architecture, pack
+
+
+def run(cfg: DictConfig, folder: Path, tracker) -> dict:
+    """Metrics of the ensemble and of its members; `members.csv` shows them as members join."""
+    data = parts.load_data(cfg)
+    splits = parts.batched(cfg, parts.splits_of(cfg, data))
+    flat, members = (_networks if cfg.ensemble.networks else _points)(cfg, data)
+    table = predictive.join(flat, members, splits, data.num_classes)
+    store.save_table(folder, "members", table)
+    tracker.members(table)
+    tracker.figures(figures.draw(folder))
+    return fge.summary(table)
+
+
+def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
+    """Networks as their training left them; of a run of stage=fge, all its members."""
+    names = list(cfg.ensemble.networks)
+    first = parts.load_endpoint(cfg, runs.start_of(names[0]), data)
+
+    def members():
+        for name in names:
+            network = parts.load_endpoint(cfg, runs.start_of(name), data)
+            _check_fit(first, network, names[0], name)
+            if runs.is_fge(name):
+                made = runs.fge_folder(cfg, name)
+                kept = sorted((made / "epochs").glob("*.npz"), key=lambda path: int(path.stem))
+                yield from map(fge.member, kept)
+            else:
+                yield Member(str(name), pack(network), FlatNetwork(network).state())
+
+    return FlatNetwork(first), members()
+
+
+def _check_fit(first, network, first_name, name) -> None:
+    try:
+        check_same_architecture(first, network)
+    except ValueError as error:
+        raise ValueError(
+            f"ensemble.networks: {first_name} and {name} do not fit. {error}"
+        ) from error
+
+
+def _points(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
+    """Networks along the curve, with BatchNorm statistics estimated anew."""
+    curve = parts.load_curve(cfg, data)
+    num = parts.shortened(cfg, cfg.ensemble.num_points, parts.SMOKE_POINTS)
+    t = np.linspace(0, 1, num, dtype=np.float32)
+    if cfg.ensemble.spacing == "arc_length":
+        t = geometry.equal_arc_lengths(curve.curve.coefficients, geometry.gram(curve.points), num)
+    rows, state = curve.curve.coefficients(t).numpy(), curve.state_values
+    bn_data = parts.bn_batches(cfg, data)
+    found = batchnorm.estimate(curve.network, curve.points, rows, state, bn_data)
+
+    def members():
+        for n, (position, row) in enumerate(zip(t, rows, strict=True)):
+            own = [found[i][n] if i in found else s for i, s in enumerate(state)]
+            yield Member(f"t={position:.4g}", mix(row, curve.points).numpy(), own)
+
+    return curve.network, members()

@@ -1,0 +1,137 @@
+"""stage=fge and stage=ensemble, from the command line."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import only
+
+QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
+
+
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_fge_collects_members_and_averages_them(cli, tmp_path):
+    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+    status, output = cli(*QUICK, "stage=fge", "fge.lr_1=0.1", "fge.lr_2=0.02")
+    assert status == 0, output
+    folder = only(tmp_path, "fge/smoke-digits-mlp-1-seed1-*")
+    assert sorted(p.name for p in (folder / "epochs").iterdir()) == ["1.npz", "3.npz"]
+    table = pd.read_csv(folder / "members.csv")
+    assert table["members"].tolist() == [1, 2]
+    # Two steps an epoch, two epochs a cycle: the second step of epochs 1 and 3 is halfway down.
+    rates = pd.read_csv(folder / "history.csv")["learning_rate"]
+    np.testing.assert_allclose(rates, [0.06, 0.06, 0.06], rtol=1e-5)
+    start = keras.models.load_model(only(tmp_path, "base/*seed1*/model.keras"))
+    with np.load(folder / "epochs/1.npz") as one, np.load(folder / "epochs/3.npz") as three:
+        w = [one["control_points"][0], three["control_points"][0]]
+    initial = np.concatenate([np.ravel(a) for a in start.get_weights()])
+    distances = [np.linalg.norm(v - initial) for v in w]
+    np.testing.assert_allclose(table["distance"], distances, rtol=1e-4)
+    # The first average is the first member; the network has no BatchNorm.
+    single, average = table["test/nll"][0], table["swa/test/nll"][0]
+    assert average == pytest.approx(single, rel=1e-5)
+    found = summary(folder)
+    assert found["num_members"] == 2
+    assert found["ensemble/test/nll"] == table["ensemble/test/nll"][1]
+    assert found["member/test/nll/max"] == table["test/nll"].max()
+    assert (folder / "figures/as_members_join.pdf").exists()
+
+
+def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, tmp_path):
+    for seed in (1, 2):
+        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+    networks = "ensemble.networks=[1,2,fge:2]"
+    status, output = cli(*QUICK, "stage=ensemble", networks)
+    assert (status, "stage=fge fge.start=2" in output) == (1, True), output
+    assert cli(*QUICK, "stage=fge", "fge.start=2")[0] == 0
+    status, output = cli(*QUICK, "stage=ensemble", networks)
+    assert status == 0, output
+    table = pd.read_csv(only(tmp_path, "ensemble/*/members.csv"))
+    assert len(table) == 4
+    for row, seed in enumerate((1, 2)):  # as their own training reported them
+        base = summary(only(tmp_path, f"base/*seed{seed}*"))
+        for metric in ("nll", "error", "f1"):
+            assert table[f"test/{metric}"][row] == pytest.approx(base[f"test/{metric}"], rel=1e-5)
+    members = pd.read_csv(only(tmp_path, "fge/*/members.csv"))
+    np.testing.assert_allclose(table["test/nll"][2:], members["test/nll"], rtol=1e-5)
+    assert table["ensemble/test/nll"][0] == pytest.approx(table["test/nll"][0], rel=1e-9)
+
+
+def test_an_ensemble_of_points_of_a_curve_has_the_metrics_of_eval(cli, tmp_path):
+    quick = ["smoke=true", "model=cnn_bn"]
+    assert cli(*quick)[0] == 0
+    status, output = cli(*quick, "stage=ensemble")
+    assert status == 0, output
+    table = pd.read_csv(only(tmp_path, "ensemble/*/members.csv"))
+    points = pd.read_csv(only(tmp_path, "eval/*/points.csv")).query("path == 'curve'")
+    assert table["name"].tolist() == ["t=0", "t=0.5", "t=1"]
+    np.testing.assert_allclose(table["test/nll"], points["test/nll"], rtol=1e-4)
+
+
+def test_networks_of_an_ensemble_that_do_not_fit_are_named(cli, tmp_path):
+    def save(name, units):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(10)]
+        keras.Sequential([keras.Input((8, 8, 1)), *layers]).save(tmp_path / f"{name}.keras")
+        return tmp_path / f"{name}.keras"
+
+    a, b = save("a", 4), save("b", 5)
+    status, output = cli("smoke=true", "stage=ensemble", f"ensemble.networks=[{a},{b}]")
+    assert (status, f"{a} and {b} do not fit" in output) == (1, True), output
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("fge.cycle=3", "fge.cycle must be even"),
+        ("fge.epochs=1 fge.cycle=4", "fge.epochs must be at least 2"),
+        ("fge.lr_1=0.01 fge.lr_2=0.05", "fge.lr_1, the highest rate"),
+        ("fge.start=nowhere.keras", "no saved Keras model"),
+        ("ensemble.networks=[]", "must name a network"),
+        ("ensemble.spacing=equal", "one of t, arc_length"),
+        ("ensemble.num_points=1", "at least 2"),
+        ("'ensemble.networks=[fge:gone.keras]'", "no saved Keras model"),
+    ],
+)
+def test_settings_that_make_no_ensemble_are_refused(cli, setting, words):
+    status, output = cli(*QUICK, "stage=fge", *setting.replace("'", "").split())
+    assert (status, words in output) == (1, True), output
+
+
+def test_eval_keeps_predictions_and_the_curve_before_its_training(cli, tmp_path):
+    quick = [*QUICK, "train.curve.init=random"]
+    status, output = cli(*quick, "eval.predictions=[0,0.5]", "eval.initial=true")
+    assert status == 0, output
+    folder = only(tmp_path, "eval/*")
+    points = pd.read_csv(folder / "points.csv").set_index(["path", "t"])
+    with np.load(folder / "predictions.npz") as file:
+        arrays = dict(file)
+    assert arrays["curve"].shape == arrays["linear"].shape == (2, 32, 10)
+    for path in ("curve", "linear"):
+        for i, t in enumerate((0.0, 0.5)):
+            error = np.mean(arrays[path][i].argmax(-1) != arrays["targets"])
+            assert error == pytest.approx(points.loc[(path, t), "test/error"])
+    initial = points.loc["initial", "test/nll"]
+    assert initial[0.0] == pytest.approx(points.loc[("curve", 0.0), "test/nll"], rel=1e-6)
+    assert abs(initial[0.5] - points.loc[("linear", 0.5), "test/nll"]) > 1e-4  # a random bend
+    figures = {p.stem for p in (folder / "figures").iterdir()}
+    assert figures == {"along_t", "confusion_t0", "confusion_t0.5", "true_class_density"}
+    assert "initial/test/nll/max" in summary(folder)
+
+
+def test_batchnorm_statistics_can_come_from_a_few_batches(cli, tmp_path):
+    quick = ["smoke=true", "model=cnn_bn", "eval.bn_batch_size=8"]
+    assert cli(*quick)[0] == 0
+    assert cli(*quick, "stage=eval", "eval.bn_batches=2")[0] == 0
+    assert cli(*quick, "stage=eval", "eval.bn_batches=4")[0] == 0  # all there are
+    tables = {}
+    for path in tmp_path.glob("eval/*/points.csv"):
+        line = (path.parent / "config.yaml").read_text()
+        count = line.split("bn_batches: ")[1].split()[0]
+        tables[count] = pd.read_csv(path)["test/nll"].to_numpy()
+    np.testing.assert_array_equal(tables["null"], tables["4"])
+    assert np.abs(tables["2"] - tables["4"]).max() > 0

@@ -1,0 +1,127 @@
+"""Rates, averages and predictive means, against the formulas written out again."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import CLASSES, arrays, build, logits_loss, trained
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from mc import schedules
+from mc.datasets import Split
+from mc.ensembles import averages, fge, predictive
+from mc.weights import FlatNetwork, pack
+
+RATES = st.floats(1e-4, 1.0)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 500), RATES, RATES)
+def test_the_cyclical_rate_is_a_triangle_between_the_two_rates(i, half, lr_1, lr_2):
+    cycle = 2 * half
+    place = i % cycle
+    distance = min(place, cycle - place) / half  # 0 at a cycle's ends, 1 in its middle
+    expected = lr_1 + distance * (lr_2 - lr_1)
+    assert schedules.cyclical(i, cycle, lr_1, lr_2) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_callback_gives_every_step_the_rate_of_the_formula():
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(float(self.model.optimizer.learning_rate))
+
+    network = build(0, dropout=False)
+    network.compile(keras.optimizers.SGD(1.0), logits_loss())
+    rate = fge.CyclicalRate(cycle=2, lr_1=0.05, lr_2=0.01)
+    network.fit(*arrays(n=48), batch_size=12, epochs=4, callbacks=[rate, Look()], verbose=0)
+    fall = [0.05, 0.04, 0.03, 0.02]  # four steps an epoch, so eight a cycle
+    rise = [0.01, 0.02, 0.03, 0.04]
+    np.testing.assert_allclose(seen, (fall + rise) * 2, rtol=1e-5)
+
+
+def test_a_member_is_collected_in_the_middle_of_every_cycle():
+    assert list(fge.low_points(40, 2)) == list(range(1, 40, 2))
+    assert list(fge.low_points(10, 4)) == [2, 6, 10]
+    assert list(fge.low_points(1, 4)) == []
+
+
+@pytest.mark.parametrize("cycle", [3, 0, 1])
+def test_an_odd_cycle_is_refused(cycle):
+    with pytest.raises(ValueError, match="even number of epochs"):
+        fge.CyclicalRate(cycle, 0.05, 0.01)
+
+
+def test_running_means_are_means_of_the_first_so_many():
+    w = np.random.default_rng(0).normal(size=(4, 9)).astype("float32")
+    means = list(averages.running_means(iter(w)))
+    for k, mean in enumerate(means, 1):
+        np.testing.assert_allclose(mean, w[:k].mean(axis=0), rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(means[0], w[0])
+
+
+def three_members():
+    """Three networks, and the members that stand for them."""
+    networks = [trained(seed) for seed in (1, 2, 3)]
+    members = [
+        predictive.Member(f"n{i}", pack(n), FlatNetwork(n).state()) for i, n in enumerate(networks)
+    ]
+    return networks, members
+
+
+def test_the_predictive_mean_is_that_of_the_probabilities_and_members_are_the_networks():
+    networks, members = three_members()
+    x, y = arrays(7)
+    table = predictive.join(
+        FlatNetwork(networks[0]), iter(members), {"test": Split(x, y).batches(20)}, CLASSES
+    )
+    assert table["members"].tolist() == [1, 2, 3]
+    p = [keras.ops.softmax(n.predict(x, verbose=0)).numpy().astype("float64") for n in networks]
+    for k in range(3):
+        for prefix, probabilities in (("", p[k]), ("ensemble/", np.mean(p[: k + 1], axis=0))):
+            probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+            row, predicted = table.iloc[k], probabilities.argmax(axis=1)
+            squares = (probabilities - np.eye(CLASSES)[y]) ** 2
+            expected = {
+                "nll": log_loss(y, probabilities, labels=range(CLASSES)),
+                "accuracy": accuracy_score(y, predicted),
+                "f1": f1_score(y, predicted, average="weighted", zero_division=0),
+                "brier": squares.sum(axis=1).mean(),
+            }
+            for metric, value in expected.items():
+                assert row[f"{prefix}test/{metric}"] == pytest.approx(value, rel=1e-5), metric
+
+
+def test_an_ensemble_of_one_and_of_twins_equals_its_member():
+    networks, members = three_members()
+    batches = {"test": Split(*arrays(7)).batches(48)}
+    twins = [members[0], members[0]]
+    table = predictive.join(FlatNetwork(networks[0]), twins, batches, CLASSES)
+    for metric in ("nll", "error", "accuracy", "f1", "ece", "brier"):
+        single = table[f"test/{metric}"][0]
+        np.testing.assert_allclose(table[f"ensemble/test/{metric}"], [single] * 2, rtol=1e-12)
+
+
+def test_regressions_are_averaged_by_their_outputs():
+    x = np.linspace(-1, 1, 10, dtype="float32")[:, None]
+    y = 3 * x
+
+    def line(slope):
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        network.set_weights([np.array([[slope]], "float32")])
+        return network
+
+    networks = [line(1.0), line(4.0)]
+    members = [predictive.Member("line", pack(n), []) for n in networks]
+    table = predictive.join(
+        FlatNetwork(networks[0]), members, {"test": Split(x, y).batches(4)}, None
+    )
+    square = np.mean(x**2)
+    np.testing.assert_allclose(table["test/mse"], [4 * square, square], rtol=1e-5)
+    np.testing.assert_allclose(table["ensemble/test/mse"], [4 * square, square / 4], rtol=1e-5)
+
+
+def test_an_ensemble_of_nobody_is_refused():
+    with pytest.raises(ValueError, match="at least one member"):
+        predictive.join(FlatNetwork(build(0)), [], {"test": Split(*arrays()).batches(9)}, CLASSES)
