@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Bezier": "mc.curves",
     "CurveModel": "mc.curve_model",
+    "CyclicalRate": "mc.ensembles.fge",
     "Linear": "mc.curves",
     "Point": "mc.curves",
     "PolyChain": "mc.curves",
