@@ -1,10 +1,10 @@
-"""Copy an experiment's result from its output folder into its page.
+"""Copy the results of runs into an experiment's page.
 
-    python experiments/collect.py outputs/all/NAME experiments/mnist_cnn
+    python experiments/collect.py PAGE results=outputs/eval/NAME plane=outputs/plane/NAME
 
-Takes the finished `stage=all` run, finds its evaluation beside it, copies `summary.json`,
-`points.csv` and the figures, and writes the table of results into README.md, between its two
-`results` comments.
+Of each `name=run`, the tables (`summary.json`, `*.csv`) and figures are copied into folder PAGE,
+under their own names for `results` and with `name_` before them for others; and a table of the
+summary is written into its README.md, between `<!-- name -->` and `<!-- end of name -->`.
 """
 
 import json
@@ -14,40 +14,64 @@ from pathlib import Path
 
 import pandas as pd
 
-PATHS = {"curve": "curve", "linear": "straight segment"}
-STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
+PATHS = {
+    "curve": "curve",
+    "linear": "straight segment",
+    "initial": "before training",
+    "chain": "chain",
+    "plane": "plane",
+}
+ALONG = ("start", "end", "min", "max", "integral", "barrier_max")
+PLANE = ("min", "max", "point_0", "point_1", "point_2")
+WHO = {"member": "members, mean", "ensemble": "ensemble", "swa": "average of weights"}
+LEFT_OUT = ("accuracy", "f1")  # what error tells too
 
 
 def table(summary: dict) -> str:
-    """Markdown: a row for every path, split and metric."""
+    """Markdown: what a summary says, in the form that its stage asks for."""
+    if "num_members" in summary:
+        return _markdown(_ensemble(summary), ".4f")
+    statistics = PLANE if any(key.startswith("plane/") for key in summary) else ALONG
     rows = {}
     for key, value in summary.items():
         parts = key.split("/")
-        if len(parts) == 4 and parts[3] in STATISTICS and parts[2] not in ("accuracy", "f1"):
-            name = f"{PATHS[parts[0]]}: {parts[1]} {parts[2]}"
-            rows.setdefault(name, {})[parts[3]] = value
-    frame = pd.DataFrame.from_dict(rows, orient="index")[list(STATISTICS)]
-    lines = ["| | " + " | ".join(STATISTICS) + " |", "|---|" + "---:|" * len(STATISTICS)]
+        if len(parts) == 4 and parts[3] in statistics and parts[2] not in LEFT_OUT:
+            rows.setdefault(f"{PATHS[parts[0]]}: {parts[1]} {parts[2]}", {})[parts[3]] = value
+    return _markdown(pd.DataFrame.from_dict(rows, orient="index")[list(statistics)], ".4f")
+
+
+def _ensemble(summary: dict) -> pd.DataFrame:
+    rows = {}
+    for key, value in summary.items():
+        who, _, metric = key.removesuffix("/mean").partition("/")
+        if who in WHO and metric.count("/") == 1 and not metric.endswith(LEFT_OUT):
+            rows.setdefault(WHO[who], {})[metric.replace("/", " ")] = value
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _markdown(frame: pd.DataFrame, form: str) -> str:
+    lines = ["| | " + " | ".join(frame.columns) + " |", "|---|" + "---:|" * len(frame.columns)]
     for name, row in frame.iterrows():
-        lines.append(f"| {name} | " + " | ".join(f"{v:.4f}" for v in row) + " |")
+        lines.append(f"| {name} | " + " | ".join(format(v, form) for v in row) + " |")
     return "\n".join(lines)
 
 
-def main(run: Path, page: Path) -> None:
-    """Copy and write."""
-    evaluation = run.parent.parent / "eval" / run.name
-    summary = json.loads((run / "summary.json").read_text())
-    for name in ("points.csv",):
-        shutil.copy(evaluation / name, page / name)
-    shutil.copy(run / "summary.json", page / "summary.json")
-    for figure in sorted((evaluation / "figures").iterdir()):
-        shutil.copy(figure, page / figure.name)
-    readme = page / "README.md"
-    begin, end = "<!-- results -->", "<!-- end of results -->"
-    before, rest = readme.read_text().split(begin)
-    after = rest.split(end)[1]
-    readme.write_text(f"{before}{begin}\n{table(summary)}\n{end}{after}")
+def collect(page: Path, name: str, run: Path) -> None:
+    """Copy one run's files, and write its table if the page has a place for it."""
+    prefix = "" if name == "results" else f"{name}_"
+    figures = sorted((run / "figures").iterdir()) if (run / "figures").exists() else []
+    for file in [run / "summary.json", *sorted(run.glob("*.csv")), *figures]:
+        shutil.copy(file, page / (prefix + file.name.removeprefix(prefix)))
+    readme, begin, end = page / "README.md", f"<!-- {name} -->", f"<!-- end of {name} -->"
+    text = readme.read_text()
+    if begin not in text:
+        return
+    before, rest = text.split(begin)
+    made = table(json.loads((run / "summary.json").read_text()))
+    readme.write_text(f"{before}{begin}\n{made}\n{end}{rest.split(end)[1]}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    for argument in sys.argv[2:]:
+        name, _, run = argument.partition("=")
+        collect(Path(sys.argv[1]), name, Path(run))

@@ -119,7 +119,8 @@ def test_eval_keeps_predictions_and_the_curve_before_its_training(cli, tmp_path)
     assert initial[0.0] == pytest.approx(points.loc[("curve", 0.0), "test/nll"], rel=1e-6)
     assert abs(initial[0.5] - points.loc[("linear", 0.5), "test/nll"]) > 1e-4  # a random bend
     figures = {p.stem for p in (folder / "figures").iterdir()}
-    assert figures == {"along_t", "confusion_t0", "confusion_t0.5", "true_class_density"}
+    along = {"along_t", "scores_along_t"}
+    assert figures == along | {"confusion_t0", "confusion_t0.5", "true_class_density"}
     assert "initial/test/nll/max" in summary(folder)
 
 

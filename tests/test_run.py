@@ -124,7 +124,10 @@ def test_history_and_figures_are_there(finished):
     assert list(history.epoch) == [1, 2, 3]
     assert {"learning_rate", "train/loss", "train/accuracy"} <= set(history.columns)
     figures = only(folder, "eval/*/figures")
-    assert {p.name for p in figures.iterdir()} == {"along_t.png", "along_t.pdf"}
+    names = {
+        f"{name}.{ending}" for name in ("along_t", "scores_along_t") for ending in ("png", "pdf")
+    }
+    assert {p.name for p in figures.iterdir()} == names
 
 
 def test_the_output_ends_with_a_table_its_folder_and_the_command_that_syncs(finished):

@@ -26,6 +26,13 @@ PANELS = {
     "test/error": "test error (fraction)",
     "test/mse": "test MSE",
 }
+# Of classifiers, what the first figure leaves out.
+SCORES = {
+    "test/loss": "test loss",
+    "train/accuracy": "train accuracy (fraction)",
+    "test/accuracy": "test accuracy (fraction)",
+    "test/f1": "test F1 (weighted)",
+}
 JOINING = {
     "test/error": "test error (fraction)",
     "test/nll": "test negative log-likelihood",
@@ -104,11 +111,20 @@ def _as_members_join(table: pd.DataFrame) -> dict:
 
 def _along_t(folder: Path) -> dict:
     points = pd.read_csv(folder / "points.csv")
-    panels = {}
-    for column, label in PANELS.items():
-        if column in points:
-            panels[label] = {
-                PATHS[path]: (rows["t"].to_numpy(), rows[column].to_numpy())
-                for path, rows in points.groupby("path", sort=False)
-            }
-    return {"along_t": plots.along_t(panels)} if panels else {}
+    figures = {"along_t": PANELS}
+    if "test/f1" in points:
+        figures["scores_along_t"] = SCORES
+    panels = {name: _panels(points, columns) for name, columns in figures.items()}
+    return {name: plots.along_t(found) for name, found in panels.items() if found}
+
+
+def _panels(points: pd.DataFrame, columns: dict) -> dict:
+    """`{label: {path: (t, values)}}` of those columns that the points have."""
+    return {
+        label: {
+            PATHS[path]: (rows["t"].to_numpy(), rows[column].to_numpy())
+            for path, rows in points.groupby("path", sort=False)
+        }
+        for column, label in columns.items()
+        if column in points
+    }
