@@ -125,6 +125,7 @@ class Config:
     smoke: bool = MISSING
     force: bool = MISSING
     output_dir: str = MISSING
+    objective: str | None = MISSING
     dataset: Any = MISSING
     model: Any = MISSING
     curve: Any = MISSING

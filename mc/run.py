@@ -10,54 +10,43 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from mc import config, runs
+from mc import config, jobs
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
 CONF = next(p for p in (HERE / "conf", HERE.parent / "conf") if (p / "config.yaml").exists())
 
 
-def _folder(*, _root_) -> str:
-    """Check the configuration, then name the run's folder; nothing is made before."""
-    job = OmegaConf.masked_copy(_root_, [k for k in _root_ if k != "hydra"])
-    overrides = list(_root_.hydra.overrides.task)
-    config.check(job)
-    job = config.typed_groups(job, overrides)
-    runs.check_made(job, overrides)
-    return str(runs.folder(job))
-
-
-OmegaConf.register_new_resolver("mc.folder", _folder)
-OmegaConf.register_new_resolver(
-    "mc.subfolder", lambda *, _root_: str(Path(*Path(_folder(_root_=_root_)).parts[-2:]))
-)
 ConfigStore.instance().store("schema", config.Config)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def _run(cfg: DictConfig) -> None:
+def _run(cfg: DictConfig) -> float | None:
     from mc import stages
 
-    stages.import_tensorflow()
-    stages.execute(config.typed_groups(cfg, HydraConfig.get().overrides.task))
+    cfg = jobs.checked(cfg, list(HydraConfig.get().overrides.task))
+    stages.import_tensorflow(jobs.threads())
+    return stages.objective(cfg, stages.execute(cfg))
 
 
 def main() -> None:
     """Run the command line; a mistake gives one message and exit status 1, and no traceback."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors to us
+    os.environ.pop(jobs.SWEEP, None)
     try:
         _run()
     except KeyboardInterrupt:
         again = [a for a in sys.argv[1:] if not a.startswith("force=")]  # or it would start anew
         sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}")
-    except EXPECTED as error:
-        if wants_traceback:
+    except Exception as error:
+        failed = jobs.failures()
+        if wants_traceback or not (failed or isinstance(error, EXPECTED)):
             raise
-        sys.exit(f"Error: {_message(error)}")
+        sys.exit(failed or f"Error: {_message(error)}")
 
 
 EXPECTED = (HydraException, OmegaConfBaseException, ValueError, TypeError, OSError, ArithmeticError)
@@ -76,6 +65,11 @@ def _message(error: BaseException) -> str:
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and key:
         return config.unknown_key(key)
+    if launcher := re.search(r"hydra/launcher/(?:submitit_slurm|joblib)\b", str(error)):
+        return (
+            f"{launcher[0]} is not installed: type pip install 'mc[cluster]', or from a checkout "
+            "pip install -e '.[cluster]'."
+        )
     text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
     return f"{key}: {text}" if key else text or type(error).__name__
 

@@ -134,6 +134,18 @@ def finish(folder, summary: dict, environment: dict) -> None:
     write_atomically(folder / "summary.json", _json(summary))
 
 
+def note_failure(sweep: Path, number: int, note: dict) -> None:
+    """Note a failed job in the folder of its sweep."""
+    sweep.mkdir(parents=True, exist_ok=True)
+    write_atomically(sweep / f"{number}.json", _json(note))
+
+
+def failures(sweep: Path) -> list[dict]:
+    """The notes of a sweep's failed jobs, by the number of the job."""
+    notes = sorted(sweep.glob("*.json"), key=lambda path: int(path.stem))
+    return [json.loads(path.read_text()) for path in notes]
+
+
 def save_checkpoint(folder, arrays: dict) -> None:
     """The training state, as `checkpoint.npz`; the one before stays until this one is whole."""
     save_arrays(folder, "checkpoint", arrays)

@@ -29,7 +29,7 @@ LEVELS = [
     {"ensembles"},
     {"runs"},
     {"config"},
-    {"stages"},
+    {"stages", "jobs"},
     {"run"},
 ]
 # What may import no higher than metrics, however high it stands.
@@ -37,7 +37,7 @@ GROUND = {"store", "tracking", "plots", "curve_file"}
 HOMES = {
     "wandb": {"tracking"},
     "matplotlib": {"plots"},
-    "omegaconf": {"config", "runs", "stages", "run"},
+    "omegaconf": {"config", "runs", "jobs", "stages", "run"},
 }
 
 

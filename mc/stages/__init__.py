@@ -42,6 +42,22 @@ def execute(cfg: DictConfig) -> dict:
     return summary
 
 
+def objective(cfg: DictConfig, summary: dict) -> float | None:
+    """The number of a summary that a sweeper is to improve: the one that `objective` names.
+
+    Raises:
+        ValueError: the stage does not make it; lists those it makes.
+    """
+    if cfg.objective is None:
+        return None
+    if cfg.objective not in summary:
+        raise ValueError(
+            f"objective={cfg.objective} is not made by stage={cfg.stage}, which makes: "
+            f"{', '.join(summary)}."
+        )
+    return summary[cfg.objective]
+
+
 def _run(cfg: DictConfig, folder: Path) -> dict:
     environment = store.begin(
         folder,
@@ -131,7 +147,20 @@ def show(summary: dict, stage: str, folder: Path) -> None:
     log.info("\n".join(lines))
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(threads: int | None = None) -> None:
+    """Import TensorFlow, to use as much GPU memory as it needs and so many threads of the CPU."""
+    if "tensorflow" not in sys.modules:  # it may be set up only once in a process
+        _import_quietly()
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def _import_quietly() -> None:
     """Import TensorFlow without the lines that it prints on machines without a GPU."""
     if Path("/dev/nvidia0").exists():  # there, what it says of GPUs matters
         import tensorflow  # noqa: F401
