@@ -16,7 +16,7 @@ from mc import runs
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
-STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures", "all")
+STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures", "report", "all")
 
 
 @dataclass

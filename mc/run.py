@@ -44,7 +44,8 @@ def main() -> None:
         sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}")
     except Exception as error:
         failed = jobs.failures()
-        if wants_traceback or not (failed or isinstance(error, EXPECTED)):
+        no_slurm = isinstance(error, RuntimeError) and "slurm cluster" in str(error)  # submitit's
+        if wants_traceback or not (failed or no_slurm or isinstance(error, EXPECTED)):
             raise
         sys.exit(failed or f"Error: {_message(error)}")
 

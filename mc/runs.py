@@ -159,6 +159,8 @@ def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
 
 def folder(cfg: DictConfig) -> Path:
     """Where the run of `cfg` keeps its results: `<output_dir>/<stage>/<label>-<hash8>`."""
+    if cfg.stage == "report":  # of all that is there
+        return Path(cfg.output_dir)
     if cfg.stage == "figures":  # draws again in the folder of the evaluation
         cfg = variant(cfg, stage="eval")
     name = store.folder_name(label(cfg), settings(cfg))
@@ -219,7 +221,7 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     same = [o for o in overrides if o.partition("=")[0] not in ("stage", "seed", "force")]
     own_seed = [o for o in overrides if o.startswith("seed=")]
     missing = []
-    if cfg.stage not in ("base", "all"):
+    if cfg.stage not in ("base", "all", "report"):
         for endpoint in networks(cfg):
             missing += [("base", words) for words in _missing_base(cfg, start_of(endpoint))]
             if is_fge(endpoint) and store.summary(fge_folder(cfg, endpoint)) is None:

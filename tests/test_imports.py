@@ -23,7 +23,7 @@ LEVELS = [
         "progress",
     },
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
-    {"batchnorm", "plane", "predictions"},
+    {"batchnorm", "plane", "predictions", "report"},
     {"curve_model"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},

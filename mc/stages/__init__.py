@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 def execute(cfg: DictConfig) -> dict:
     """The summary of the run of `cfg`: of a finished one as it is, else after running its stage."""
+    if cfg.stage == "report":
+        return _stage("report").run(cfg, Path(cfg.output_dir))
     folder = runs.folder(cfg)
     if cfg.stage == "figures":
         with store.lock(folder):

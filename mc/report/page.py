@@ -1,0 +1,156 @@
+"""One self-contained HTML page: a sortable table, the lines of chosen runs, and the figures."""
+
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+from bokeh.embed import file_html
+from bokeh.layouts import column, row
+from bokeh.models import (
+    ColumnDataSource,
+    CustomJS,
+    DataTable,
+    Div,
+    HoverTool,
+    HTMLTemplateFormatter,
+    NumberFormatter,
+    TableColumn,
+)
+from bokeh.palettes import Colorblind8
+from bokeh.plotting import figure
+from bokeh.resources import INLINE
+from PIL import Image
+
+from mc.report.tables import HEADLINES, grouped, varied
+
+PANELS = {"train/loss": "train loss", "test/error": "test error (fraction)", "test/mse": "test MSE"}
+DASHES = {"curve": "solid", "linear": "dashed", "initial": "dotted", "chain": "dashdot"}
+LINES = 5  # rows whose lines are shown at first
+THUMBNAIL = 0.37  # of a figure's size for print
+LINK = '<a href="<%= value %>/" target="_blank"><%= value %></a>'
+
+
+def page(runs: pd.DataFrame, output_dir: Path) -> str:
+    """The page of all runs; it needs no network, and links to the folders beside it.
+
+    Rows of the upper table choose whose metrics along t are laid over one another: the curve solid,
+    the straight segment dashed. Values show under the pointer; figures follow below.
+
+    Args:
+        runs: `tables.gather` of `output_dir`.
+        output_dir: where their folders are.
+    """
+    along = runs[[(output_dir / f / "points.csv").exists() for f in runs["folder"]]]
+    parts = [Div(text=f"<h1>{len(runs)} runs</h1>")]
+    if len(along):
+        parts += _lines(along, output_dir)
+    for stage, table in grouped(runs).items():
+        title = f"<h2>stage={stage}: mean and standard deviation over endpoints and seeds</h2>"
+        parts += [
+            Div(text=title),
+            _table(ColumnDataSource(table.to_dict("list")), list(table.columns)),
+        ]
+    parts += [Div(text="<h2>All runs</h2>"), _all_runs(runs)]
+    parts += [Div(text=_figures(runs, output_dir))]
+    return file_html(column(*parts, sizing_mode="stretch_width"), INLINE, title="mc report")
+
+
+def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
+    """The table that chooses, and a panel a metric with the lines of the chosen runs."""
+    lines = pd.concat([_of_run(i, r, output_dir) for i, (_, r) in enumerate(runs.iterrows())])
+    all_lines = ColumnDataSource(lines.to_dict("list"))
+    shown = ColumnDataSource(lines[lines["run"] < LINES].to_dict("list"))
+    keys = ["folder", *varied(runs)]
+    metrics = [m for m in HEADLINES if m in runs and runs[m].notna().any()]
+    source = ColumnDataSource(runs[keys + metrics].to_dict("list"))
+    source.selected.indices = list(range(min(LINES, len(runs))))
+    source.selected.js_on_change(
+        "indices",
+        CustomJS(
+            args={"all": all_lines, "shown": shown},
+            code="""
+        const chosen = new Set(cb_obj.indices), found = {}
+        for (const key of Object.keys(all.data))
+            found[key] = all.data[key].filter((_, i) => chosen.has(all.data.run[i]))
+        shown.data = found
+    """,
+        ),
+    )
+    there = [c for c in PANELS if any(any(v == v for v in line) for line in lines[f"{c} values"])]
+    panels = [_panel(shown, c, PANELS[c]) for c in there]
+    table = _table(source, keys + metrics, selectable="checkbox", height=320)
+    text = "<h2>Along t</h2>Choose runs in the table; click a column's head to sort by it."
+    return [Div(text=text), table, row(*panels, sizing_mode="stretch_width")]
+
+
+def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
+    """A row a path of one run: its label, colour and dash, t, and the values of every panel."""
+    points = pd.read_csv(output_dir / run["folder"] / "points.csv")
+    rows = []
+    for path, own in points.groupby("path", sort=False):
+        line = {"run": number, "label": f"{run['folder'].rpartition('/')[2]}: {path}"}
+        line |= {"colour": Colorblind8[number % 8], "dash": DASHES.get(path, "solid")}
+        line["t"] = own["t"].tolist()
+        none = [float("nan")] * len(own)  # a metric of other tasks
+        line |= {f"{c} values": own[c].tolist() if c in own else none for c in PANELS}
+        rows.append(line)
+    return pd.DataFrame(rows)
+
+
+def _panel(shown: ColumnDataSource, metric: str, label: str):
+    panel = figure(
+        height=340, sizing_mode="stretch_width", tools="pan,box_zoom,wheel_zoom,reset,save"
+    )
+    drawn = panel.multi_line(
+        "t", f"{metric} values", source=shown, color="colour", line_dash="dash", line_width=2
+    )
+    tips = [("run", "@label"), ("t", "$snap_x{0.000}"), (label, "$snap_y{0.0000}")]
+    panel.add_tools(HoverTool(renderers=[drawn], tooltips=tips, line_policy="nearest"))
+    panel.xaxis.axis_label, panel.yaxis.axis_label = "t, position on the path", label
+    return panel
+
+
+def _table(source: ColumnDataSource, columns: list[str], **options) -> DataTable:
+    def shaped(name):
+        if name == "folder":
+            return TableColumn(
+                field=name, title=name, formatter=HTMLTemplateFormatter(template=LINK), width=420
+            )
+        number = pd.api.types.is_float_dtype(pd.Series(source.data[name]))
+        form = {"formatter": NumberFormatter(format="0.[0000]")} if number else {}
+        return TableColumn(field=name, title=name, width=max(90, 7 * len(name)), **form)
+
+    height = options.pop("height", min(60 + 26 * len(next(iter(source.data.values()))), 400))
+    return DataTable(
+        source=source,
+        columns=[shaped(name) for name in columns],
+        height=height,
+        autosize_mode="none",
+        reorderable=False,
+        sizing_mode="stretch_width",
+        **options,
+    )
+
+
+def _all_runs(runs: pd.DataFrame) -> DataTable:
+    columns = ["folder", *varied(runs)]
+    columns += [m for m in HEADLINES if m in runs and runs[m].notna().any()]
+    return _table(ColumnDataSource(runs[columns].to_dict("list")), columns)
+
+
+def _figures(runs: pd.DataFrame, output_dir: Path) -> str:
+    """The first figure of every run, small, inside the page."""
+    html = ["<h2>Figures</h2>"]
+    for folder in runs["folder"]:
+        for path in sorted((output_dir / folder / "figures").glob("*.png"))[:1]:
+            with Image.open(path) as picture:
+                picture.thumbnail([THUMBNAIL * side for side in picture.size])
+                data = BytesIO()
+                picture.convert("P", palette=Image.Palette.ADAPTIVE).save(data, "PNG")
+            image = b64encode(data.getvalue()).decode()
+            html.append(
+                f'<h3><a href="{folder}/" target="_blank">{folder}</a></h3>'
+                f'<img src="data:image/png;base64,{image}" alt="{path.stem} of {folder}">'
+            )
+    return "\n".join(html)

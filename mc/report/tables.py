@@ -1,0 +1,100 @@
+"""One table of all finished runs, and means over the endpoints and seeds of it."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from mc import store
+
+# What a run of a stage is, by the beginnings of its settings' keys; all else is where and how it
+# was made, or is for other stages.
+COMMON = ("dataset.", "model.", "optimizer.", "loss.", "precision", "smoke", "seed", "train.base.")
+ON_CURVE = (*COMMON, "endpoints", "curve.", "train.curve.")
+DEPENDS = {
+    "base": COMMON,
+    "curve": ON_CURVE,
+    "eval": (*ON_CURVE, "eval."),
+    "plane": (*ON_CURVE, "plane."),
+    "chain": (*COMMON, "endpoints", "chain."),
+    "fge": (*COMMON, "fge."),
+    "ensemble": (*ON_CURVE, "ensemble."),
+}
+REPEATED = ("seed", "endpoints")  # what repeats a run: tables show means over these
+HEADLINES = (
+    "test/error",
+    "test/mse",
+    "curve/train/loss/max",
+    "curve/test/error/max",
+    "curve/test/mse/max",
+    "curve/train/loss/barrier_max",
+    "curve/test/error/barrier_max",
+    "linear/test/error/max",
+    "linear/test/mse/max",
+    "curve/length_ratio",
+    "ensemble/test/error",
+    "ensemble/test/nll",
+    "member/test/error/mean",
+)
+
+
+def gather(output_dir: Path) -> pd.DataFrame:
+    """A row a finished run: `stage, folder`, every setting, then the summary.
+
+    A setting's column is its key (`train.curve.epochs`), and holds only where the stage depends on
+    it; a metric's is its name (`curve/test/error/max`). Runs that were set aside are left out, and
+    those of `stage=all`, whose parts are runs too.
+
+    Raises:
+        FileNotFoundError: there is no finished run.
+    """
+    rows = []
+    for path in sorted(Path(output_dir).glob("*/*/summary.json")):
+        folder = path.parent
+        if ".old-" in folder.name or folder.parent.name not in DEPENDS:
+            continue
+        stage = folder.parent.name
+        settings = _flat(yaml.safe_load((folder / "config.yaml").read_text()))
+        own = {k: v for k, v in settings.items() if k.startswith(DEPENDS[stage])}
+        place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
+        rows.append(place | own | store.summary(folder))
+    if not rows:
+        raise FileNotFoundError(
+            f"There is no finished run in output_dir={output_dir}: make some first, for example "
+            "with python -m mc.run, or name another folder."
+        )
+    return pd.DataFrame(rows)
+
+
+def _flat(settings: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = str(value) if isinstance(value, list) else value
+    return flat
+
+
+def varied(runs: pd.DataFrame) -> list[str]:
+    """The settings that differ among runs, in their order; each is a column of `gather`."""
+    settings = [c for c in runs if "/" not in c and c not in ("stage", "folder", "num_members")]
+    return [c for c in settings if runs[c].astype(str).nunique() > 1]
+
+
+def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """For each stage, a row a group of runs that differ in endpoints and seed alone.
+
+    Columns: what varies among the groups; `runs`, how many there are; and of the main metrics
+    `<metric> mean` and `<metric> std` (of the sample; empty for a single run).
+    """
+    tables = {}
+    for stage, own in runs.groupby("stage", sort=False):
+        keys = [key for key in varied(own) if key not in REPEATED]
+        metrics = [m for m in HEADLINES if m in own and own[m].notna().any()]
+        groups = own.groupby(keys or ["stage"], sort=True, dropna=False)
+        table = groups[metrics].agg(["mean", "std"]) if metrics else groups[[]].first()
+        table.columns = [" ".join(names) for names in table.columns]
+        table.insert(0, "runs", groups.size())
+        tables[stage] = table.reset_index()
+    return tables

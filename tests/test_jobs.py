@@ -1,0 +1,109 @@
+"""Jobs of a sweep: failures, objectives, launchers."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import only
+
+from mc import jobs
+
+QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
+
+
+def command(tmp_path, *arguments, **environment):
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "mc.run", *arguments, f"output_dir={tmp_path}"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"WANDB_MODE": "disabled"} | environment,
+        timeout=300,
+    )
+
+
+def test_one_failed_job_does_not_take_the_others_with_it(cli, tmp_path):
+    status, output = cli("-m", *QUICK, "stage=base", "seed=1,2", "optimizer.momentum=0.9,5")
+    assert status == 1
+    assert "2 of the jobs failed" in output
+    listed = output.split("of the jobs failed")[1]
+    assert "momentum=5" in listed
+    assert str(tmp_path / "base") in listed  # the folders, where run.log says more
+    assert "momentum" in listed.splitlines()[-1]  # the first line of the error
+    assert len(list(tmp_path.glob("base/*/summary.json"))) == 2
+
+
+def test_a_mistake_in_one_job_leaves_no_folder_and_the_others_run(cli, tmp_path):
+    status, output = cli("-m", *QUICK, "stage=base", "seed=1,-5,2")
+    assert status == 1
+    assert "1 of the jobs failed" in output
+    assert "seed must be a number at least 0" in output
+    assert len(list(tmp_path.glob("base/*"))) == 2
+    assert [p.name for p in (tmp_path / ".sweeps").iterdir() if "mistake" in p.name] == []
+    status, output = cli("-m", *QUICK, "stage=base", "seed=1,2")
+    assert (status, output.count("Finished before")) == (0, 2)
+
+
+def test_jobs_of_joblib_share_the_cores_and_tell_their_failures(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    result = command(tmp_path, "-m", *launcher, *QUICK, "stage=base", "seed=1,2,-1")
+    assert result.returncode == 1, result.stderr
+    assert "1 of the jobs failed" in result.stderr
+    assert "Traceback" not in result.stderr
+    found = sorted(json.loads(p.read_text())["test/error"] for p in tmp_path.glob("base/*/*y.json"))
+    assert len(found) == 2
+    again = command(tmp_path, "-m", *launcher, *QUICK, "stage=base", "seed=1,2")
+    assert again.returncode == 0, again.stderr
+
+
+def test_slurm_gives_a_job_its_cpus(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert jobs.threads() == 3
+
+
+WITHOUT_LAUNCHERS = """
+import sys
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+
+Plugins.instance()
+for name in ("submitit_slurm", "joblib"):
+    ConfigStore.instance().repo["hydra"]["launcher"].pop(f"{name}.yaml", None)
+from mc import run
+
+run.main()
+"""
+
+
+@pytest.mark.parametrize("launcher", ["slurm", "joblib"])
+def test_a_launcher_that_is_not_installed_names_the_extra(tmp_path, launcher):
+    arguments = ["-m", f"hydra/launcher={launcher}", "stage=base", "seed=1,2"]
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LAUNCHERS, *arguments, f"output_dir={tmp_path}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "pip install 'mc[cluster]'" in result.stderr, result.stderr
+
+
+@pytest.mark.skipif(shutil.which("srun") is not None, reason="this is a Slurm cluster")
+def test_slurm_where_there_is_none_is_said(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs mc[cluster]")
+    result = command(tmp_path, "-m", "hydra/launcher=slurm", "stage=base", "seed=1,2")
+    assert result.returncode == 1
+    assert "srun" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_objective_is_returned_and_a_wrong_one_lists_what_there_is(cli, tmp_path):
+    status, output = cli(*QUICK, "stage=base", "objective=test/erorr")
+    assert status == 1
+    assert "objective=test/erorr is not made by stage=base, which makes: train/loss" in output
+    assert cli(*QUICK, "stage=base", "objective=test/error")[0] == 0
+    assert only(tmp_path, "base/*/summary.json").exists()  # one run: objective does not count

@@ -1,0 +1,120 @@
+"""stage=report: the table, the means, and the page in a real browser."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mc import report, store
+
+T = np.linspace(0, 1, 5)
+
+
+def made(output_dir, family, bends, endpoints, worst):
+    """A finished evaluation, as the stages leave it."""
+    folder = output_dir / "eval" / f"digits-{family}-{bends}-{endpoints[0]}"
+    folder.mkdir(parents=True)
+    config = {
+        "stage": "eval",
+        "seed": 1,
+        "endpoints": endpoints,
+        "output_dir": "elsewhere",
+        "curve": {"_target_": f"mc.curves.{family}", "num_bends": bends},
+        "dataset": {"_target_": "mc.datasets.digits"},
+        "plane": {"grid_points": 5},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    paths = {"curve": worst * np.sin(np.pi * T), "linear": 10 * worst * np.sin(np.pi * T)}
+    tables = [pd.DataFrame({"path": p, "t": T, "test/error": v}) for p, v in paths.items()]
+    store.save_table(folder, "points", pd.concat(tables))
+    store.write_atomically(folder / "summary.json", f'{{"curve/test/error/max": {worst}}}')
+    return folder
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """Two families and two pairs of endpoints."""
+    for family, worst in (("Bezier", 0.02), ("PolyChain", 0.04)):
+        for endpoints, more in (([1, 2], 0.0), ([3, 4], 0.02)):
+            made(tmp_path, family, 1, endpoints, worst + more)
+    return tmp_path
+
+
+def test_a_row_a_run_and_what_varies(outputs):
+    runs = report.gather(outputs)
+    assert len(runs) == 4
+    assert report.varied(runs) == ["endpoints", "curve._target_"]
+    assert not [c for c in runs if c.startswith(("plane", "output_dir"))]
+    assert runs["curve/test/error/max"].sum() == pytest.approx(0.16)
+    assert all((outputs / folder).is_dir() for folder in runs["folder"])
+
+
+def test_means_are_over_endpoints_and_seeds(outputs):
+    table = report.grouped(report.gather(outputs))["eval"].set_index("curve._target_")
+    assert table["runs"].tolist() == [2, 2]
+    bezier = table.loc["mc.curves.Bezier"]
+    assert bezier["curve/test/error/max mean"] == pytest.approx(0.03)
+    assert bezier["curve/test/error/max std"] == pytest.approx(np.std([0.02, 0.04], ddof=1))
+
+
+def test_runs_set_aside_and_unfinished_are_left_out(outputs):
+    folder = outputs / "eval/digits-Bezier-1-1"
+    folder.rename(folder.with_name(folder.name + ".old-1"))
+    (outputs / "eval/digits-Bezier-1-3/summary.json").unlink()
+    assert len(report.gather(outputs)) == 2
+
+
+def test_an_empty_folder_is_an_error(cli, tmp_path):
+    status, output = cli("stage=report")
+    assert (status, "no finished run in output_dir" in output) == (1, True)
+
+
+def test_the_command_writes_tables_and_page(cli, tmp_path):
+    for seed in (1, 2):
+        assert cli("stage=base", "smoke=true", "model=mlp", f"seed={seed}")[0] == 0
+    status, output = cli("stage=report")
+    assert status == 0, output
+    results = pd.read_csv(tmp_path / "results.csv")
+    assert sorted(results["seed"]) == [1, 2]
+    mean = pd.read_csv(tmp_path / "results_base.csv")
+    assert mean["test/error mean"][0] == pytest.approx(results["test/error"].mean())
+    page = (tmp_path / "report.html").read_text()
+    assert "<script src=" not in page
+    assert "<link " not in page
+
+
+def test_the_page_works_in_a_browser_without_a_network(outputs):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    html = outputs / "report.html"
+    html.write_text(report.page(report.gather(outputs), outputs))
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1400, "height": 1200})
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.route("http*://**", lambda route: problems.append(route.request.url))
+        page.goto(html.as_uri())
+        rows = page.locator(".slick-row")
+        rows.first.wait_for()
+        lines = """() => { const models = [...Bokeh.documents[0]._all_models.values()]
+            return models.find(m => m.type == "MultiLine") &&
+                models.find(m => m.type == "GlyphRenderer").data_source.data.label }"""
+        assert len(page.evaluate(lines)) == 8  # all four runs, two paths each
+        rows.first.locator("input[type=checkbox]").click()
+        page.wait_for_function(f"({lines})().length == 6")
+        left = page.evaluate(lines)
+        assert not [name for name in left if "Bezier-1-1:" in name]
+        head = page.locator(".slick-header-column", has_text="curve/test/error/max").first
+        head.click()
+        head.click()  # descending: the largest comes first
+        page.wait_for_timeout(300)
+        assert "0.06" in rows.first.inner_text()
+        link = rows.first.locator("a").get_attribute("href")
+        assert (outputs / link).is_dir()
+        chromium.close()
+    assert problems == []
