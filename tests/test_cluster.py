@@ -1,0 +1,127 @@
+"""A sweep on a real Slurm cluster of one node, with a preempted and a cancelled job."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+SCRIPT = Path(__file__).parent / "cluster/start_slurm.sh"
+QUICK = ["stage=base", "model=mlp", "train.base.epochs=700"]
+LAUNCHER = [
+    "hydra/launcher=slurm",
+    "hydra.launcher.gpus_per_node=null",
+    "hydra.launcher.cpus_per_task=1",
+    "hydra.launcher.mem_gb=null",
+    "hydra.launcher.array_parallelism=2",
+]
+SEEDS = range(1, 7)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not shutil.which("slurmctld") or not shutil.which("munged") or os.getuid() != 0,
+        reason="needs root and Debian's slurm-wlm and munge",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The environment of a cluster that is stopped in the end."""
+    root = tmp_path_factory.mktemp("slurm")
+    environment = os.environ | {"SLURM_ROOT": str(root), "WANDB_MODE": "disabled"}
+    subprocess.run([SCRIPT], env=environment, check=True)
+    environment |= {"SLURM_CONF": f"{root}/etc/slurm.conf"}
+    environment["PATH"] = f"{root}/bin:{environment['PATH']}"
+    yield environment
+    subprocess.run([SCRIPT, "stop"], env=environment, check=True)
+
+
+def sweep(environment, outputs) -> subprocess.Popen:
+    seeds = ",".join(map(str, SEEDS))
+    command = ["-m", "mc.run", "-m", *LAUNCHER, *QUICK, f"seed={seeds}", f"output_dir={outputs}"]
+    return subprocess.Popen(
+        [sys.executable, *command], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def until(condition, seconds=120):
+    """What a condition gives once it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise TimeoutError(condition)
+
+
+def running(environment) -> dict[str, str]:
+    """The state of every job of the array that is not over: `12_0` -> `RUNNING`."""
+    command = ["squeue", "-h", "-r", "-o", "%i %T"]
+    lines = subprocess.check_output(command, env=environment, text=True).splitlines()
+    return dict(line.split() for line in lines)
+
+
+def folder_of(outputs, seed):
+    return next(outputs.glob(f"base/*seed{seed}-*"), None)
+
+
+def at_work(outputs, seed):
+    """Whether a run has kept some training state."""
+    folder = folder_of(outputs, seed)
+    return folder is not None and (folder / "checkpoint.npz").exists()
+
+
+def identity(outputs, seed):
+    return json.loads((folder_of(outputs, seed) / "environment.json").read_text())["wandb_id"]
+
+
+def weights(folder):
+    """The arrays of a base network, read by Keras alone."""
+    return keras.models.load_model(folder / "model.keras").get_weights()
+
+
+def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_path):
+    outputs, alone = tmp_path / "outputs", tmp_path / "alone"
+    first = sweep(cluster, outputs)
+    until(lambda: at_work(outputs, 1) and at_work(outputs, 2))
+    wandb_ids = [identity(outputs, seed) for seed in (1, 2)]
+    array = next(iter(running(cluster))).split("_")[0]
+    # Two at a time: the others wait.
+    assert list(running(cluster).values()).count("RUNNING") == 2
+    preempt = subprocess.Popen(["scancel", "--signal=USR2", f"{array}_0"], env=cluster)
+    until(lambda: running(cluster).get(f"{array}_0") != "RUNNING")
+    preempt.kill()  # it may be about to signal again what is queued again
+    preempt.wait()
+    until(lambda: at_work(outputs, 2))
+    subprocess.run(["scancel", f"{array}_1"], env=cluster, check=True)
+    _, errors = first.communicate(timeout=300)
+    assert first.returncode == 1, errors
+    until(lambda: not running(cluster), seconds=300)
+    assert (folder_of(outputs, 1) / "summary.json").exists()  # queued again by itself
+    assert "Continuing after epoch" in (folder_of(outputs, 1) / "run.log").read_text()
+    assert not (folder_of(outputs, 2) / "summary.json").exists()
+
+    second = sweep(cluster, outputs)
+    _, errors = second.communicate(timeout=300)
+    assert second.returncode == 0, errors
+    assert [identity(outputs, seed) for seed in (1, 2)] == wandb_ids
+    command = [sys.executable, "-m", "mc.run"]
+    for seed in (1, 2):
+        one = cluster | {"SLURM_CPUS_PER_TASK": "1"}  # bit for bit needs as many threads
+        arguments = [*QUICK, f"seed={seed}", f"output_dir={alone}"]
+        subprocess.run([*command, *arguments], env=one, check=True)
+        theirs, ours = folder_of(alone, seed), folder_of(outputs, seed)
+        assert (ours / "summary.json").read_text() == (theirs / "summary.json").read_text()
+        pairs = zip(weights(ours), weights(theirs), strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
+    subprocess.run([*command, "stage=report", f"output_dir={outputs}"], env=cluster, check=True)
+    assert sorted(pd.read_csv(outputs / "results.csv")["seed"]) == list(SEEDS)
