@@ -1,0 +1,108 @@
+"""Runs that are killed at random moments, and many processes that want the same runs."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+RUN = ["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]
+RUNS = 20
+
+
+def start(outputs, *arguments) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mc.run", *arguments, f"output_dir={outputs}"],
+        env=os.environ | {"WANDB_MODE": "disabled"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finished(outputs, *arguments) -> str:
+    """What a command says that is left alone."""
+    process = start(outputs, *arguments)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return said
+
+
+def results(outputs) -> dict:
+    """Everything that must not depend on kills: summaries and weights, by their place."""
+    found = {}
+    for path in outputs.glob("*/*/summary.json"):
+        found[str(path.relative_to(outputs))] = path.read_text()
+    for path in outputs.glob("*/*/curve.npz"):
+        with np.load(path) as file:
+            found[str(path.relative_to(outputs))] = file["control_points"].tobytes()
+    for path in outputs.glob("base/*/model.weights.h5"):
+        with h5py.File(path) as file:
+            arrays = {}
+            file.visititems(lambda name, item, into=arrays: into.update(contents(name, item)))
+        found[str(path.relative_to(outputs))] = arrays
+    return found
+
+
+def contents(name, item) -> dict:
+    return {name: item[()].tobytes()} if isinstance(item, h5py.Dataset) else {}
+
+
+def check_readable(outputs) -> None:
+    """Nothing, if every file under a name of its own is whole."""
+    for path in outputs.rglob("*"):
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix in (".npz", ".keras"):
+            with zipfile.ZipFile(path) as file:
+                assert file.testzip() is None
+        elif path.suffix == ".h5":
+            h5py.File(path).close()
+
+
+def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
+    began = time.monotonic()
+    finished(tmp_path / "whole", *RUN)
+    seconds = time.monotonic() - began
+    expected = results(tmp_path / "whole")
+    assert len(expected) == 8  # five summaries, two networks, a curve
+    rng, kills = random.Random(0), 0
+    for number in range(RUNS):
+        outputs = tmp_path / f"killed{number}"
+        outputs.mkdir()
+        while True:
+            process = start(outputs, *RUN)
+            try:
+                process.wait(timeout=rng.uniform(0.2 * seconds, 1.1 * seconds))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            said, _ = process.communicate()
+            check_readable(outputs)
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL, said
+        assert results(outputs) == expected
+    assert kills >= RUNS / 2
+
+
+def test_eight_processes_train_each_network_once(tmp_path):
+    sweep = ["-m", "smoke=true", "model=mlp", "endpoints=[1,2],[2,3],[1,3]"]
+    processes = [start(tmp_path, *sweep) for _ in range(8)]
+    said = [process.communicate(timeout=600)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, said
+    for seed in (1, 2, 3):
+        assert sum(text.count(f"base {seed} 2/2") for text in said) == 1
+        (log,) = (p.read_text() for p in tmp_path.glob(f"base/*seed{seed}-*/run.log"))
+        assert log.count("stage=base works in") == 1
+    assert len(list(tmp_path.glob("curve/*/summary.json"))) == 3
