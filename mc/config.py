@@ -122,6 +122,7 @@ class Config:
     endpoints: list[Any] = MISSING
     num_bends: int = MISSING
     precision: str = MISSING
+    devices: Any = MISSING
     smoke: bool = MISSING
     force: bool = MISSING
     output_dir: str = MISSING
@@ -246,6 +247,12 @@ def _check_groups(cfg: DictConfig) -> None:
 
 
 def _check_choices(cfg: DictConfig) -> None:
+    number = isinstance(cfg.devices, int) and not isinstance(cfg.devices, bool)
+    if cfg.devices not in (None, "all") and not (number and cfg.devices >= 1):
+        raise ValueError(
+            f"devices must be all, a number of devices, or null for one; received "
+            f"devices={cfg.devices}."
+        )
     for key, known in CHOICES.items():
         if (value := OmegaConf.select(cfg, key)) not in known:
             near = difflib.get_close_matches(str(value), known, n=1) or known[:1]

@@ -20,17 +20,18 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     network = parts.build_network(cfg, data)
     whole = can_be_saved(network)
-    start = pack(network)[None]
-    model = CurveModel(network, Point(), start, weight_decay=cfg.train.base.weight_decay)
-    resumable.train(
-        model,
-        data.train,
-        folder,
-        tracker,
-        valid=data.valid,
-        label=f"base {cfg.seed}",
-        **parts.training_arguments(cfg, cfg.train.base, data),
-    )
+    start, settings = pack(network)[None], cfg.train.base
+    with parts.on_devices(cfg.devices):
+        model = CurveModel(network, Point(), start, weight_decay=settings.weight_decay)
+        resumable.train(
+            model,
+            data.train,
+            folder,
+            tracker,
+            valid=data.valid,
+            label=f"base {cfg.seed}",
+            **parts.training_arguments(cfg, settings, data),
+        )
     model.network_at(0, into=network)
     store.save_network(folder, network, whole)
     return metrics_of(model, cfg, data)

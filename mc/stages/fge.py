@@ -54,20 +54,23 @@ def _train(cfg: DictConfig, data, network, folder: Path, tracker) -> list[Path]:
     cycle = parts.shortened(cfg, settings.cycle, SMOKE_CYCLE)
     epochs = parts.shortened(cfg, settings.epochs, SMOKE_EPOCHS)
     rate = fge.CyclicalRate(cycle, settings.lr_1, settings.lr_2)
-    model = CurveModel(network, Point(), pack(network)[None], weight_decay=settings.weight_decay)
-    resumable.train(
-        model,
-        data.train,
-        folder,
-        tracker,
-        valid=data.valid,
-        label="fge",
-        rate=rate,
-        epochs=epochs,
-        batch_size=parts.shortened(cfg, settings.batch_size, parts.SMOKE_BATCH),
-        keep=fge.low_points(epochs, cycle),
-        **parts.objective(cfg, data, settings.lr_1),
-    )
+    with parts.on_devices(cfg.devices):
+        model = CurveModel(
+            network, Point(), pack(network)[None], weight_decay=settings.weight_decay
+        )
+        resumable.train(
+            model,
+            data.train,
+            folder,
+            tracker,
+            valid=data.valid,
+            label="fge",
+            rate=rate,
+            epochs=epochs,
+            batch_size=parts.shortened(cfg, settings.batch_size, parts.SMOKE_BATCH),
+            keep=fge.low_points(epochs, cycle),
+            **parts.objective(cfg, data, settings.lr_1),
+        )
     return [runs.saved_epoch(folder, epoch) for epoch in fge.low_points(epochs, cycle)]
 
 

@@ -1,11 +1,13 @@
 """From configuration to objects: data, network, loss, optimizer, and the endpoint networks."""
 
 import inspect
+from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
 import keras
 import numpy as np
+import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
 from mc import connecting, losses, runs, training
@@ -200,6 +202,28 @@ def bn_batches(cfg: DictConfig, data: Data):
 def batched(cfg: DictConfig, splits: dict[str, Split]) -> dict:
     """The batches that each split is evaluated in."""
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
+
+
+def on_devices(devices):
+    """The scope in which to make and train a model on so many devices (`all`, or None for one).
+
+    With several, each batch is split among them and all variables are mirrored. Evaluation stays
+    outside: in the scope, Keras gives each device its share of a loss.
+
+    Raises:
+        ValueError: there are fewer devices.
+    """
+    if devices is None:
+        return nullcontext()
+    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    names = [device.name for device in there]
+    wanted = len(names) if devices == "all" else devices
+    if wanted > len(names):
+        raise ValueError(
+            f"devices={devices}, but this machine has {len(names)}: {', '.join(names)}. "
+            "Type devices=all for all of them."
+        )
+    return tf.distribute.MirroredStrategy(names[:wanted]).scope()
 
 
 def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict:
