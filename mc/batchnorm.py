@@ -39,6 +39,8 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
     where = list(network.batchnorm)
     if not where:
         return {}
+    # Tensors, which graphs take as inputs: arrays would become constants of every graph.
+    points = [tf.convert_to_tensor(p) for p in points]
     # From zero state, one update leaves (1 - momentum) times the statistics of the batch.
     zeroed = [tf.zeros_like(s) if i in where else tf.identity(s) for i, s in enumerate(state)]
     w = curves.mix(coefficients[0], points)
@@ -71,6 +73,11 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
     if examples == 0:
         raise ValueError("BatchNorm statistics need data; received no batch.")
     return _combine(network, where, [v / examples for v in total], [v / examples for v in square])
+
+
+def state_of(statistics: dict[int, np.ndarray], n: int, state) -> list:
+    """The state of network n: its statistics from `estimate`, and `state` for all else."""
+    return [statistics[i][n] if i in statistics else s for i, s in enumerate(state)]
 
 
 def _check_updates(network, w, zeroed, x) -> None:

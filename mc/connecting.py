@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mc import curve_file, curves, losses
 from mc.curve_model import CurveModel
@@ -71,18 +72,29 @@ def check_ends(curve: CurveModel, start: keras.Model, end: keras.Model, x) -> No
     """
     for t, network in ((0.0, start), (1.0, end)):
         state = curve.end_states.value[int(t)]
-        found, _, _ = curve.network(curve.weights_at(t), state, x, training=False)
-        expected = network(x, training=False) if network._call_has_training_arg else network(x)
-        pairs = zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True)
-        for ours, theirs in pairs:
-            ours, theirs = (np.asarray(keras.ops.cast(o, "float32")) for o in (ours, theirs))
-            scale = max(np.abs(theirs).max(initial=0.0), 1e-6)
-            if not np.abs(ours - theirs).max(initial=0.0) <= 1e-4 * scale:
-                raise ValueError(
-                    f"At t={t:g} the curve does not compute what its endpoint network does: "
-                    f"outputs differ by {np.abs(ours - theirs).max():.3g}. The endpoints have "
-                    "weights of the same shapes but other layers: build both by the same code."
-                )
+        if (far := distance(curve.network, curve.weights_at(t), state, network, x)) is not None:
+            raise ValueError(
+                f"At t={t:g} the curve does not compute what its endpoint network does: "
+                f"outputs differ by {far:.3g}. The endpoints have weights of the same shapes but "
+                "other layers: build both by the same code."
+            )
+
+
+def distance(flat: FlatNetwork, w, state, network: keras.Model, x) -> float | None:
+    """How far the outputs of one network are from another's, or None if they agree.
+
+    `flat` with weights `w` and `state` against `network`, on a batch of inputs `x`; outputs may
+    differ by 1e-4 of their largest magnitude.
+    """
+    found, _, _ = flat(tf.convert_to_tensor(w), state, x, training=False)
+    expected = network(x, training=False) if network._call_has_training_arg else network(x)
+    for ours, theirs in zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True):
+        ours, theirs = (np.asarray(keras.ops.cast(o, "float32")) for o in (ours, theirs))
+        scale = max(np.abs(theirs).max(initial=0.0), 1e-6)
+        far = np.abs(ours - theirs).max(initial=0.0)
+        if not far <= 1e-4 * scale:
+            return float(far)
+    return None
 
 
 def random_weights(network: keras.Model, seed: int) -> np.ndarray:

@@ -89,6 +89,8 @@ class CurveModel(keras.Model):
             initializer=lambda shape, dtype: tf.constant(value),
             trainable=trainable,
             autocast=False,
+            # Of several devices: statistics of each one's share of a batch are averaged.
+            aggregation="mean" if value.dtype.kind == "f" else "only_first_replica",
             name=name,
         )
 
@@ -260,7 +262,7 @@ class CurveModel(keras.Model):
             found = batchnorm.estimate(
                 self.network, self.points, row, state, batchnorm.as_batches(data)
             )
-            return [found[i][0] if i in found else s for i, s in enumerate(state)]
+            return batchnorm.state_of(found, 0, state)
         if (end := self._fixed_end(t)) is not None:
             return self.end_states.value[end]
         if not self._is_point:

@@ -114,6 +114,7 @@ def values_at(
     `splits`: name -> batches; `bn_data`: batches, not read without BatchNorm; for all else see
     `metrics_at`.
     """
+    points = [tf.convert_to_tensor(p) for p in points]
     shown = progress or (lambda batches, label: batches)
     statistics = {}
     if network.batchnorm:
@@ -279,7 +280,7 @@ def outputs_at(network, points, coefficients, state, statistics, x) -> np.ndarra
     """Outputs of the networks at w = coefficients[i] @ points for one batch; `[n, batch, ...]`."""
     outputs = []
     for n, row in enumerate(np.asarray(coefficients, np.float32)):
-        own = [statistics[i][n] if i in statistics else s for i, s in enumerate(state)]
+        own = batchnorm.state_of(statistics, n, state)
         y, _, _ = network(curves.mix(row, points), own, x, training=False)
         outputs.append(tf.cast(y, tf.float32).numpy())
     return np.stack(outputs)

@@ -18,9 +18,6 @@ from mc import config, runs, store
 
 log = logging.getLogger(__name__)
 
-# Where the jobs of this sweep report failures; inherited by every process that works for it.
-SWEEP = "MC_SWEEP"
-
 
 def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     """The configuration of a job, without `hydra` and without settings of replaced callables.
@@ -59,7 +56,9 @@ def threads() -> int | None:
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN or not hydra.launcher._target_.endswith("JoblibLauncher"):
         return None
-    cores, jobs = len(os.sched_getaffinity(0)), hydra.launcher.n_jobs
+    affine = hasattr(os, "sched_getaffinity")  # not on macOS
+    cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
+    jobs = hydra.launcher.n_jobs
     return max(1, cores // jobs) if jobs > 0 else 1
 
 
@@ -69,7 +68,7 @@ class Failures(Callback):
     def on_multirun_start(self, config: DictConfig, **_):
         """Name the folder of this sweep's notes; it is made with the first of them."""
         name = f"failures-{store.now()}-{os.getpid()}".replace(":", "")
-        os.environ[SWEEP] = str(Path(config.output_dir).absolute() / ".sweeps" / name)
+        os.environ[store.SWEEP] = str(Path(config.output_dir).absolute() / ".sweeps" / name)
 
     def on_job_end(self, config: DictConfig, job_return, **_):
         """Say and note a failure."""
@@ -77,22 +76,25 @@ class Failures(Callback):
         mistaken = folder.parent.name == ".sweeps"
         if mistaken:
             folder.rmdir()  # such a job has done nothing
-        if job_return.status is not JobStatus.FAILED or SWEEP not in os.environ:
+        if job_return.status is not JobStatus.FAILED or store.SWEEP not in os.environ:
             return
         error = job_return._return_value
         first = (str(error).splitlines() or [""])[0] or type(error).__name__
         job = " ".join(job_return.overrides)
         log.error("Failed: %s: %s", job, first)
         note = {"job": job, "folder": None if mistaken else str(folder), "error": first}
-        store.note_failure(Path(os.environ[SWEEP]), config.hydra.job.num, note)
+        store.note_failure(Path(os.environ[store.SWEEP]), config.hydra.job.num, note)
 
 
 def failures() -> str | None:
     """The failed jobs of this process' sweep: what was asked, the folder, the first error line."""
-    notes = store.failures(Path(os.environ[SWEEP])) if SWEEP in os.environ else []
+    notes = store.failures(Path(os.environ[store.SWEEP])) if store.SWEEP in os.environ else []
     if not notes:
         return None
-    lines = [f"{len(notes)} of the jobs failed; the same command runs only these again:"]
+    lines = [
+        f"{len(notes)} of the jobs failed; the same command, without force=true, "
+        "runs only these again:"
+    ]
     for note in notes:
         told = (note["job"], note["folder"], note["error"])
         lines += [f"  {told[0]}", *(f"    {line}" for line in told[1:] if line)]

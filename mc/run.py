@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from mc import config, jobs
+from mc import config, jobs, store
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
@@ -36,7 +36,7 @@ def main() -> None:
     """Run the command line; a mistake gives one message and exit status 1, and no traceback."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors to us
-    os.environ.pop(jobs.SWEEP, None)
+    os.environ.pop(store.SWEEP, None)
     try:
         _run()
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc import store
 
+FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -102,7 +103,7 @@ def settings(cfg: DictConfig) -> dict:
     if cfg.stage == "fge":
         parts = {key: own[key] for key in ("optimizer", "seed")}
         parts["fge"] = own["fge"] | {"start": _endpoint_fingerprint(cfg, cfg.fge.start)}
-        return common | parts | statistics | {"splits": _splits(own)}
+        return common | parts | statistics
     if cfg.stage == "ensemble" and own["ensemble"]["networks"]:
         members = [_endpoint_fingerprint(cfg, n) for n in networks(cfg)]
         return common | {"ensemble": members, "splits": _splits(own)}
@@ -218,27 +219,34 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     Raises:
         ValueError: names what is missing and the commands that make it, in order.
     """
-    same = [o for o in overrides if o.partition("=")[0] not in ("stage", "seed", "force")]
+    own_keys = ("stage", "seed", "force", "objective")
+    same = [o for o in overrides if o.partition("=")[0] not in own_keys]
     own_seed = [o for o in overrides if o.startswith("seed=")]
     missing = []
-    if cfg.stage not in ("base", "all", "report"):
+    if cfg.stage not in ("base", "all", "report", "figures"):
         for endpoint in networks(cfg):
             missing += [("base", words) for words in _missing_base(cfg, start_of(endpoint))]
             if is_fge(endpoint) and store.summary(fge_folder(cfg, endpoint)) is None:
                 missing.append(("fge", [*own_seed, f"fge.start={start_of(endpoint)}"]))
-    curve_first = cfg.stage in ("eval", "figures", "plane", "ensemble") and _on_curve(cfg)
-    for stage, needed in (("curve", curve_first), ("eval", cfg.stage == "figures")):
+    drawable = [folder(variant(cfg, stage=stage)) for stage in FIGURES]
+    draws = cfg.stage == "figures" and not any(map(store.summary, drawable))
+    curve_first = (cfg.stage in ("eval", "plane", "ensemble") and _on_curve(cfg)) or draws
+    for stage, needed in (("curve", curve_first), ("eval", draws)):
         if needed and store.summary(folder(variant(cfg, stage=stage))) is None:
             missing.append((stage, own_seed))
     if missing:
-        commands = [
-            "  " + shlex.join(["python", "-m", "mc.run", f"stage={stage}", *seed, *same])
-            for stage, seed in missing
-        ]
+        commands = ["  " + _command(stage, words, same) for stage, words in missing]
         raise ValueError(
             f"stage={cfg.stage} builds on runs that are not finished. Make them first:\n"
             + "\n".join(commands)
         )
+
+
+def _command(stage: str, words: list[str], same: list[str]) -> str:
+    """What to type to make a stage: its own settings, and those of `same` that do not clash."""
+    keys = [word.partition("=")[0] for word in words]
+    rest = [o for o in same if o.partition("=")[0] not in keys]
+    return shlex.join(["python", "-m", "mc.run", f"stage={stage}", *words, *rest])
 
 
 def _missing_base(cfg: DictConfig, endpoint) -> list[list[str]]:
@@ -254,8 +262,9 @@ def _missing_base(cfg: DictConfig, endpoint) -> list[list[str]]:
         return []
     if store.summary(made) is None:
         return [[f"seed={seed}", f"train.base.save_every={epoch}"]]
-    kept = sorted(int(p.stem) for p in (made / "epochs").glob("*.npz"))
+    kept = sorted(int(p.stem) for p in (made / "epochs").glob("[0-9]*.npz"))
     raise ValueError(
-        f"endpoints: base network {seed} has no saved epoch {epoch}; it has {kept or 'none'}. "
+        f"stage={cfg.stage}: base network {seed} has no saved epoch {epoch}; it has "
+        f"{kept or 'none'}. "
         f"Train it again with train.base.save_every={epoch} force=true to keep it."
     )

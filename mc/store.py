@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import re
 import sys
 from contextlib import contextmanager
@@ -50,6 +51,22 @@ def summary(folder) -> dict | None:
         return None
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
+
+
+# Names the sweep that a process works for; inherited by every process that does.
+SWEEP = "MC_SWEEP"
+
+
+def of_this_sweep(folder) -> bool:
+    """Whether a run was begun by the sweep that this process works for."""
+    path = Path(folder) / "environment.json"
+    sweep = os.environ.get(SWEEP)
+    if sweep is None or not path.exists():
+        return False
+    try:
+        return json.loads(path.read_text()).get("sweep") == sweep
+    except ValueError:
+        return False
 
 
 def set_aside(folder) -> Path | None:
@@ -122,6 +139,7 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
             raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
         environment |= {k: earlier[k] for k in ("wandb_id", "started") if k in earlier}
     environment.setdefault("started", now())
+    environment["sweep"] = os.environ.get(SWEEP)
     write_atomically(path, _json(environment))
     return environment
 
@@ -142,7 +160,7 @@ def note_failure(sweep: Path, number: int, note: dict) -> None:
 
 def failures(sweep: Path) -> list[dict]:
     """The notes of a sweep's failed jobs, by the number of the job."""
-    notes = sorted(sweep.glob("*.json"), key=lambda path: int(path.stem))
+    notes = sorted(sweep.glob("[0-9]*.json"), key=lambda path: int(path.stem))
     return [json.loads(path.read_text()) for path in notes]
 
 

@@ -176,8 +176,12 @@ class Tracker:
 
         metrics = [name for name in table.columns if "/" in name]
         for row in table.to_dict("records"):
-            logged = {"members": row["members"]} | {name: row[name] for name in metrics}
-            self._log(logged, axis="members", summary="none")
+            # Of a single member `member/test/error`: `test/error` is logged by epoch.
+            named = {
+                name if name.startswith(("ensemble/", "swa/")) else f"member/{name}": row[name]
+                for name in metrics
+            }
+            self._log({"members": row["members"], **named}, axis="members", summary="none")
         self._run.log({"members_table": wandb.Table(dataframe=table)})
 
     def summary(self, metrics: Mapping[str, float]) -> None:

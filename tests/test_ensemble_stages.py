@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from conftest import only
 
+from mc import store
+
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 
@@ -82,6 +84,40 @@ def test_networks_of_an_ensemble_that_do_not_fit_are_named(cli, tmp_path):
     a, b = save("a", 4), save("b", 5)
     status, output = cli("smoke=true", "stage=ensemble", f"ensemble.networks=[{a},{b}]")
     assert (status, f"{a} and {b} do not fit" in output) == (1, True), output
+
+
+def test_networks_that_differ_only_in_an_activation_are_told_apart(cli, tmp_path):
+    def save(name, activation):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(8, activation), keras.layers.Dense(10)]
+        keras.Sequential([keras.Input((8, 8, 1)), *layers]).save(tmp_path / f"{name}.keras")
+        return tmp_path / f"{name}.keras"
+
+    a, b = save("a", "relu"), save("b", "tanh")
+    for stage in ("ensemble", "chain"):
+        status, output = cli("smoke=true", f"stage={stage}", f"{stage}.networks=[{a},{b}]")
+        assert (status, f"{a} and {b} do not fit" in output) == (1, True), output
+
+
+def test_a_kill_between_member_and_checkpoint_loses_neither(cli, tmp_path, monkeypatch):
+    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            store, "save_checkpoint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        assert cli(*QUICK, "stage=fge")[0] == 1
+    status, output = cli(*QUICK, "stage=fge")
+    assert status == 0, output
+    assert len(pd.read_csv(only(tmp_path, "fge/*/members.csv"))) == 2
+
+
+def test_figures_of_ensembles_need_no_curve(cli, tmp_path):
+    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+    assert cli(*QUICK, "stage=fge")[0] == 0
+    picture = only(tmp_path, "fge/*/figures/as_members_join.png")
+    picture.unlink()
+    status, output = cli(*QUICK, "stage=figures")
+    assert status == 0, output
+    assert picture.exists()
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,16 @@ def test_a_row_a_run_and_what_varies(outputs):
     assert all((outputs / folder).is_dir() for folder in runs["folder"])
 
 
+def test_null_differs_from_a_value(outputs):
+    for path in outputs.glob("eval/*/config.yaml"):
+        config = yaml.safe_load(path.read_text())
+        config["eval"] = {"t": [0.5] if "Bezier-1-1" in str(path) else None}
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+    runs = report.gather(outputs)
+    assert "eval.t" in report.varied(runs)
+    assert report.grouped(runs)["eval"]["runs"].tolist() == [1, 1, 2]
+
+
 def test_means_are_over_endpoints_and_seeds(outputs):
     table = report.grouped(report.gather(outputs))["eval"].set_index("curve._target_")
     assert table["runs"].tolist() == [2, 2]

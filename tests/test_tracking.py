@@ -126,6 +126,27 @@ def test_points_are_logged_against_t_with_a_table(tmp_path, points):
     assert content["data"] == points.to_numpy().tolist()
 
 
+def test_members_are_logged_as_they_join(tmp_path):
+    table = pd.DataFrame(
+        {"members": [1, 2], "name": "a", "ensemble/test/error": [0.5, 0.25], "test/error": 0.5}
+    )
+    tracker = offline(tmp_path)
+    tracker.members(table)
+    tracker.summary({"ensemble/test/error": 0.25})
+    tracker.finish()
+    records = records_of(tmp_path)
+    rows = history_of(records, "ensemble/test/error")
+    assert [(row["members"], row["ensemble/test/error"]) for row in rows] == [(1, 0.5), (2, 0.25)]
+    axes = axes_of(records)
+    assert axes["ensemble/test/error"] == axes["member/test/error"] == "members"
+    assert "test/error" not in axes  # which history logs by epoch
+    assert summary_of(records)["ensemble/test/error"] == 0.25
+    (row,) = history_of(records, "members_table/path")
+    (folder,) = tmp_path.glob("wandb/offline-run-*")
+    content = json.loads((folder / "files" / row["members_table/path"]).read_text())
+    assert content["columns"] == list(table.columns)
+
+
 def test_many_points_span_the_blocks_of_the_file(tmp_path):
     t = np.linspace(0, 1, 301)
     tracker = offline(tmp_path)

@@ -68,11 +68,13 @@ def true_class_density(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
     values = [v for paths in panels.values() for v in paths.values()]
     if not values or any(np.min(v) < 0 or np.max(v) > 1 for v in values):
         raise ValueError("true_class_density needs panels of probabilities, from 0 to 1.")
-    figure = PaperFigure((COLUMN_WIDTH * min(len(panels), 3), 2.6), layout="constrained")
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = PaperFigure((COLUMN_WIDTH * columns, 2.3 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     names = list(dict.fromkeys(name for paths in panels.values() for name in paths))
     edges = np.linspace(0, 1, BINS + 1)
-    for axes, (title, paths) in zip(grid, panels.items(), strict=True):
+    for axes, (title, paths) in zip(grid, panels.items(), strict=False):
         for name, probabilities in paths.items():
             density, _ = np.histogram(probabilities, edges, density=True)
             style = {k: v for k, v in STYLES[names.index(name)].items() if k != "marker"}
@@ -81,5 +83,7 @@ def true_class_density(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
         axes.set_xlim(0, 1)
         axes.set_title(title, fontsize=TEXT)
         dress(axes, "probability of the true class", "" if axes is not grid[0] else "density")
-    legend_of(figure, grid)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    legend_of(figure, grid[: len(panels)])
     return figure

@@ -143,7 +143,7 @@ def _figures(runs: pd.DataFrame, output_dir: Path) -> str:
     """The first figure of every run, small, inside the page."""
     html = ["<h2>Figures</h2>"]
     for folder in runs["folder"]:
-        for path in sorted((output_dir / folder / "figures").glob("*.png"))[:1]:
+        for path in sorted((output_dir / folder / "figures").glob("[!.]*.png"))[:1]:
             with Image.open(path) as picture:
                 picture.thumbnail([THUMBNAIL * side for side in picture.size])
                 data = BytesIO()

@@ -15,12 +15,14 @@ DEPENDS = {
     "base": COMMON,
     "curve": ON_CURVE,
     "eval": (*ON_CURVE, "eval."),
-    "plane": (*ON_CURVE, "plane."),
-    "chain": (*COMMON, "endpoints", "chain."),
-    "fge": (*COMMON, "fge."),
-    "ensemble": (*ON_CURVE, "ensemble."),
+    "plane": (*ON_CURVE, "plane.", "eval.bn_"),
+    "chain": (*COMMON, "endpoints", "chain.", "train.curve.weight_decay", "eval."),
+    "fge": (*COMMON, "fge.", "eval.bn_"),
+    "ensemble": (*ON_CURVE, "ensemble.", "eval.bn_", "eval.splits"),
 }
-REPEATED = ("seed", "endpoints")  # what repeats a run: tables show means over these
+ASIDE = ("train.base.save_every", "train.curve.save_every", "dataset.data_dir", "eval.batch_size")
+# What repeats a run: tables show means over these.
+REPEATED = ("seed", "endpoints", "fge.start", "chain.networks", "ensemble.networks")
 HEADLINES = (
     "test/error",
     "test/mse",
@@ -55,7 +57,7 @@ def gather(output_dir: Path) -> pd.DataFrame:
             continue
         stage = folder.parent.name
         settings = _flat(yaml.safe_load((folder / "config.yaml").read_text()))
-        own = {k: v for k, v in settings.items() if k.startswith(DEPENDS[stage])}
+        own = {k: v for k, v in settings.items() if k.startswith(DEPENDS[stage]) and k not in ASIDE}
         place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
         rows.append(place | own | store.summary(folder))
     if not rows:
@@ -72,7 +74,8 @@ def _flat(settings: dict, prefix: str = "") -> dict:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = str(value) if isinstance(value, list) else value
+            # Text, so that null differs from a setting that other stages have.
+            flat[prefix + key] = str(value) if isinstance(value, list | None) else value
     return flat
 
 

@@ -28,10 +28,13 @@ def execute(cfg: DictConfig) -> dict:
     if cfg.stage == "figures":
         with store.lock(folder):
             return _stage("figures").run(cfg, folder)
-    summary = None if cfg.force else store.summary(folder)
+    # A job that is queued again, or that needs what another has just made, does not start anew.
+    force = cfg.force and not store.of_this_sweep(folder)
+    summary = None if force else store.summary(folder)
     if summary is None:
         with store.lock(folder):
-            if cfg.force and (aside := store.set_aside(folder)):
+            force = force and not store.of_this_sweep(folder)
+            if force and (aside := store.set_aside(folder)):
                 log.info("force=true: the earlier run is now %s", aside)
             # Another process may have finished it while this one waited.
             summary = store.summary(folder) or _run(cfg, folder)

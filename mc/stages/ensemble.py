@@ -11,7 +11,7 @@ from mc.curves import mix
 from mc.ensembles import predictive
 from mc.ensembles.predictive import Member
 from mc.stages import fge, figures, parts
-from mc.weights import FlatNetwork, check_same_architecture, pack
+from mc.weights import FlatNetwork, pack
 
 
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
@@ -34,24 +34,15 @@ def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
     def members():
         for name in names:
             network = parts.load_endpoint(cfg, runs.start_of(name), data)
-            _check_fit(first, network, names[0], name)
+            parts.check_alike(cfg, data, (names[0], first), (name, network))
             if runs.is_fge(name):
                 made = runs.fge_folder(cfg, name)
-                kept = sorted((made / "epochs").glob("*.npz"), key=lambda path: int(path.stem))
+                kept = sorted((made / "epochs").glob("[0-9]*.npz"), key=lambda path: int(path.stem))
                 yield from map(fge.member, kept)
             else:
                 yield Member(str(name), pack(network), FlatNetwork(network).state())
 
     return FlatNetwork(first), members()
-
-
-def _check_fit(first, network, first_name, name) -> None:
-    try:
-        check_same_architecture(first, network)
-    except ValueError as error:
-        raise ValueError(
-            f"ensemble.networks: {first_name} and {name} do not fit. {error}"
-        ) from error
 
 
 def _points(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
@@ -67,7 +58,7 @@ def _points(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
 
     def members():
         for n, (position, row) in enumerate(zip(t, rows, strict=True)):
-            own = [found[i][n] if i in found else s for i, s in enumerate(state)]
+            own = batchnorm.state_of(found, n, state)
             yield Member(f"t={position:.4g}", mix(row, curve.points).numpy(), own)
 
     return curve.network, members()

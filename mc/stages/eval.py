@@ -30,7 +30,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     store.save_table(folder, "points", points)
     one_variable = data.train.x[0].size == 1 and data.train.y[0].size == 1
     if data.num_classes is None and one_variable:
-        store.save_arrays(folder, "functions", functions(curve, data, points))
+        store.save_arrays(folder, "functions", functions(cfg, curve, data, points))
     if cfg.eval.predictions:
         store.save_arrays(folder, "predictions", predictions(cfg, curve, data))
     tracker.along_t(points)
@@ -43,12 +43,13 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 def predictions(cfg: DictConfig, curve, data) -> dict[str, np.ndarray]:
     """What the networks at some t of both paths output for the test data.
 
-    Arrays: `t [k]`, `curve` and `linear` `[k, n, outputs]`, and the targets, `targets [n, ...]`.
+    Arrays: `t [k]`, `curve` and `linear` `[k, n, outputs]`, `targets [n, ...]`, and `num_classes`,
+    0 for a regression.
     """
     t = np.asarray(cfg.eval.predictions, np.float32)
     batches = data.test.batches(cfg.eval.batch_size)
     outputs, state = predictor(curve.network), curve.state_values
-    arrays = {"t": t, "targets": targets_of(batches)}
+    arrays = {"t": t, "targets": targets_of(batches), "num_classes": data.num_classes or 0}
     paths = {"curve": curve.curve.coefficients(t).numpy()}
     paths["linear"] = geometry.straight_segment(t, curve.curve.num_points)
     for path, rows in paths.items():
@@ -57,13 +58,13 @@ def predictions(cfg: DictConfig, curve, data) -> dict[str, np.ndarray]:
         )
         each = []
         for n, row in enumerate(rows):
-            own = [found[i][n] if i in found else s for i, s in enumerate(state)]
+            own = batchnorm.state_of(found, n, state)
             each.append(outputs(mix(row, curve.points), own, batches))
         arrays[path] = np.stack(each)
     return arrays
 
 
-def functions(curve, data, points) -> dict[str, np.ndarray]:
+def functions(cfg: DictConfig, curve, data, points) -> dict[str, np.ndarray]:
     """For a regression of one variable, the functions y(x) of the networks along the curve.
 
     Arrays: `x [m]`, `t [k]`, `y [k, m]`, and the data, `train_x, train_y, test_x, test_y`.
@@ -75,9 +76,10 @@ def functions(curve, data, points) -> dict[str, np.ndarray]:
     margin = 0.1 * (high - low)
     grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
     batch = train.inputs(grid[:, np.newaxis])
-    y = evaluation.outputs_at(
-        curve.network, curve.points, curve.curve.coefficients(t), curve.state_values, {}, batch
-    )
+    rows, state = curve.curve.coefficients(t).numpy(), curve.state_values
+    bn_data = parts.bn_batches(cfg, data)
+    found = batchnorm.estimate(curve.network, curve.points, rows, state, bn_data)
+    y = evaluation.outputs_at(curve.network, curve.points, rows, state, found, batch)
     arrays = {"x": grid, "t": t, "y": y[..., 0]}
     for name, split in (("train", train), ("test", test)):
         arrays[f"{name}_x"] = split.x.reshape(len(split), -1)[:, 0]

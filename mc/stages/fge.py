@@ -27,7 +27,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     network = parts.load_endpoint(cfg, cfg.fge.start, data)
     start, flat = pack(network), FlatNetwork(network)
     kept = _train(cfg, data, network, folder, tracker)
-    splits = parts.batched(cfg, parts.splits_of(cfg, data))
+    splits = parts.batched(cfg, data.splits)
     table = predictive.join(flat, map(member, kept), splits, data.num_classes)
     averages = predictive.join(flat, _averages(cfg, data, flat, kept), splits, data.num_classes)
     single = [name for name in averages if name.split("/")[0] in splits]
@@ -44,7 +44,7 @@ def _averages(cfg: DictConfig, data, flat: FlatNetwork, kept) -> Iterator[predic
     bn_data = parts.bn_batches(cfg, data)
     for count, w in enumerate(running_means(member(path).w for path in kept), 1):
         found = batchnorm.estimate(flat, [w], [[1.0]], flat.state(), bn_data)
-        state = [found[i][0] if i in found else s for i, s in enumerate(flat.state())]
+        state = batchnorm.state_of(found, 0, flat.state())
         yield predictive.Member(f"swa {count}", w, state)
 
 

@@ -41,16 +41,14 @@ JOINING = {
 
 
 def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
-    """The summary of the evaluation, as it is; all figures with its settings are new."""
-    stages = ("plane", "chain", "fge", "ensemble")
-    others = [runs.folder(runs.variant(cfg, stage=stage)) for stage in stages]
-    for made in [folder, *others]:
+    """The summary of the evaluation, if there is one; all figures with these settings are new."""
+    for made in (runs.folder(runs.variant(cfg, stage=stage)) for stage in runs.FIGURES):
         if store.summary(made) is None:
             log.info("not made with these settings, so not drawn: %s", made)
             continue
         for path in draw(made).values():
             log.info("drawn: %s and .pdf", path)
-    return store.summary(folder)
+    return store.summary(folder) or {}
 
 
 def draw(folder: Path) -> dict[str, Path]:
@@ -78,9 +76,9 @@ def draw(folder: Path) -> dict[str, Path]:
 
 def _of_predictions(arrays: dict) -> dict:
     """Confusion matrices at each t, and densities of the probability of the true class."""
+    if not arrays["num_classes"]:
+        return {}
     labels = labels_of(arrays["targets"]).numpy()
-    if np.issubdtype(arrays["targets"].dtype, np.floating) and arrays["targets"].shape[-1] == 1:
-        return {}  # a regression's
     made, densities = {}, {}
     for i, t in enumerate(arrays["t"]):
         matrices, given = {}, {}

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mc import connecting, losses, runs, training
 from mc.curve_model import CurveModel
 from mc.datasets import Data, Split, make_data
-from mc.weights import check_same_architecture
+from mc.weights import FlatNetwork, check_same_architecture, pack
 
 REMEDY = (
     "save it again with model.save, and register classes of your own with "
@@ -139,7 +139,7 @@ def _read(path: Path, load, remedy: str):
 
 
 def load_networks(cfg: DictConfig, data: Data) -> list[keras.Model]:
-    """The networks that the stage is about (`runs.networks`), all of one architecture.
+    """The networks that the stage is about (`runs.networks`), all computing one function of w.
 
     Raises:
         ValueError: they differ; names two that do.
@@ -147,13 +147,32 @@ def load_networks(cfg: DictConfig, data: Data) -> list[keras.Model]:
     names = runs.networks(cfg)
     networks = [load_endpoint(cfg, name, data) for name in names]
     for name, network in zip(names[1:], networks[1:], strict=True):
-        try:
-            check_same_architecture(networks[0], network)
-        except ValueError as error:
-            raise ValueError(
-                f"{cfg.stage}.networks: {names[0]} and {name} do not fit. {error}"
-            ) from error
+        check_alike(cfg, data, (names[0], networks[0]), (name, network))
     return networks
+
+
+def check_alike(cfg: DictConfig, data: Data, first: tuple, second: tuple) -> None:
+    """Nothing, if two networks, each with its name, compute the same function of their weights.
+
+    Equal shapes are not enough: an activation or a stride may differ.
+
+    Raises:
+        ValueError: they do not; names both.
+    """
+    (first_name, network), (name, other) = first, second
+    reason = None
+    try:
+        check_same_architecture(network, other)
+    except ValueError as error:
+        reason = error
+    else:
+        x = next(iter(data.train.batches(32)))[0]
+        flat, own = FlatNetwork(network), FlatNetwork(other)
+        if (far := connecting.distance(flat, pack(other), own.state(), other, x)) is not None:
+            reason = f"With the same weights their outputs differ by {far:.3g}: other layers."
+    if reason:
+        message = f"{cfg.stage}.networks: {first_name} and {name} do not fit. {reason}"
+        raise ValueError(message)
 
 
 def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:

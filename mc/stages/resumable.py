@@ -25,12 +25,12 @@ def train(curve: CurveModel, data, folder: Path, tracker, keep=(), **arguments) 
 
     def after_epoch(history, snapshot):
         nonlocal written
-        store.save_checkpoint(folder, snapshot)
-        tracker.history(history[-1])
-        if len(history) in keep:
+        if len(history) in keep:  # before the checkpoint, or a kill in between would lose it
             kept = runs.saved_epoch(folder, len(history))
             kept.parent.mkdir(exist_ok=True)
             curve.save(kept)
+        store.save_checkpoint(folder, snapshot)
+        tracker.history(history[-1])
         if time.monotonic() - written > SECONDS_BETWEEN_TABLES:
             store.save_table(folder, "history", pd.DataFrame(history))
             written = time.monotonic()
