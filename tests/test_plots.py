@@ -97,6 +97,13 @@ def test_the_axis_is_logarithmic_only_where_it_can_and_should_be(values, scale):
     assert axes.get_ylabel() == ("Loss, log scale" if scale == "log" else "Loss")
 
 
+def test_all_networks_of_a_chain_are_marked():
+    panels = {"train loss": {"chain": (T, HILL)}}
+    axes = plots.along_t(panels, networks=(0, 0.5, 1)).axes[0]
+    rings = lines_of(axes)["networks"]
+    np.testing.assert_allclose(rings.get_xdata(), [0, 0.5, 1])
+
+
 def test_panels_stand_two_in_a_row():
     panels = {f"Metric {i}": {"curve": (T, FLAT)} for i in range(3)}
     figure = plots.along_t(panels)

@@ -22,7 +22,9 @@ MARKS = 10  # markers along a line; one a point would hide the line
 
 
 def along_t(
-    panels: Mapping[str, Mapping[str, tuple]], x_label: str = "t, position on the path"
+    panels: Mapping[str, Mapping[str, tuple]],
+    x_label: str = "t, position on the path",
+    networks=(0, 1),
 ) -> Figure:
     """Metrics along paths: a panel a metric, a line a path, a ring at every path's end.
 
@@ -33,6 +35,7 @@ def along_t(
         panels: `{y label: {path label: (t [n], values [n])}}`. A path keeps its colour, line and
             marker in all panels.
         x_label: label of every x axis.
+        networks: the t of the networks that a path joins, which get a ring.
 
     Raises:
         ValueError: no panel, a panel without a path, or `t` and values of different shapes.
@@ -52,7 +55,7 @@ def along_t(
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (label, paths) in zip(grid, panels.items(), strict=False):
         for name, (t, values) in paths.items():
-            _line(axes, name, *vectors(name, t, values), styles[name])
+            _line(axes, name, *vectors(name, t, values), styles[name], networks)
         log = wants_log([values for _, values in paths.values()])
         if log:
             log_scale(axes)
@@ -64,17 +67,17 @@ def along_t(
     return figure
 
 
-def _line(axes, name: str, t, values, style: Mapping) -> None:
+def _line(axes, name: str, t, values, style: Mapping, networks) -> None:
     marked = np.unique(np.linspace(0, len(t) - 1, MARKS + 1).round().astype(int))
     axes.plot(
         t, values, label=name, linewidth=1.5, markersize=3.5, markevery=marked.tolist(), **style
     )
-    ends = np.isin(t, (0, 1))
+    ends = np.isclose(t[:, np.newaxis], networks, atol=1e-6).any(axis=1)
     if ends.any():
         axes.plot(
             t[ends],
             values[ends],
-            label="endpoint networks",
+            label="endpoint networks" if len(networks) == 2 else "networks",
             linestyle="none",
             marker="o",
             markersize=7.5,

@@ -86,7 +86,7 @@ def legend_of(figure, panels: Sequence) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     # The ends explain the lines, so they come last whichever path was drawn first.
-    labels = sorted(entries, key=lambda label: label == "endpoint networks")
+    labels = sorted(entries, key=lambda label: label.endswith("networks"))
     figure.legend(
         [entries[label] for label in labels],
         labels,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from sklearn.metrics import confusion_matrix
 
 from mc import plots, runs, store
@@ -112,8 +112,12 @@ def _along_t(folder: Path) -> dict:
     figures = {"along_t": PANELS}
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
+    networks = (0, 1)
+    if "chain" in set(points["path"]):
+        settings = OmegaConf.load(folder / "config.yaml")
+        networks = np.linspace(0, 1, len(settings.chain.networks or settings.endpoints))
     panels = {name: _panels(points, columns) for name, columns in figures.items()}
-    return {name: plots.along_t(found) for name, found in panels.items() if found}
+    return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}
 
 
 def _panels(points: pd.DataFrame, columns: dict) -> dict:
