@@ -34,7 +34,9 @@ def plane(x, y, values, points, curve, label: str) -> Figure:
         )
     low, high = np.nanmin(values), np.nanquantile(values, 0.9)
     span = max(high - low, 1e-12)
-    levels = low + span * np.concatenate([[0.0], np.geomspace(0.005, 1.0, 10)])
+    # Where walls are hundreds of times as high as the valley, the first step follows the valley.
+    first = min(0.005 * span, 0.05 * low) if low > 0 else 0.005 * span
+    levels = low + np.concatenate([[0.0], np.geomspace(first, span, 10)])
     # The axes have one scale, so the figure takes the plane's shape.
     shape = (y[-1] - y[0]) / (x[-1] - x[0])
     height = float(np.clip(2.6 * shape + 1.0, 1.9, 3.6))
