@@ -403,6 +403,10 @@ def unknown_key(key: str) -> str:
     """What to say of a key that is none: the known ones that look like it, or those beside it."""
     if near := _nearest_keys(key):
         return f"Unknown key {key}. Did you mean {' or '.join(near)}?"
+    first, dot, rest = key.partition(".")
+    sections = [f.name for f in fields(Config)]
+    if first not in sections and (meant := difflib.get_close_matches(first, sections, n=1)):
+        return f"Unknown key {key}. Did you mean {meant[0]}{dot}{rest}?"
     beside = [k for k in known_keys() if k.rpartition(".")[0] == key.rpartition(".")[0]]
     names = ", ".join(k.rpartition(".")[2] for k in beside)
     return f"Unknown key {key}. " + (

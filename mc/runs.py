@@ -230,6 +230,9 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
                 missing.append(("fge", [*own_seed, f"fge.start={start_of(endpoint)}"]))
     drawable = [folder(variant(cfg, stage=stage)) for stage in FIGURES]
     draws = cfg.stage == "figures" and not any(map(store.summary, drawable))
+    if cfg.stage == "all":  # makes its base networks, but keeps only the epochs that it is told to
+        for endpoint in cfg.endpoints:
+            _check_kept(cfg, endpoint)
     curve_first = (cfg.stage in ("eval", "plane", "ensemble") and _on_curve(cfg)) or draws
     for stage, needed in (("curve", curve_first), ("eval", draws)):
         if needed and store.summary(folder(variant(cfg, stage=stage))) is None:
@@ -239,6 +242,22 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
         raise ValueError(
             f"stage={cfg.stage} builds on runs that are not finished. Make them first:\n"
             + "\n".join(commands)
+        )
+
+
+def _check_kept(cfg: DictConfig, endpoint) -> None:
+    """Nothing, if an endpoint's saved epoch is there or is going to be kept.
+
+    Raises:
+        ValueError: it is not, and how to keep it.
+    """
+    base, every = base_network(endpoint), cfg.train.base.save_every
+    if base is None or base[1] is None or not _missing_base(cfg, endpoint):
+        return
+    if every is None or base[1] % every:
+        raise ValueError(
+            f"endpoints={list(cfg.endpoints)}: epoch {base[1]} of network {base[0]} would not be "
+            f"kept. Type train.base.save_every={base[1]} too."
         )
 
 
@@ -260,6 +279,11 @@ def _missing_base(cfg: DictConfig, endpoint) -> list[list[str]]:
         return [] if store.summary(made) is not None else [[f"seed={seed}"]]
     if saved_epoch(made, epoch).is_file():
         return []
+    if epoch > cfg.train.base.epochs:
+        raise ValueError(
+            f"stage={cfg.stage}: base networks are trained for {cfg.train.base.epochs} epochs "
+            f"(train.base.epochs), so there is no epoch {epoch} of network {seed}."
+        )
     if store.summary(made) is None:
         return [[f"seed={seed}", f"train.base.save_every={epoch}"]]
     kept = sorted(int(p.stem) for p in (made / "epochs").glob("[0-9]*.npz"))

@@ -381,6 +381,9 @@ def test_any_keras_loss_is_a_setting(cli, tmp_path):
     [
         (["sead=3"], "Did you mean seed?"),
         (["+sead=3"], "Did you mean seed?"),
+        (["trian.base.epochs=3"], "Did you mean train"),
+        (["endpoints=[1@1,2@1]"], "Type train.base.save_every=1 too"),
+        (["stage=fge", "fge.start=1@99"], "are trained for 20 epochs"),
         (["model=cmm"], "Could not find 'model/cmm'"),
         (["model.paddin=valid"], "Unknown key model.paddin"),
         (["train.curve.learnig_rate=1"], "Did you mean train.curve.learning_rate?"),
@@ -501,3 +504,13 @@ def test_saved_epochs_are_endpoints_and_starting_points(cli, tmp_path):
     assert (status, "there is no file" in output) == (1, True)
     status, output = cli(*quick, *more, f"train.curve.init={curve}", "num_bends=2")
     assert (status, "choose the same curve and num_bends" in output) == (1, True)
+
+
+def test_a_finished_network_without_the_epoch_is_said_before_anything_is_made(cli, tmp_path):
+    quick = ["smoke=true", "model=mlp"]
+    for seed in (1, 2):
+        assert cli(*quick, "stage=base", f"seed={seed}")[0] == 0
+    status, output = cli(*quick, "train.base.save_every=1", "endpoints=[1@1,2@1]")
+    assert status == 1
+    assert "train.base.save_every=1 force=true" in output
+    assert not (tmp_path / "curve").exists()

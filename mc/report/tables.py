@@ -22,7 +22,7 @@ DEPENDS = {
 }
 ASIDE = ("train.base.save_every", "train.curve.save_every", "dataset.data_dir", "eval.batch_size")
 # What repeats a run: tables show means over these.
-REPEATED = ("seed", "endpoints", "fge.start", "chain.networks", "ensemble.networks")
+REPEATED = ("seed", "endpoints", "fge.start", "chain.networks")
 HEADLINES = (
     "test/error",
     "test/mse",
