@@ -36,43 +36,51 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
     Raises:
         ValueError: there is no batch; a layer does not update its statistics exactly once a call.
     """
+    return estimator(network, points, state)(coefficients, batches)
+
+
+def estimator(network: FlatNetwork, points, state):
+    """`estimate` as a function of coefficients and batches, with one graph for all its calls."""
     where = list(network.batchnorm)
-    if not where:
-        return {}
     # Tensors, which graphs take as inputs: arrays would become constants of every graph.
     points = [tf.convert_to_tensor(p) for p in points]
     # From zero state, one update leaves (1 - momentum) times the statistics of the batch.
     zeroed = [tf.zeros_like(s) if i in where else tf.identity(s) for i, s in enumerate(state)]
-    w = curves.mix(coefficients[0], points)
     scale = [1.0 / (1.0 - network.batchnorm[i]) for i in where]
     signature = [tf.TensorSpec(zeroed[i].shape, tf.float32) for i in where]
-    coefficients = tf.convert_to_tensor(coefficients, tf.float32)
 
     @tf.function
-    def statistics(x):
+    def of_batch(coefficients, x):
         def at(row):
             _, new, _ = network(curves.mix(row, points), zeroed, x, training=True)
             return [tf.cast(new[i], tf.float32) * s for i, s in zip(where, scale, strict=True)]
 
         return tf.map_fn(at, coefficients, fn_output_signature=signature, parallel_iterations=1)
 
-    examples = 0
-    total = [0.0] * len(where)  # sum over examples, in float64, of the batch's statistic
-    square = [0.0] * len(where)  # and of its square
-    for batch in batches:
-        x = batch[0] if isinstance(batch, tuple | list) else batch
-        size = int(tf.nest.flatten(x)[0].shape[0])
+    def statistics(coefficients, batches) -> dict[int, np.ndarray]:
+        if not where:
+            return {}
+        coefficients = tf.convert_to_tensor(coefficients, tf.float32)
+        examples = 0
+        total = [0.0] * len(where)  # sum over examples, in float64, of the batch's statistic
+        square = [0.0] * len(where)  # and of its square
+        for batch in batches:
+            x = batch[0] if isinstance(batch, tuple | list) else batch
+            size = int(tf.nest.flatten(x)[0].shape[0])
+            if examples == 0:
+                _check_updates(network, curves.mix(coefficients[0], points), zeroed, x)
+                traced = of_batch.get_concrete_function(*any_batch((coefficients, x)))
+            examples += size
+            for j, value in enumerate(traced(coefficients, x)):
+                value = value.numpy().astype(np.float64)
+                total[j] = total[j] + size * value
+                square[j] = square[j] + size * value**2
         if examples == 0:
-            _check_updates(network, w, zeroed, x)
-            statistics = statistics.get_concrete_function(any_batch(x))
-        examples += size
-        for j, value in enumerate(statistics(x)):
-            value = value.numpy().astype(np.float64)
-            total[j] = total[j] + size * value
-            square[j] = square[j] + size * value**2
-    if examples == 0:
-        raise ValueError("BatchNorm statistics need data; received no batch.")
-    return _combine(network, where, [v / examples for v in total], [v / examples for v in square])
+            raise ValueError("BatchNorm statistics need data; received no batch.")
+        mean, mean_square = ([v / examples for v in sums] for sums in (total, square))
+        return _combine(network, where, mean, mean_square)
+
+    return statistics
 
 
 def state_of(statistics: dict[int, np.ndarray], n: int, state) -> list:

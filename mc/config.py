@@ -306,6 +306,12 @@ def _check_plane(cfg: DictConfig) -> None:
             raise ValueError(
                 f"plane.{key} must be three different ones; received plane.{key}={list(chosen)}."
             )
+    if cfg.plane.points is not None and cfg.plane.networks is not None:
+        raise ValueError(
+            "plane.points are of the curve and plane.networks are networks: give only one of them. "
+            f"Received plane.points={list(cfg.plane.points)} and "
+            f"plane.networks={list(cfg.plane.networks)}."
+        )
     if min(cfg.plane.points or [0]) < 0:
         raise ValueError(
             f"plane.points counts from 0; received plane.points={list(cfg.plane.points)}."

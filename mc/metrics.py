@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 # A barrier asks how much worse a path gets than its ends, so it is taken only of metrics for
 # which higher is worse.
 BARRIER_METRICS = ("loss", "nll", "error", "mse")
+# What figures and pages show first, where it is there: the paper's, or regression's counterpart.
+SHOWN = ("train/loss", "test/error", "test/mse")
+NAMES = {
+    "nll": "negative log-likelihood",
+    "error": "error (fraction)",
+    "accuracy": "accuracy (fraction)",
+    "f1": "F1 (weighted)",
+    "mse": "MSE",
+}
+
+
+def label(column: str) -> str:
+    """What an axis says of `<split>/<metric>`: `test/error` is "test error (fraction)"."""
+    split, metric = column.split("/")
+    return f"{split} {NAMES.get(metric, metric)}"
 
 
 def classification(hits, predicted, support) -> dict[str, float]:

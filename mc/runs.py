@@ -228,8 +228,9 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
             missing += [("base", words) for words in _missing_base(cfg, start_of(endpoint))]
             if is_fge(endpoint) and store.summary(fge_folder(cfg, endpoint)) is None:
                 missing.append(("fge", [*own_seed, f"fge.start={start_of(endpoint)}"]))
-    drawable = [folder(variant(cfg, stage=stage)) for stage in FIGURES]
-    draws = cfg.stage == "figures" and not any(map(store.summary, drawable))
+    draws = cfg.stage == "figures" and not any(
+        store.summary(folder(variant(cfg, stage=stage))) for stage in FIGURES
+    )
     if cfg.stage == "all":  # makes its base networks, but keeps only the epochs that it is told to
         for endpoint in cfg.endpoints:
             _check_kept(cfg, endpoint)

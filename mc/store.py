@@ -8,6 +8,7 @@ import re
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import filelock
@@ -29,6 +30,12 @@ def file_fingerprint(path) -> str:
     Raises:
         FileNotFoundError: there is no such file.
     """
+    status = os.stat(path)
+    return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache  # one command names a file many times, and it may be large
+def _digest(path: str, size: int, modified: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -56,6 +56,13 @@ def saved_weights(folder, seed):
     return np.concatenate([np.ravel(array) for array in network.get_weights()])
 
 
+def saved_network(path, units=4, activation=None):
+    """A small network for the digits, saved by Keras alone; returns the path."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(units, activation)]
+    keras.Sequential([keras.Input((8, 8, 1)), *layers, keras.layers.Dense(10)]).save(path)
+    return path
+
+
 def arrays(seed=0, n=48):
     """Random images and labels."""
     rng = np.random.default_rng(seed)

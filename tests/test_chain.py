@@ -2,11 +2,10 @@
 
 import json
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import only, saved_weights
+from conftest import only, saved_network, saved_weights
 
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
@@ -42,12 +41,8 @@ def test_a_chain_passes_through_every_network(cli, tmp_path):
 
 
 def test_networks_that_do_not_fit_are_named(cli, tmp_path):
-    def save(name, units):
-        layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(10)]
-        keras.Sequential([keras.Input((8, 8, 1)), *layers]).save(tmp_path / f"{name}.keras")
-        return tmp_path / f"{name}.keras"
-
-    a, b, c = save("a", 4), save("b", 4), save("c", 5)
+    a, b = (saved_network(tmp_path / f"{name}.keras") for name in "ab")
+    c = saved_network(tmp_path / "c.keras", units=5)
     status, output = cli("smoke=true", "stage=chain", f"chain.networks=[{a},{b},{c}]")
     assert (status, f"{a} and {c} do not fit" in output) == (1, True), output
     status, output = cli("smoke=true", "stage=chain", "chain.networks=[1]")

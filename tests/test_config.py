@@ -42,8 +42,7 @@ def test_every_model_builds(option):
 def test_every_optimizer_builds_with_the_stage_s_learning_rate(option):
     cfg = compose(f"optimizer={option}", "train.curve.learning_rate=0.125")
     config.check(cfg)
-    data = parts.load_data(cfg)
-    optimizer = parts.training_arguments(cfg, cfg.train.curve, data)["optimizer"]
+    optimizer = parts.call(cfg.optimizer, "optimizer", learning_rate=cfg.train.curve.learning_rate)
     assert float(optimizer.learning_rate.numpy()) == 0.125
 
 

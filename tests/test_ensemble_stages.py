@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import only
+from conftest import only, saved_network
 
 from mc import store
 
@@ -76,23 +76,15 @@ def test_an_ensemble_of_points_of_a_curve_has_the_metrics_of_eval(cli, tmp_path)
 
 
 def test_networks_of_an_ensemble_that_do_not_fit_are_named(cli, tmp_path):
-    def save(name, units):
-        layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(10)]
-        keras.Sequential([keras.Input((8, 8, 1)), *layers]).save(tmp_path / f"{name}.keras")
-        return tmp_path / f"{name}.keras"
-
-    a, b = save("a", 4), save("b", 5)
+    a = saved_network(tmp_path / "a.keras")
+    b = saved_network(tmp_path / "b.keras", units=5)
     status, output = cli("smoke=true", "stage=ensemble", f"ensemble.networks=[{a},{b}]")
     assert (status, f"{a} and {b} do not fit" in output) == (1, True), output
 
 
 def test_networks_that_differ_only_in_an_activation_are_told_apart(cli, tmp_path):
-    def save(name, activation):
-        layers = [keras.layers.Flatten(), keras.layers.Dense(8, activation), keras.layers.Dense(10)]
-        keras.Sequential([keras.Input((8, 8, 1)), *layers]).save(tmp_path / f"{name}.keras")
-        return tmp_path / f"{name}.keras"
-
-    a, b = save("a", "relu"), save("b", "tanh")
+    a = saved_network(tmp_path / "a.keras", activation="relu")
+    b = saved_network(tmp_path / "b.keras", activation="tanh")
     for stage in ("ensemble", "chain"):
         status, output = cli("smoke=true", f"stage={stage}", f"{stage}.networks=[{a},{b}]")
         assert (status, f"{a} and {b} do not fit" in output) == (1, True), output

@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import CLASSES, arrays, build, logits_loss
 
 import mc
-from mc import evaluation
+from mc import evaluator
 from mc.weights import pack
 
 WEIGHT_DECAY = 0.02
@@ -191,14 +191,35 @@ def test_what_is_not_supported_is_said(plain_networks):
         mc.evaluate(mc.connect(*pair), test=data, loss=binary)
 
 
-def test_outputs_at_many_weight_vectors_are_the_plain_networks(plain_networks):
-    curve = connected(plain_networks)
-    x = arrays(1)[0]
-    rows = curve.curve.coefficients([0.0, 0.4]).numpy()
-    found = evaluation.outputs_at(curve.network, curve.points, rows, [], {}, x)
-    for outputs, t in zip(found, (0.0, 0.4), strict=True):
-        expected = curve.network_at(t).predict(x, verbose=0)
-        np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+def test_an_interrupted_evaluation_continues_to_the_same_table(networks, monkeypatch):
+    curve, train = connected(networks), batched(*arrays(3, n=45))
+    monkeypatch.setattr(evaluator, "BLOCK", 3)
+    whole = mc.evaluate(curve, train=train, num_points=4)
+    kept, read = [], []
+
+    def interrupt(values):
+        kept.append(values.copy())
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mc.evaluate(curve, train=train, num_points=4, after_block=interrupt)
+    assert [len(values["train/loss"]) for values in kept] == [3, 6]
+
+    def reading(batches, label):
+        read.append(label)
+        return batches
+
+    rest = mc.evaluate(
+        curve,
+        train=train,
+        num_points=4,
+        after_block=kept.append,
+        snapshot=kept[-1],
+        progress=reading,
+    )
+    pd.testing.assert_frame_equal(rest, whole, check_exact=True)
+    assert read == [f"{what}, points 7 to 8 of 8" for what in ("BatchNorm statistics", "train")]
 
 
 def test_what_is_missing_is_named(networks):

@@ -24,7 +24,7 @@ LEVELS = [
     },
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
     {"batchnorm", "plane", "predictions", "report"},
-    {"curve_model"},
+    {"curve_model", "evaluator"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},
     {"runs"},

@@ -94,31 +94,34 @@ def test_a_plane_has_the_exact_metrics_of_its_networks(cli, tmp_path):
     }
 
 
-def test_an_interrupted_plane_continues_to_the_same_result(cli, tmp_path, monkeypatch):
-    from mc import evaluation, store
+@pytest.mark.parametrize("stage", ["plane", "eval", "chain"])
+def test_an_interrupted_evaluation_continues_to_the_same_result(cli, tmp_path, monkeypatch, stage):
+    from mc import evaluator
 
+    monkeypatch.setattr(evaluator, "BLOCK", 2)
     assert cli(*QUICK)[0] == 0
-    assert cli(*QUICK, "stage=plane")[0] == 0
-    summary = only(tmp_path, "plane/*/summary.json").read_text()
+    command = [*QUICK, f"stage={stage}"]
+    assert cli(*command)[0] == 0
+    summary = only(tmp_path, f"{stage}/*/summary.json").read_text()
     calls = []
-    original = evaluation.values_at
+    original = evaluator.Evaluator.__call__
 
     def counted(*arguments, **options):
+        calls.append(len(calls))
         if len(calls) == 2:
-            calls.append("killed")
             raise KeyboardInterrupt
-        calls.append("row")
         return original(*arguments, **options)
 
-    monkeypatch.setattr(evaluation, "values_at", counted)
-    assert cli(*QUICK, "stage=plane", "force=true")[0] == 1
-    status, output = cli(*QUICK, "stage=plane")
+    monkeypatch.setattr(evaluator.Evaluator, "__call__", counted)
+    assert cli(*command, "force=true")[0] == 1
+    status, output = cli(*command)
     assert status == 0, output
-    assert "Continuing after row 2 of the grid" in output
-    assert calls.count("row") == 4  # three rows of the grid and the three points, none twice
-    (folder,) = (p for p in tmp_path.glob("plane/*") if ".old" not in p.name)
+    assert "Continuing after 2 points" in output
+    points = {"plane": 3 * 3 + 3, "eval": 2 * 3, "chain": 3}[stage]
+    assert len(calls) == 1 + -(-points // 2)  # none but the interrupted block twice
+    (folder,) = (p for p in tmp_path.glob(f"{stage}/*") if ".old" not in p.name)
     assert (folder / "summary.json").read_text() == summary
-    assert store.summary(folder)["plane/train/loss/min"] > 0
+    assert not (folder / "checkpoint.npz").exists()
 
 
 def test_a_plane_through_three_networks(cli, tmp_path):
@@ -140,10 +143,11 @@ def test_a_plane_through_three_networks(cli, tmp_path):
         ("plane.points=[0,1,1]", "three different ones"),
         ("plane.networks=[1,2]", "three different ones"),
         ("plane.points=[-1,0,1]", "counts from 0"),
+        ("plane.points=[0,1,2] plane.networks=[1,2,3]", "give only one of them"),
         ("plane.margins=[0.1]", "four numbers"),
         ("plane.grid_points=1", "at least 2"),
     ],
 )
 def test_settings_that_make_no_plane_are_refused(cli, setting, words):
-    status, output = cli(*QUICK, "stage=plane", setting)
+    status, output = cli(*QUICK, "stage=plane", *setting.split())
     assert (status, words in output) == (1, True), output

@@ -2,15 +2,15 @@
 
 import logging
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import arrays, logits_loss
+from conftest import arrays
+from omegaconf import OmegaConf
 
 import mc
 from mc import stages, store, training
-from mc.datasets import Split
+from mc.datasets import make_data
 from mc.stages import resumable
 
 
@@ -26,18 +26,25 @@ class Told:
             raise KeyboardInterrupt
 
 
+CFG = OmegaConf.create(
+    {
+        "optimizer": {"_target_": "keras.optimizers.SGD", "momentum": 0.9},
+        "loss": {"_target_": None},
+        "seed": 1,
+    }
+)
+
+
 def train(networks, folder, tracker, **options):
     curve = mc.connect(*networks, seed=1)
     arguments = {
-        "optimizer": keras.optimizers.SGD(0.1, momentum=0.9),
-        "loss": logits_loss(),
-        "metrics": ["accuracy"],
         "epochs": 4,
         "batch_size": 16,
         "rate": training.EpochRate(0.1, "constant", 4),
-        "seed": 1,
+        "learning_rate": 0.1,
     }
-    history = resumable.train(curve, Split(*arrays(1)), folder, tracker, **arguments, **options)
+    data = make_data((arrays(1), arrays(2)))
+    history = resumable.train(CFG, curve, data, folder, tracker, **arguments, **options)
     return curve, history
 
 
@@ -80,9 +87,13 @@ def test_a_failure_is_in_the_log_of_the_run_with_its_traceback(tmp_path):
 def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(caplog, tmp_path):
     caplog.set_level("INFO", logger="mc")
     summary = {"curve/test/error/max": 0.25, "curve/test/f1/max": 0.5, "curve/length_ratio": 1.5}
+    summary |= {"linear/test/error/max": 0.5, "linear/test/error/min": 0.125}
     stages.show(summary, "eval", tmp_path)
     lines = caplog.messages[0].splitlines()
     assert lines[0] == f"eval: {tmp_path}"
     assert lines[1].split() == ["curve/length_ratio", "1.5"]
-    assert lines[3].split() == ["curve/test/error", "-", "-", "-", "0.25", "-", "-"]
-    assert len(lines) == 4
+    assert [line.split() for line in lines[2:]] == [
+        ["min", "max"],
+        ["curve/test/error", "-", "0.25"],
+        ["linear/test/error", "0.125", "0.5"],
+    ]

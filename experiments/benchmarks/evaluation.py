@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 import mc
-from mc import evaluation, models
+from mc import models
+from mc.evaluator import Evaluator
 
 NETWORKS = {
     "cnn": lambda: models.cnn((28, 28, 1), 10),
@@ -43,10 +44,11 @@ def main() -> None:
         forward = tf.function(lambda x, network=network: network(x, training=False))
 
         def ours(curve=curve, rows=rows):
-            return evaluation.metrics_at(
-                curve.network, curve.points, rows, [], {}, data,
-                loss=loss, penalty=0.0, num_classes=10,
+            evaluate = Evaluator(
+                curve.network, curve.points, [], {"test": data},
+                bn_data=None, loss=loss, weight_decay=0.0, num_classes=10,
             )  # fmt: skip
+            return evaluate(rows)
 
         def plain(forward=forward):
             for _ in range(POINTS):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mc import losses, metrics
+from mc import curve_file, losses, metrics
 from mc.predictions import labels_of, predictor, targets_of
 from mc.weights import FlatNetwork
 
@@ -18,6 +19,13 @@ class Member:
     name: str
     w: np.ndarray
     state: list
+
+
+def saved(path: Path) -> Member:
+    """The network that a saved epoch holds; named by its run and epoch."""
+    file = curve_file.read(path)
+    name = f"{path.parent.parent.name}@{path.stem}"
+    return Member(name, file["control_points"][0], file["state"])
 
 
 def join(
@@ -71,6 +79,22 @@ def join(
     if not rows:
         raise ValueError("An ensemble needs at least one member; received none.")
     return pd.DataFrame(rows)
+
+
+def summary(table) -> dict:
+    """Of each metric: of the whole ensemble, of its members (mean, min, max), and of the average.
+
+    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`.
+    """
+    result = {"num_members": len(table)}
+    for column in (name for name in table.columns if "/" in name):
+        values = table[column]
+        if column.startswith(("ensemble/", "swa/")):
+            result[column] = float(values.iloc[-1])
+        else:
+            for statistic in ("mean", "min", "max"):
+                result[f"member/{column}/{statistic}"] = float(getattr(values, statistic)())
+    return result
 
 
 def log_probabilities(outputs: np.ndarray) -> np.ndarray:

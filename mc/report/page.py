@@ -22,9 +22,9 @@ from bokeh.plotting import figure
 from bokeh.resources import INLINE
 from PIL import Image
 
+from mc.metrics import SHOWN, label
 from mc.report.tables import HEADLINES, grouped, varied
 
-PANELS = {"train/loss": "train loss", "test/error": "test error (fraction)", "test/mse": "test MSE"}
 DASHES = {"curve": "solid", "linear": "dashed", "initial": "dotted", "chain": "dashdot"}
 LINES = 5  # rows whose lines are shown at first
 THUMBNAIL = 0.37  # of a figure's size for print
@@ -77,8 +77,8 @@ def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
     """,
         ),
     )
-    there = [c for c in PANELS if any(any(v == v for v in line) for line in lines[f"{c} values"])]
-    panels = [_panel(shown, c, PANELS[c]) for c in there]
+    there = [c for c in SHOWN if any(any(v == v for v in line) for line in lines[f"{c} values"])]
+    panels = [_panel(shown, c, label(c)) for c in there]
     table = _table(source, keys + metrics, selectable="checkbox", height=320)
     text = "<h2>Along t</h2>Choose runs in the table; click a column's head to sort by it."
     return [Div(text=text), table, row(*panels, sizing_mode="stretch_width")]
@@ -93,21 +93,21 @@ def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
         line |= {"colour": Colorblind8[number % 8], "dash": DASHES.get(path, "solid")}
         line["t"] = own["t"].tolist()
         none = [float("nan")] * len(own)  # a metric of other tasks
-        line |= {f"{c} values": own[c].tolist() if c in own else none for c in PANELS}
+        line |= {f"{c} values": own[c].tolist() if c in own else none for c in SHOWN}
         rows.append(line)
     return pd.DataFrame(rows)
 
 
-def _panel(shown: ColumnDataSource, metric: str, label: str):
+def _panel(shown: ColumnDataSource, metric: str, name: str):
     panel = figure(
         height=340, sizing_mode="stretch_width", tools="pan,box_zoom,wheel_zoom,reset,save"
     )
     drawn = panel.multi_line(
         "t", f"{metric} values", source=shown, color="colour", line_dash="dash", line_width=2
     )
-    tips = [("run", "@label"), ("t", "$snap_x{0.000}"), (label, "$snap_y{0.0000}")]
+    tips = [("run", "@label"), ("t", "$snap_x{0.000}"), (name, "$snap_y{0.0000}")]
     panel.add_tools(HoverTool(renderers=[drawn], tooltips=tips, line_policy="nearest"))
-    panel.xaxis.axis_label, panel.yaxis.axis_label = "t, position on the path", label
+    panel.xaxis.axis_label, panel.yaxis.axis_label = "t, position on the path", name
     return panel
 
 

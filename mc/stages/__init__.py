@@ -144,10 +144,11 @@ def show(summary: dict, stage: str, folder: Path) -> None:
         elif name.rpartition("/")[2] in METRICS and last in STATISTICS:
             along.setdefault(name, {})[last] = value
     lines = [f"{stage}: {folder}", *single]
+    there = [s for s in STATISTICS if any(s in row for row in along.values())]
     if along:
-        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in STATISTICS))
+        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in there))
     for name, row in along.items():
-        cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in STATISTICS)
+        cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in there)
         lines.append(f"  {name:<24}" + "".join(cells))
     log.info("\n".join(lines))
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import evaluation, store
+from mc import store
 from mc.curve_model import CurveModel
-from mc.curves import Point
+from mc.evaluator import Evaluator
 from mc.stages import parts, resumable
-from mc.weights import pack
 
 log = logging.getLogger(__name__)
 
@@ -20,18 +19,16 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     network = parts.build_network(cfg, data)
     whole = can_be_saved(network)
-    start, settings = pack(network)[None], cfg.train.base
-    with parts.on_devices(cfg.devices):
-        model = CurveModel(network, Point(), start, weight_decay=settings.weight_decay)
-        resumable.train(
-            model,
-            data.train,
-            folder,
-            tracker,
-            valid=data.valid,
-            label=f"base {cfg.seed}",
-            **parts.training_arguments(cfg, settings, data),
-        )
+    model = resumable.train_network(
+        cfg,
+        network,
+        data,
+        folder,
+        tracker,
+        weight_decay=cfg.train.base.weight_decay,
+        label=f"base {cfg.seed}",
+        **resumable.schedule(cfg, cfg.train.base),
+    )
     model.network_at(0, into=network)
     store.save_network(folder, network, whole)
     return metrics_of(model, cfg, data)
@@ -39,21 +36,17 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 
 def metrics_of(model: CurveModel, cfg: DictConfig, data) -> dict:
     """`<split>/<metric>` of a single network, on clean data."""
-    rows, summary = [[1.0]], {}
-    for name, split in data.splits.items():
-        values = evaluation.metrics_at(
-            model.network,
-            model.points,
-            rows,
-            model.state_values,
-            {},
-            split.batches(cfg.eval.batch_size),
-            loss=model.loss,
-            penalty=evaluation.penalties(model.points, rows, model.weight_decay),
-            num_classes=data.num_classes,
-        )
-        summary |= {f"{name}/{metric}": float(value[0]) for metric, value in values.items()}
-    return summary
+    evaluate = Evaluator(
+        model.network,
+        model.points,
+        model.state_values,
+        parts.batched(cfg, data.splits),
+        bn_data=None,
+        loss=model.loss,
+        weight_decay=model.weight_decay,
+        num_classes=data.num_classes,
+    )
+    return {name: float(value[0]) for name, value in evaluate([[1.0]]).items()}
 
 
 def can_be_saved(network) -> bool:

@@ -6,8 +6,9 @@ import numpy as np
 from omegaconf import DictConfig
 
 from mc import curves, evaluation, metrics, store
+from mc.evaluator import Evaluator, in_blocks
 from mc.progress import show
-from mc.stages import figures, parts
+from mc.stages import figures, parts, resumable
 from mc.weights import FlatNetwork, pack
 
 
@@ -20,16 +21,16 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     num = parts.shortened(cfg, cfg.chain.num_points, parts.SMOKE_POINTS)
     t = np.linspace(0, 1, segments * (num - 1) + 1, dtype=np.float32)
     rows = curves.PolyChain(num_bends=segments - 1).coefficients(t).numpy()
-    values = evaluation.values_at(
+    evaluate = Evaluator(
         flat,
         points,
-        rows,
         flat.state(),
         parts.batched(cfg, parts.splits_of(cfg, data)),
         **parts.evaluation_arguments(cfg, data),
         weight_decay=cfg.train.curve.weight_decay,
         progress=show,
     )
+    values = in_blocks(evaluate, rows, **resumable.blocks(folder))
     table = evaluation.positions_table({"chain": rows}, t, points).assign(**values)
     store.save_table(folder, "points", table)
     tracker.along_t(table)

@@ -12,17 +12,18 @@ from mc.stages import parts, resumable
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """Loss and metrics of the last epoch, each averaged over t, and the curve in `curve.npz`."""
     data = parts.load_data(cfg)
-    with parts.on_devices(cfg.devices):
+    with resumable.on_devices(cfg.devices):
         curve = parts.untrained_curve(cfg, data)
         history = resumable.train(
+            cfg,
             curve,
-            data.train,
+            data,
             folder,
             tracker,
             # With BatchNorm, no one t has statistics of its own before evaluation.
             valid=None if curve.network.batchnorm else data.valid,
             label="curve",
-            **parts.training_arguments(cfg, cfg.train.curve, data),
+            **resumable.schedule(cfg, cfg.train.curve),
         )
     curve.save(folder / "curve.npz", endpoints=[where(cfg, e, folder) for e in cfg.endpoints])
     return {k: v for k, v in history[-1].items() if "/" in k}

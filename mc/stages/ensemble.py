@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import batchnorm, geometry, runs, store
-from mc.curves import mix
+from mc import geometry, runs, store
 from mc.ensembles import predictive
 from mc.ensembles.predictive import Member
-from mc.stages import fge, figures, parts
+from mc.stages import figures, parts
 from mc.weights import FlatNetwork, pack
 
 
@@ -23,7 +22,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     store.save_table(folder, "members", table)
     tracker.members(table)
     tracker.figures(figures.draw(folder))
-    return fge.summary(table)
+    return predictive.summary(table)
 
 
 def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
@@ -38,7 +37,7 @@ def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
             if runs.is_fge(name):
                 made = runs.fge_folder(cfg, name)
                 kept = sorted((made / "epochs").glob("[0-9]*.npz"), key=lambda path: int(path.stem))
-                yield from map(fge.member, kept)
+                yield from map(predictive.saved, kept)
             else:
                 yield Member(str(name), pack(network), FlatNetwork(network).state())
 
@@ -52,13 +51,6 @@ def _points(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
     t = np.linspace(0, 1, num, dtype=np.float32)
     if cfg.ensemble.spacing == "arc_length":
         t = geometry.equal_arc_lengths(curve.curve.coefficients, geometry.gram(curve.points), num)
-    rows, state = curve.curve.coefficients(t).numpy(), curve.state_values
-    bn_data = parts.bn_batches(cfg, data)
-    found = batchnorm.estimate(curve.network, curve.points, rows, state, bn_data)
-
-    def members():
-        for n, (position, row) in enumerate(zip(t, rows, strict=True)):
-            own = batchnorm.state_of(found, n, state)
-            yield Member(f"t={position:.4g}", mix(row, curve.points).numpy(), own)
-
-    return curve.network, members()
+    rows = curve.curve.coefficients(t).numpy()
+    along = zip(t, parts.networks_along(cfg, curve, data, rows), strict=True)
+    return curve.network, (Member(f"t={at:.4g}", w, state) for at, (w, state) in along)

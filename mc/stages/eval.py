@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import batchnorm, evaluation, geometry, metrics, store
-from mc.curves import mix
+from mc import evaluation, geometry, metrics, store
 from mc.predictions import predictor, targets_of
 from mc.progress import show
-from mc.stages import figures, parts
+from mc.stages import figures, parts, resumable
 
 GRID = 200  # positions at which the functions of a regression are drawn
 
@@ -26,6 +25,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         t=cfg.eval.t,
         initial=parts.untrained_curve(cfg, data).control_points if cfg.eval.initial else None,
         progress=show,
+        **resumable.blocks(folder),
     )
     store.save_table(folder, "points", points)
     one_variable = data.train.x[0].size == 1 and data.train.y[0].size == 1
@@ -48,19 +48,13 @@ def predictions(cfg: DictConfig, curve, data) -> dict[str, np.ndarray]:
     """
     t = np.asarray(cfg.eval.predictions, np.float32)
     batches = data.test.batches(cfg.eval.batch_size)
-    outputs, state = predictor(curve.network), curve.state_values
+    outputs = predictor(curve.network)
     arrays = {"t": t, "targets": targets_of(batches), "num_classes": data.num_classes or 0}
     paths = {"curve": curve.curve.coefficients(t).numpy()}
     paths["linear"] = geometry.straight_segment(t, curve.curve.num_points)
     for path, rows in paths.items():
-        found = batchnorm.estimate(
-            curve.network, curve.points, rows, state, parts.bn_batches(cfg, data)
-        )
-        each = []
-        for n, row in enumerate(rows):
-            own = batchnorm.state_of(found, n, state)
-            each.append(outputs(mix(row, curve.points), own, batches))
-        arrays[path] = np.stack(each)
+        networks = parts.networks_along(cfg, curve, data, rows)
+        arrays[path] = np.stack([outputs(w, state, batches) for w, state in networks])
     return arrays
 
 
@@ -75,11 +69,10 @@ def functions(cfg: DictConfig, curve, data, points) -> dict[str, np.ndarray]:
     low, high = x.min(), x.max()
     margin = 0.1 * (high - low)
     grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
-    batch = train.inputs(grid[:, np.newaxis])
-    rows, state = curve.curve.coefficients(t).numpy(), curve.state_values
-    bn_data = parts.bn_batches(cfg, data)
-    found = batchnorm.estimate(curve.network, curve.points, rows, state, bn_data)
-    y = evaluation.outputs_at(curve.network, curve.points, rows, state, found, batch)
+    batches = [(train.inputs(grid[:, np.newaxis]), None)]
+    outputs = predictor(curve.network)
+    networks = parts.networks_along(cfg, curve, data, curve.curve.coefficients(t).numpy())
+    y = np.stack([outputs(w, state, batches) for w, state in networks])
     arrays = {"x": grid, "t": t, "y": y[..., 0]}
     for name, split in (("train", train), ("test", test)):
         arrays[f"{name}_x"] = split.x.reshape(len(split), -1)[:, 0]

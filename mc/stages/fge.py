@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import batchnorm, curve_file, runs, store
-from mc.curve_model import CurveModel
-from mc.curves import Point
+from mc import batchnorm, runs, store
 from mc.ensembles import fge, predictive
 from mc.ensembles.averages import running_means
 from mc.stages import figures, parts, resumable
@@ -28,21 +26,23 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     start, flat = pack(network), FlatNetwork(network)
     kept = _train(cfg, data, network, folder, tracker)
     splits = parts.batched(cfg, data.splits)
-    table = predictive.join(flat, map(member, kept), splits, data.num_classes)
+    table = predictive.join(flat, map(predictive.saved, kept), splits, data.num_classes)
     averages = predictive.join(flat, _averages(cfg, data, flat, kept), splits, data.num_classes)
     single = [name for name in averages if name.split("/")[0] in splits]
     table = table.join(averages[single].add_prefix("swa/"))
-    table.insert(2, "distance", [float(np.linalg.norm(member(p).w - start)) for p in kept])
+    table.insert(
+        2, "distance", [float(np.linalg.norm(predictive.saved(p).w - start)) for p in kept]
+    )
     store.save_table(folder, "members", table)
     tracker.members(table)
     tracker.figures(figures.draw(folder))
-    return {"distance/max": float(table["distance"].max())} | summary(table)
+    return {"distance/max": float(table["distance"].max())} | predictive.summary(table)
 
 
 def _averages(cfg: DictConfig, data, flat: FlatNetwork, kept) -> Iterator[predictive.Member]:
     """The average of the first, the first two, ... members."""
     bn_data = parts.bn_batches(cfg, data)
-    for count, w in enumerate(running_means(member(path).w for path in kept), 1):
+    for count, w in enumerate(running_means(predictive.saved(path).w for path in kept), 1):
         found = batchnorm.estimate(flat, [w], [[1.0]], flat.state(), bn_data)
         state = batchnorm.state_of(found, 0, flat.state())
         yield predictive.Member(f"swa {count}", w, state)
@@ -53,45 +53,18 @@ def _train(cfg: DictConfig, data, network, folder: Path, tracker) -> list[Path]:
     settings = cfg.fge
     cycle = parts.shortened(cfg, settings.cycle, SMOKE_CYCLE)
     epochs = parts.shortened(cfg, settings.epochs, SMOKE_EPOCHS)
-    rate = fge.CyclicalRate(cycle, settings.lr_1, settings.lr_2)
-    with parts.on_devices(cfg.devices):
-        model = CurveModel(
-            network, Point(), pack(network)[None], weight_decay=settings.weight_decay
-        )
-        resumable.train(
-            model,
-            data.train,
-            folder,
-            tracker,
-            valid=data.valid,
-            label="fge",
-            rate=rate,
-            epochs=epochs,
-            batch_size=parts.shortened(cfg, settings.batch_size, parts.SMOKE_BATCH),
-            keep=fge.low_points(epochs, cycle),
-            **parts.objective(cfg, data, settings.lr_1),
-        )
+    resumable.train_network(
+        cfg,
+        network,
+        data,
+        folder,
+        tracker,
+        weight_decay=settings.weight_decay,
+        label="fge",
+        rate=fge.CyclicalRate(cycle, settings.lr_1, settings.lr_2),
+        learning_rate=settings.lr_1,
+        epochs=epochs,
+        batch_size=parts.shortened(cfg, settings.batch_size, parts.SMOKE_BATCH),
+        keep=fge.low_points(epochs, cycle),
+    )
     return [runs.saved_epoch(folder, epoch) for epoch in fge.low_points(epochs, cycle)]
-
-
-def member(path: Path) -> predictive.Member:
-    """The network that a saved epoch holds; named by its run and epoch."""
-    saved = curve_file.read(path)
-    name = f"{path.parent.parent.name}@{path.stem}"
-    return predictive.Member(name, saved["control_points"][0], saved["state"])
-
-
-def summary(table) -> dict:
-    """Of each metric: of the whole ensemble, of its members (mean, min, max), and of the average.
-
-    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`.
-    """
-    result = {"num_members": len(table)}
-    for column in (name for name in table.columns if "/" in name):
-        values = table[column]
-        if column.startswith(("ensemble/", "swa/")):
-            result[column] = float(values.iloc[-1])
-        else:
-            for statistic in ("mean", "min", "max"):
-                result[f"member/{column}/{statistic}"] = float(getattr(values, statistic)())
-    return result

@@ -8,7 +8,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from sklearn.metrics import confusion_matrix
 
-from mc import plots, runs, store
+from mc import metrics, plots, runs, store
 from mc.ensembles.predictive import log_probabilities
 from mc.predictions import labels_of
 
@@ -20,24 +20,9 @@ PATHS = {
     "initial": "before training",
     "chain": "chain of straight segments",
 }
-# What to draw where a split is there: the paper's figure, or its counterpart for regression.
-PANELS = {
-    "train/loss": "train loss",
-    "test/error": "test error (fraction)",
-    "test/mse": "test MSE",
-}
 # Of classifiers, what the first figure leaves out.
-SCORES = {
-    "test/loss": "test loss",
-    "train/accuracy": "train accuracy (fraction)",
-    "test/accuracy": "test accuracy (fraction)",
-    "test/f1": "test F1 (weighted)",
-}
-JOINING = {
-    "test/error": "test error (fraction)",
-    "test/nll": "test negative log-likelihood",
-    "test/mse": "test MSE",
-}
+SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
+JOINING = ("test/error", "test/nll", "test/mse")
 
 
 def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
@@ -62,10 +47,9 @@ def draw(folder: Path) -> dict[str, Path]:
     if (folder / "plane.npz").exists():
         with np.load(folder / "plane.npz") as f:
             curve = f.get("curve")
-            for column, label in PANELS.items():
-                if column in f:
-                    name = f"plane_{column.replace('/', '_')}"
-                    made[name] = plots.plane(f["x"], f["y"], f[column], f["corners"], curve, label)
+            for column in (c for c in metrics.SHOWN if c in f):
+                name, label = f"plane_{column.replace('/', '_')}", metrics.label(column)
+                made[name] = plots.plane(f["x"], f["y"], f[column], f["corners"], curve, label)
     if (folder / "predictions.npz").exists():
         with np.load(folder / "predictions.npz") as f:
             made |= _of_predictions(dict(f))
@@ -97,19 +81,21 @@ def _of_predictions(arrays: dict) -> dict:
 
 def _as_members_join(table: pd.DataFrame) -> dict:
     panels = {}
-    for metric, label in JOINING.items():
+    for metric in JOINING:
         if metric in table:
             lines = {"single members": table[metric], "ensemble": table[f"ensemble/{metric}"]}
             if f"swa/{metric}" in table:
                 lines["average of weights"] = table[f"swa/{metric}"]
-            panels[label] = {name: values.to_numpy() for name, values in lines.items()}
+            panels[metrics.label(metric)] = {
+                name: values.to_numpy() for name, values in lines.items()
+            }
     made = plots.as_members_join(table["members"].to_numpy(), panels) if panels else None
     return {"as_members_join": made} if made else {}
 
 
 def _along_t(folder: Path) -> dict:
     points = pd.read_csv(folder / "points.csv")
-    figures = {"along_t": PANELS}
+    figures = {"along_t": metrics.SHOWN}
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
     networks = (0, 1)
@@ -120,13 +106,13 @@ def _along_t(folder: Path) -> dict:
     return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}
 
 
-def _panels(points: pd.DataFrame, columns: dict) -> dict:
+def _panels(points: pd.DataFrame, columns) -> dict:
     """`{label: {path: (t, values)}}` of those columns that the points have."""
     return {
-        label: {
+        metrics.label(column): {
             PATHS[path]: (rows["t"].to_numpy(), rows[column].to_numpy())
             for path, rows in points.groupby("path", sort=False)
         }
-        for column, label in columns.items()
+        for column in columns
         if column in points
     }

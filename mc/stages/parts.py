@@ -1,17 +1,17 @@
-"""From configuration to objects: data, network, loss, optimizer, and the endpoint networks."""
+"""From configuration to objects: data, loss, networks, the curve."""
 
 import inspect
-from contextlib import nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
 import keras
 import numpy as np
-import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
-from mc import connecting, losses, runs, training
+from mc import batchnorm, connecting, losses, runs
 from mc.curve_model import CurveModel
+from mc.curves import mix
 from mc.datasets import Data, Split, make_data
 from mc.weights import FlatNetwork, check_same_architecture, pack
 
@@ -204,12 +204,20 @@ def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
 
 
 def evaluation_arguments(cfg: DictConfig, data: Data) -> dict:
-    """What `evaluation.evaluate` and `values_at` both take from the configuration."""
+    """What `evaluation.evaluate` and an `Evaluator` both take from the configuration."""
     return {
         "bn_data": bn_batches(cfg, data),
         "loss": make_loss(cfg, data),
         "num_classes": data.num_classes,
     }
+
+
+def networks_along(cfg: DictConfig, curve: CurveModel, data: Data, rows) -> Iterator[tuple]:
+    """`(w [P], state)` at w = rows[i] @ control_points, BatchNorm statistics estimated anew."""
+    state = curve.state_values
+    found = batchnorm.estimate(curve.network, curve.points, rows, state, bn_batches(cfg, data))
+    for n, row in enumerate(rows):
+        yield mix(row, curve.points).numpy(), batchnorm.state_of(found, n, state)
 
 
 def bn_batches(cfg: DictConfig, data: Data):
@@ -221,50 +229,6 @@ def bn_batches(cfg: DictConfig, data: Data):
 def batched(cfg: DictConfig, splits: dict[str, Split]) -> dict:
     """The batches that each split is evaluated in."""
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
-
-
-def on_devices(devices):
-    """The scope in which to make and train a model on so many devices (`all`, or None for one).
-
-    With several, each batch is split among them and all variables are mirrored. Evaluation stays
-    outside: in the scope, Keras gives each device its share of a loss.
-
-    Raises:
-        ValueError: there are fewer devices.
-    """
-    if devices is None:
-        return nullcontext()
-    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    names = [device.name for device in there]
-    wanted = len(names) if devices == "all" else devices
-    if wanted > len(names):
-        raise ValueError(
-            f"devices={devices}, but this machine has {len(names)}: {', '.join(names)}. "
-            "Type devices=all for all of them."
-        )
-    return tf.distribute.MirroredStrategy(names[:wanted]).scope()
-
-
-def training_arguments(cfg: DictConfig, section: DictConfig, data: Data) -> dict:
-    """What `training.train` takes from the configuration; `section`: train.base or train.curve."""
-    epochs = shortened(cfg, section.epochs, SMOKE_EPOCHS)
-    every = section.save_every
-    return objective(cfg, data, section.learning_rate) | {
-        "epochs": epochs,
-        "batch_size": shortened(cfg, section.batch_size, SMOKE_BATCH),
-        "rate": training.EpochRate(section.learning_rate, section.schedule, epochs),
-        "keep": range(every, epochs + 1, every) if every else (),
-    }
-
-
-def objective(cfg: DictConfig, data: Data, learning_rate: float) -> dict:
-    """What every training run takes: optimizer, loss, metrics and seed."""
-    return {
-        "optimizer": call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
-        "loss": make_loss(cfg, data),
-        "metrics": ["mse"] if data.num_classes is None else ["accuracy"],
-        "seed": cfg.seed,
-    }
 
 
 def call(group: DictConfig, name: str, leave_out=(), **offered):

@@ -1,20 +1,90 @@
-"""Training that keeps its state in the run's folder, and continues from there."""
+"""Work that keeps its state in the run's folder, and continues from there."""
 
 import logging
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
+import tensorflow as tf
+from omegaconf import DictConfig
 
 from mc import runs, store, training
 from mc.curve_model import CurveModel
+from mc.curves import Point
+from mc.datasets import Data
+from mc.stages import parts
+from mc.weights import pack
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_TABLES = 1.0
 
 
-def train(curve: CurveModel, data, folder: Path, tracker, keep=(), **arguments) -> list[dict]:
+def on_devices(devices):
+    """The scope in which to make and train a model on so many devices (`all`, or None for one).
+
+    With several, each batch is split among them and all variables are mirrored. Evaluation stays
+    outside: in the scope, Keras gives each device its share of a loss.
+
+    Raises:
+        ValueError: there are fewer devices.
+    """
+    if devices is None:
+        return nullcontext()
+    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    names = [device.name for device in there]
+    wanted = len(names) if devices == "all" else devices
+    if wanted > len(names):
+        raise ValueError(
+            f"devices={devices}, but this machine has {len(names)}: {', '.join(names)}. "
+            "Type devices=all for all of them."
+        )
+    return tf.distribute.MirroredStrategy(names[:wanted]).scope()
+
+
+def schedule(cfg: DictConfig, section: DictConfig) -> dict:
+    """Of `train`'s arguments, those that a section says: `train.base` or `train.curve`."""
+    epochs = parts.shortened(cfg, section.epochs, parts.SMOKE_EPOCHS)
+    every = section.save_every
+    return {
+        "epochs": epochs,
+        "batch_size": parts.shortened(cfg, section.batch_size, parts.SMOKE_BATCH),
+        "rate": training.EpochRate(section.learning_rate, section.schedule, epochs),
+        "learning_rate": section.learning_rate,
+        "keep": range(every, epochs + 1, every) if every else (),
+    }
+
+
+def train_network(
+    cfg: DictConfig, network, data: Data, folder: Path, tracker, weight_decay, **arguments
+) -> CurveModel:
+    """A single network after `train`: the curve `Point()`, from the weights that it has."""
+    with on_devices(cfg.devices):
+        model = CurveModel(network, Point(), pack(network)[None], weight_decay=weight_decay)
+        train(cfg, model, data, folder, tracker, valid=data.valid, **arguments)
+    return model
+
+
+def blocks(folder: Path) -> dict:
+    """What `in_blocks` takes to keep its values in `checkpoint.npz`, and to continue from there."""
+    snapshot = store.load_checkpoint(folder)
+    if snapshot is not None:
+        log.info("Continuing after %d points.", len(next(iter(snapshot.values()))))
+    return {"snapshot": snapshot, "after_block": lambda done: store.save_checkpoint(folder, done)}
+
+
+def train(
+    cfg: DictConfig,
+    curve: CurveModel,
+    data: Data,
+    folder: Path,
+    tracker,
+    *,
+    learning_rate: float,
+    keep=(),
+    **arguments,
+) -> list[dict]:
     """The history of `training.train`, whose state is in `checkpoint.npz` after every epoch.
 
     After the epochs in `keep` the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
@@ -41,6 +111,16 @@ def train(curve: CurveModel, data, folder: Path, tracker, keep=(), **arguments) 
         log.info("Continuing after epoch %d.", len(rows))
         for row in rows:  # an offline W&B run begins anew
             tracker.history(row)
-    history = training.train(curve, data, snapshot=snapshot, after_epoch=after_epoch, **arguments)
+    history = training.train(
+        curve,
+        data.train,
+        optimizer=parts.call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
+        loss=parts.make_loss(cfg, data),
+        metrics=["mse"] if data.num_classes is None else ["accuracy"],
+        seed=cfg.seed,
+        snapshot=snapshot,
+        after_epoch=after_epoch,
+        **arguments,
+    )
     store.save_table(folder, "history", pd.DataFrame(history))
     return history
