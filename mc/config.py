@@ -24,6 +24,7 @@ class Base:
     """How a base network is trained."""
 
     epochs: int = MISSING
+    steps_per_epoch: int | None = MISSING
     batch_size: int = MISSING
     learning_rate: float = MISSING
     schedule: str = MISSING
@@ -86,6 +87,7 @@ class Fge:
 
     start: Any = MISSING
     epochs: int = MISSING
+    steps_per_epoch: int | None = MISSING
     cycle: int = MISSING
     lr_1: float = MISSING
     lr_2: float = MISSING
@@ -150,10 +152,12 @@ LIMITS = {
     "num_bends": (0, True),
     "dataset.valid_size": (0, True),
     "train.base.epochs": (1, True),
+    "train.base.steps_per_epoch": (1, True),
     "train.base.batch_size": (1, True),
     "train.base.learning_rate": (0, False),
     "train.base.weight_decay": (0, True),
     "train.curve.epochs": (1, True),
+    "train.curve.steps_per_epoch": (1, True),
     "train.curve.batch_size": (1, True),
     "train.curve.learning_rate": (0, False),
     "train.curve.weight_decay": (0, True),
@@ -166,6 +170,7 @@ LIMITS = {
     "eval.bn_batch_size": (1, True),
     "eval.bn_batches": (1, True),
     "fge.epochs": (1, True),
+    "fge.steps_per_epoch": (1, True),
     "fge.cycle": (2, True),
     "fge.lr_1": (0, False),
     "fge.lr_2": (0, False),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mc import schedules
 from mc.curve_model import CurveModel
@@ -21,6 +22,7 @@ def train(
     batch_size: int,
     rate: keras.callbacks.Callback,
     seed: int,
+    steps_per_epoch: int | None = None,
     valid=None,
     snapshot: dict | None = None,
     after_epoch: Callable[[list[dict], dict], None] | None = None,
@@ -30,12 +32,14 @@ def train(
 
     Args:
         curve: the curve to train.
-        data: a `datasets.Split`; its examples are shuffled by (seed, epoch).
+        data: a `datasets.Split` or `Stream`; its examples are shuffled by (seed, pass).
         optimizer, loss, metrics: as in `keras.Model.compile`.
         epochs, batch_size: how long.
         rate: sets the learning rate: an `EpochRate`, or a callback of another kind.
         seed: seeds the order of the examples.
-        valid: a `datasets.Split` to evaluate after every epoch; for networks without BatchNorm.
+        steps_per_epoch: of any number of passes over the data, or of a part of one; None: those of
+            one pass.
+        valid: a split to evaluate after every epoch; for networks without BatchNorm.
         snapshot: what `after_epoch` was given last, to continue from there.
         after_epoch: called with all history rows so far and a snapshot: a dict of arrays that holds
             everything that the rest of the training depends on.
@@ -53,9 +57,9 @@ def train(
         # As fit does at its end.
         curve.optimizer.finalize_variable_values(curve.trainable_variables)
     else:
-        steps = data.steps(batch_size)
+        steps = steps_per_epoch or data.steps(batch_size)
         curve.fit(
-            data.epochs(batch_size, seed, first=done, last=epochs),
+            _on_gpu(data.epochs(batch_size, seed, first=done, last=epochs, steps=steps)),
             initial_epoch=done,
             epochs=epochs,
             steps_per_epoch=steps,
@@ -68,6 +72,14 @@ def train(
             verbose=0,
         )
     return history
+
+
+def _on_gpu(batches):
+    """Batches that are copied to the GPU while it works on those before; elsewhere as they are."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus or tf.distribute.has_strategy():  # which does so itself
+        return batches
+    return batches.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
 
 
 class EpochRate(keras.callbacks.Callback):

@@ -63,6 +63,16 @@ def test_a_run_resumed_at_an_epoch_sees_the_same_batches(seed, first):
     assert order(split.epochs(5, seed, first, 5)) == whole[first * split.steps(5) :]
 
 
+@settings(max_examples=20, deadline=None)
+@given(steps=st.integers(1, 12), first=st.integers(0, 3), seed=st.integers(0, 1000))
+def test_epochs_of_other_lengths_cut_the_same_passes(steps, first, seed):
+    split = numbered(23)
+    passes = order(split.epochs(5, seed, 0, 10))
+    found = order(split.epochs(5, seed, first, 4, steps))
+    assert found == passes[first * steps : 4 * steps]
+    assert int(split.epochs(5, seed, first, 4, steps).cardinality()) == len(found)
+
+
 def test_order_depends_on_seed_and_epoch():
     split = numbered(100)
     orders = [flat(order(split.epochs(7, seed, e, e + 1))) for seed in (1, 2) for e in range(3)]
@@ -133,13 +143,15 @@ def test_pixels_are_scaled_and_other_inputs_only_cast():
 
 
 def test_transform_sees_scaled_float_batches():
-    split = Split(np.full((5, 2), 255, np.uint8), np.arange(5), lambda x: tf.concat([x, -x], 1))
+    split = Split(
+        np.full((5, 2), 255, np.uint8), np.arange(5), transform=lambda x: tf.concat([x, -x], 1)
+    )
     x, _ = next(split.batches(3).as_numpy_iterator())
     np.testing.assert_array_equal(x, np.tile([1, 1, -1, -1], (3, 1)))
 
 
 def test_head_keeps_the_first_examples_and_the_transform():
-    split = Split(np.arange(6.0)[:, None], np.arange(6), lambda x: x + 1)
+    split = Split(np.arange(6.0)[:, None], np.arange(6), transform=lambda x: x + 1)
     assert order(split.head(2).batches(5)) == [[1, 2]]
     assert len(split.head(99)) == 6
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import arrays, build, logits_loss
 
 import mc
@@ -15,12 +16,13 @@ EPOCHS = 4
 def run(networks, snapshot=None, after_epoch=None, epochs=EPOCHS, rate=0.1, **options):
     """A short training run of a curve; returns the curve and its history."""
     curve = mc.connect(*networks, weight_decay=1e-3, seed=5)
+    schedule = options.pop("schedule", "garipov")
     arguments = {
         "optimizer": keras.optimizers.SGD(0.1, momentum=0.9),
         "loss": logits_loss(),
         "metrics": ["accuracy"],
         "batch_size": 20,
-        "rate": training.EpochRate(rate, "garipov", epochs),
+        "rate": training.EpochRate(rate, schedule, epochs),
         "seed": 7,
     }
     history = training.train(
@@ -63,6 +65,33 @@ def test_a_continued_run_repeats_the_uninterrupted_one_bit_for_bit(networks, sto
     assert again == history
     for a, b in zip(continued.variables, whole.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_shorter_epochs_take_the_same_steps(plain_networks):
+    # 48 examples in batches of 20 are three steps: four epochs of them are six of two.
+    options = {"schedule": "constant"}
+    whole, _ = run(plain_networks, **options)
+    cut, history = run(plain_networks, epochs=6, steps_per_epoch=2, **options)
+    assert len(history) == 6
+    np.testing.assert_array_equal(cut.control_points, whole.control_points)
+
+
+def test_batches_reach_a_gpu_ahead_of_their_step(plain_networks, monkeypatch):
+    whole, history = run(plain_networks)
+    cpu = tf.config.list_logical_devices("CPU")  # in place of a GPU
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: cpu)
+    asked = []
+    original = tf.data.experimental.prefetch_to_device
+
+    def prefetch(device):
+        asked.append(device)
+        return original(device)
+
+    monkeypatch.setattr(tf.data.experimental, "prefetch_to_device", prefetch)
+    ahead, rows = run(plain_networks)
+    assert asked == [cpu[0].name]
+    assert rows == history
+    np.testing.assert_array_equal(ahead.control_points, whole.control_points)
 
 
 def test_a_finished_snapshot_trains_no_further(plain_networks):

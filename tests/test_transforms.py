@@ -46,7 +46,7 @@ def test_all_offsets_and_both_directions_occur():
 )
 def test_normalisation_follows_the_published_constants(name, mean, std):
     x = images()
-    found = Split(x, np.zeros(6), normaliser(name)).inputs(x)
+    found = Split(x, np.zeros(6), transform=normaliser(name)).inputs(x)
     np.testing.assert_allclose(found, (x / 255 - np.array(mean)) / np.array(std), rtol=1e-4)
 
 

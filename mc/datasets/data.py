@@ -3,9 +3,11 @@
 import operator
 from dataclasses import dataclass, replace
 
+from mc.datasets.examples import Examples
 from mc.datasets.raw import as_mapping, read_split
 from mc.datasets.split import Split
-from mc.datasets.targets import Arrays, column, one_hot_rows, read_targets
+from mc.datasets.stream import Stream
+from mc.datasets.targets import Arrays, column, read_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +24,15 @@ class Data:
         input_shape: shape of one network input, after the transform.
     """
 
-    train: Split
-    train_clean: Split
-    valid: Split | None
-    test: Split
+    train: Examples
+    train_clean: Examples
+    valid: Examples | None
+    test: Examples
     num_classes: int | None
     input_shape: tuple[int, ...]
 
     @property
-    def splits(self) -> dict[str, Split]:
+    def splits(self) -> dict[str, Examples]:
         """The splits that there are, clean: `train`, `valid`, `test`."""
         named = {"train": self.train_clean, "valid": self.valid, "test": self.test}
         return {name: split for name, split in named.items() if split is not None}
@@ -53,7 +55,7 @@ class Data:
         """
         if self.num_classes is None:
             raise ValueError("one_hot needs class labels, this data set is a regression")
-        return self._each(lambda split: replace(split, y=one_hot_rows(split.y, self.num_classes)))
+        return self._each(lambda split: split.one_hot(self.num_classes))
 
     def _each(self, change) -> "Data":
         train = change(self.train)
@@ -73,8 +75,8 @@ def make_data(raw, valid_size: int = 0) -> Data:
     Args:
         raw: a pair `(train, test)`, or a mapping with `train`, `test` and optionally `valid`,
             `num_classes`, `transform`, and `augment`, for training (see `Split`). A split is a
-            pair of arrays `(x [n, ...], y [n, ...])` or a `tf.data.Dataset` of single examples
-            `(x, y)`.
+            pair of arrays `(x [n, ...], y [n, ...])`, a `tf.data.Dataset` of single examples
+            `(x, y)`, which is read into memory, or a `Stream`, with `num_classes`.
         valid_size: the last so many training examples, in stored order, become `valid`.
 
     Raises:
@@ -85,52 +87,58 @@ def make_data(raw, valid_size: int = 0) -> Data:
     for key in ("transform", "augment"):
         if not callable(given.get(key, callable)):
             raise ValueError(f"dataset: {key!r} must be a function, received {given[key]!r}")
-    arrays = {k: read_split(k, given[k]) for k in ("train", "valid", "test") if k in given}
-    arrays = {k: (column(x) if x.ndim == 1 else x, y) for k, (x, y) in arrays.items()}
-    arrays, num_classes = read_targets(arrays, given.get("num_classes"))
-    _check_alike(arrays)
-    arrays = _hold_out(arrays, valid_size)
-    splits = {k: Split(x, y, given.get("transform")) for k, (x, y) in arrays.items()}
+    there = {name: given[name] for name in ("train", "valid", "test") if name in given}
+    splits = {name: split for name, split in there.items() if isinstance(split, Stream)}
+    arrays = {name: read_split(name, s) for name, s in there.items() if name not in splits}
+    arrays = {name: (column(x) if x.ndim == 1 else x, y) for name, (x, y) in arrays.items()}
+    num_classes = given.get("num_classes")
+    if arrays:
+        arrays, num_classes = read_targets(arrays, num_classes)
+        _check_alike(arrays)
+    splits |= {name: Split(x, y) for name, (x, y) in arrays.items()}
+    splits = {k: replace(split, transform=given.get("transform")) for k, split in splits.items()}
+    splits = _hold_out(splits, valid_size)
     train = replace(splits["train"], augment=given.get("augment"))
+    one = train.head(1)
     return Data(
         train=train,
         train_clean=train,
         valid=splits.get("valid"),
         test=splits["test"],
         num_classes=num_classes,
-        input_shape=tuple(train.inputs(train.x[:1]).shape[1:]),
+        input_shape=tuple(one.inputs(one.x).shape[1:]),
     )
 
 
-def _hold_out(arrays: Arrays, valid_size: int) -> Arrays:
-    x, y = arrays["train"]
+def _hold_out(splits: dict[str, Examples], valid_size: int) -> dict[str, Examples]:
+    train = splits["train"]
     try:
         size = -1 if isinstance(valid_size, bool) else operator.index(valid_size)
     except TypeError:
         size = -1
-    if not 0 <= size < len(x):
+    if not 0 <= size < len(train):
         raise ValueError(
-            f"dataset.valid_size must be a whole number from 0 to {len(x) - 1} (of {len(x)} "
-            f"training examples one must remain), received {valid_size!r}"
+            f"dataset.valid_size must be a whole number from 0 to {len(train) - 1} (of "
+            f"{len(train)} training examples one must remain), received {valid_size!r}"
         )
     if size == 0:
-        return arrays
-    if "valid" in arrays:
+        return splits
+    if "valid" in splits:
         raise ValueError(
             f"dataset.valid_size must be 0 for a data set with a validation split of its own, "
             f"received {size}; set dataset.valid_size=0"
         )
-    return {**arrays, "train": (x[:-size], y[:-size]), "valid": (x[-size:], y[-size:])}
+    return splits | {"train": train.without_tail(size), "valid": train.tail(size)}
 
 
 def _check_alike(arrays: Arrays) -> None:
-    train_x, train_y = arrays["train"]
+    first, (first_x, first_y) = next(iter(arrays.items()))
     for name, (x, y) in arrays.items():
-        for part, array, like in (("x", x, train_x), ("y", y, train_y)):
+        for part, array, like in (("x", x, first_x), ("y", y, first_y)):
             if array.shape[1:] != like.shape[1:] or array.dtype != like.dtype:
                 raise ValueError(
                     f"dataset: {part} must have one shape and dtype in all splits, received "
-                    f"{like.dtype} [n, {_axes(like)}] in train and {array.dtype} "
+                    f"{like.dtype} [n, {_axes(like)}] in {first} and {array.dtype} "
                     f"[n, {_axes(array)}] in {name}"
                 )
 

@@ -80,10 +80,13 @@ def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.nd
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError(f"dataset: {name} never ends; return it without repeat()")
     try:
-        batches = list(dataset.batch(1024).as_numpy_iterator())
-        xs, ys = zip(*batches, strict=True) if batches else ((), ())
-        if batches:
-            return np.concatenate(xs), np.concatenate(ys)
+        # Copies: TensorFlow keeps the memory of what it has handed out for itself.
+        xs, ys = [], []
+        for x, y in dataset.batch(256).as_numpy_iterator():
+            xs.append(x.copy())
+            ys.append(y.copy())
+        if xs:
+            return _joined(xs), _joined(ys)
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         raise ValueError(
             f"dataset: examples of {name} cannot be stacked into one array, most likely because "
@@ -91,6 +94,17 @@ def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.nd
             f"for instance dataset.image_size=32). {str(error).splitlines()[0]}"
         ) from error
     raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """The parts as one array; each is let go once it is copied, so that memory holds all once."""
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    last = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[last - len(part) : last] = part
+        last -= len(part)
+    return whole
 
 
 def _numbers(what: str, array) -> np.ndarray:

@@ -16,6 +16,7 @@ def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int |
         ValueError: y that are neither labels, class probabilities nor regression targets.
     """
     ys = {name: y for name, (_, y) in arrays.items()}
+    first = next(iter(ys))
     if num_classes is not None and (not _is_whole(num_classes) or num_classes < 2):
         raise ValueError(f"dataset: 'num_classes' must be >= 2, received {num_classes!r}")
     floats = {name: y.dtype.kind == "f" for name, y in ys.items()}
@@ -23,20 +24,20 @@ def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int |
         dtypes = {name: str(y.dtype) for name, y in ys.items()}
         raise ValueError(f"dataset: y must be integers in all splits or in none: {dtypes}")
     if _are_probabilities(ys, num_classes):
-        columns = ys["train"].shape[1]
+        columns = ys[first].shape[1]
         if num_classes not in (None, columns):
             raise ValueError(
                 f"dataset: y has {columns} columns for 'num_classes' {num_classes}; they must agree"
             )
         ys, num_classes = {k: y.astype(np.float32) for k, y in ys.items()}, columns
-    elif not floats["train"]:
+    elif not floats[first]:
         ys, num_classes = _labels(ys, num_classes)
     elif num_classes is None:
         ys = {k: (column(y) if y.ndim == 1 else y).astype(np.float32) for k, y in ys.items()}
     else:
         raise ValueError(
             f"dataset: with 'num_classes' y must be integer labels [n] or floats "
-            f"[n, {num_classes}], received {ys['train'].dtype} of shape {ys['train'].shape}"
+            f"[n, {num_classes}], received {ys[first].dtype} of shape {ys[first].shape}"
         )
     return {name: (x, ys[name]) for name, (x, _) in arrays.items()}, num_classes
 
@@ -69,7 +70,7 @@ def _labels(ys: dict[str, np.ndarray], num_classes: int | None):
 def _are_probabilities(ys: dict[str, np.ndarray], num_classes: int | None) -> bool:
     if any(y.ndim != 2 or y.shape[1] < 2 for y in ys.values()):
         return False
-    if num_classes == ys["train"].shape[1] and ys["train"].dtype.kind == "f":
+    if all(num_classes == y.shape[1] and y.dtype.kind == "f" for y in ys.values()):
         return True
     return all(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all() for y in ys.values())
 

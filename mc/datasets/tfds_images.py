@@ -1,4 +1,4 @@
-"""Image classification sets of TensorFlow Datasets (TFDS), read into memory."""
+"""Image classification sets of TensorFlow Datasets (TFDS)."""
 
 import difflib
 import os
@@ -7,7 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from mc.datasets.raw import read_dataset
+from mc.datasets.stream import Stream
 from mc.datasets.transforms import crop_and_flip, normaliser
+
+MOST_BYTES = 2**30  # of one split in memory, a byte for each channel of a pixel
 
 
 def tfds_images(
@@ -17,6 +20,7 @@ def tfds_images(
     train_split: str = "train",
     test_split: str = "test",
     transform: str | None = None,
+    stream: bool | None = None,
 ) -> dict:
     """The images and labels of a TFDS image classification set, downloaded where it must be.
 
@@ -29,10 +33,12 @@ def tfds_images(
         test_split: TFDS split to test on.
         transform: `vgg` or `resnet`: normalise channels as Garipov et al. 2018 do for networks of
             that family, and crop and flip training images at random; None: pixels in [0, 1].
+        stream: read images from disk as they are used, and not into memory; None: those splits
+            that would take more than `MOST_BYTES`.
 
     Returns:
-        A mapping for `make_data`: `train` and `test` as `(x [n, H, W, C] uint8, y [n] int64)` in
-        TFDS's order, `num_classes`, and the transform's functions.
+        A mapping for `make_data`: `train` and `test` in TFDS's order, as `(x [n, H, W, C] uint8,
+        y [n] int64)` or as a `Stream`; `num_classes`, and the transform's functions.
 
     Raises:
         FileNotFoundError: the set is not prepared and cannot be downloaded.
@@ -55,8 +61,8 @@ def tfds_images(
             f"have {image.shape[-1]}; set dataset.transform=null"
         )
     return {
-        "train": _read(builder, "train_split", train_split, image_size),
-        "test": _read(builder, "test_split", test_split, image_size),
+        "train": _read(builder, "train_split", train_split, image_size, stream),
+        "test": _read(builder, "test_split", test_split, image_size, stream),
         "num_classes": label.num_classes,
         **functions,
     }
@@ -129,28 +135,54 @@ def _check_reachable(builder) -> None:
             raise ConnectionError(f"no answer from {url}") from error
 
 
-def _read(builder, setting: str, split: str, image_size: int | None):
+def _read(builder, setting: str, split: str, image_size: int | None, stream: bool | None):
+    """A split's arrays, or its `Stream`."""
     import tensorflow_datasets as tfds
 
-    config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    image_key, _ = builder.info.supervised_keys
+    image = builder.info.features[image_key]
+    shape = image.shape if image_size is None else (image_size, image_size, image.shape[-1])
+    decode = image.decode_example if image_size is None else _resized(image, image_size)
     try:
-        dataset = builder.as_dataset(
-            split=split, as_supervised=True, shuffle_files=False, read_config=config
+        size = builder.info.splits[split].num_examples
+        records = builder.as_dataset(
+            split=split,
+            as_supervised=True,
+            shuffle_files=False,
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            decoders={image_key: tfds.decode.SkipDecoding()},
         )
-    except (ValueError, AssertionError) as error:
+    except (KeyError, ValueError, AssertionError) as error:
         raise ValueError(
             f"dataset.{setting}={split} is not a split of {builder.name}; it has "
             f"{list(builder.info.splits)}, and slices such as 'train[:90%]': {_first_line(error)}"
         ) from error
+    if stream is None:
+        stream = None not in shape and size * np.prod(shape, dtype=np.int64) > MOST_BYTES
+    if not stream:
+        decoded = records.map(
+            lambda stored, label: (decode(stored), label),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        return read_dataset(f"{builder.name} {split}", decoded)
+    if None in shape:
+        raise ValueError(
+            f"dataset.stream=true: images of {builder.name} have shape {shape}; bring them to one "
+            "shape with dataset.image_size, for instance dataset.image_size=64"
+        )
+    return Stream(records, size, decode, shape)
 
-    def resize(image, label):
-        resized = tf.image.resize(image, (image_size, image_size), antialias=True)
+
+def _resized(image, size: int):
+    """The function that decodes a stored image and resizes it."""
+
+    def decode(stored):
+        resized = tf.image.resize(image.decode_example(stored), (size, size), antialias=True)
         # Back to bytes: a quarter of the memory of floats.
-        return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8), label
+        return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
-    if image_size is not None:
-        dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return read_dataset(f"{builder.name} {split}", dataset)
+    return decode
 
 
 def _first_line(error: Exception) -> str:

@@ -28,8 +28,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         **resumable.blocks(folder),
     )
     store.save_table(folder, "points", points)
-    one_variable = data.train.x[0].size == 1 and data.train.y[0].size == 1
-    if data.num_classes is None and one_variable:
+    if data.num_classes is None and data.train.x[0].size == data.train.y[0].size == 1:
         store.save_arrays(folder, "functions", functions(cfg, curve, data, points))
     if cfg.eval.predictions:
         store.save_arrays(folder, "predictions", predictions(cfg, curve, data))

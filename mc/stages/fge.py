@@ -64,6 +64,7 @@ def _train(cfg: DictConfig, data, network, folder: Path, tracker) -> list[Path]:
         rate=fge.CyclicalRate(cycle, settings.lr_1, settings.lr_2),
         learning_rate=settings.lr_1,
         epochs=epochs,
+        steps_per_epoch=resumable.steps_per_epoch(cfg, settings),
         batch_size=parts.shortened(cfg, settings.batch_size, parts.SMOKE_BATCH),
         keep=fge.low_points(epochs, cycle),
     )

@@ -49,11 +49,18 @@ def schedule(cfg: DictConfig, section: DictConfig) -> dict:
     every = section.save_every
     return {
         "epochs": epochs,
+        "steps_per_epoch": steps_per_epoch(cfg, section),
         "batch_size": parts.shortened(cfg, section.batch_size, parts.SMOKE_BATCH),
         "rate": training.EpochRate(section.learning_rate, section.schedule, epochs),
         "learning_rate": section.learning_rate,
         "keep": range(every, epochs + 1, every) if every else (),
     }
+
+
+def steps_per_epoch(cfg: DictConfig, section: DictConfig) -> int | None:
+    """A section's own; no more than a few if `smoke`, None for one pass over the data."""
+    given = section.steps_per_epoch
+    return None if given is None else parts.shortened(cfg, given, parts.SMOKE_STEPS)
 
 
 def train_network(
