@@ -71,6 +71,11 @@ def _message(error: BaseException) -> str:
             f"{launcher[0]} is not installed: type pip install 'mc[cluster]', or from a checkout "
             "pip install -e '.[cluster]'."
         )
+    if isinstance(inner, OSError) and inner.strerror and inner.filename:
+        return (
+            f"{inner.filename}: {inner.strerror}. If results cannot be written there, set "
+            "output_dir to another folder."
+        )
     text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
     return f"{key}: {text}" if key else text or type(error).__name__
 

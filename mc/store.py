@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -112,7 +112,7 @@ def lock(folder):
 @contextmanager
 def logging_to(folder):
     """Everything logged meanwhile also goes to `run.log`."""
-    handler = logging.FileHandler(Path(folder) / "run.log", delay=True)
+    handler = _RunLog(Path(folder) / "run.log", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
@@ -127,7 +127,13 @@ def logging_to(folder):
         raise
     finally:
         logging.getLogger().removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _RunLog(logging.FileHandler):
+    def handleError(self, record):
+        """Nothing: where a log cannot be written, results cannot either, and that is said once."""
 
 
 def begin(folder, config_yaml: str, environment: dict) -> dict:
@@ -172,15 +178,15 @@ def failures(sweep: Path) -> list[dict]:
 
 
 def save_checkpoint(folder, arrays: dict) -> None:
-    """The training state, as `checkpoint.npz`; the one before stays until this one is whole."""
-    save_arrays(folder, "checkpoint", arrays)
+    """A run's state, as `checkpoint.npz`; the one before stays until this one is whole."""
+    save_arrays(folder, "checkpoint", arrays | {"run": Path(folder).name})
 
 
 def load_checkpoint(folder) -> dict | None:
-    """The training state that `save_checkpoint` wrote, or None if there is none.
+    """The state that `save_checkpoint` wrote for this run, or None if there is none.
 
     Raises:
-        ValueError: the file cannot be read.
+        ValueError: the file cannot be read, or is of another run.
     """
     import numpy as np
 
@@ -189,11 +195,13 @@ def load_checkpoint(folder) -> dict | None:
         return None
     try:
         with open(path, "rb") as opened, np.load(opened) as file:
-            return dict(file)
+            arrays = dict(file)
     except Exception as error:  # zipfile, zlib, OS and NumPy errors all mean a damaged file
-        raise ValueError(
-            f"{path} is damaged ({error}); remove it to train from the start."
-        ) from error
+        raise ValueError(f"{path} is damaged ({error}); remove it to begin anew.") from error
+    run = str(arrays.pop("run", "no run of mc"))
+    if run != Path(folder).name:
+        raise ValueError(f"{path} is of another run ({run}); remove it to begin anew.")
+    return arrays
 
 
 def save_table(folder, name: str, table) -> None:

@@ -69,6 +69,15 @@ def test_means_are_over_endpoints_and_seeds(outputs):
     assert bezier["curve/test/error/max std"] == pytest.approx(np.std([0.02, 0.04], ddof=1))
 
 
+def test_means_do_not_mix_networks_of_different_epochs(outputs):
+    for ends in (["1@10", "2@10"], ["3@10", "4@10"]):
+        made(outputs, "Bezier", 1, ends, 0.5)
+    table = report.grouped(report.gather(outputs))["eval"]
+    bezier = table[table["curve._target_"] == "mc.curves.Bezier"].set_index("saved epochs")
+    assert bezier["runs"].to_dict() == {"": 2, "10 10": 2}
+    assert bezier.loc["10 10", "curve/test/error/max mean"] == 0.5
+
+
 def test_runs_set_aside_and_unfinished_are_left_out(outputs):
     folder = outputs / "eval/digits-Bezier-1-1"
     folder.rename(folder.with_name(folder.name + ".old-1"))
@@ -119,6 +128,9 @@ def test_the_page_works_in_a_browser_without_a_network(outputs):
         page.wait_for_function(f"({lines})().length == 6")
         left = page.evaluate(lines)
         assert not [name for name in left if "Bezier-1-1:" in name]
+        page.get_by_role("button", name="linear").click()
+        page.wait_for_function(f"({lines})().length == 3")
+        assert all(name.endswith(": curve") for name in page.evaluate(lines))
         head = page.locator(".slick-header-column", has_text="curve/test/error/max").first
         head.click()
         head.click()  # descending: the largest comes first

@@ -8,6 +8,7 @@ import pandas as pd
 from bokeh.embed import file_html
 from bokeh.layouts import column, row
 from bokeh.models import (
+    CheckboxButtonGroup,
     ColumnDataSource,
     CustomJS,
     DataTable,
@@ -65,23 +66,29 @@ def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
     metrics = [m for m in HEADLINES if m in runs and runs[m].notna().any()]
     source = ColumnDataSource(runs[keys + metrics].to_dict("list"))
     source.selected.indices = list(range(min(LINES, len(runs))))
-    source.selected.js_on_change(
-        "indices",
-        CustomJS(
-            args={"all": all_lines, "shown": shown},
-            code="""
-        const chosen = new Set(cb_obj.indices), found = {}
+    paths = list(dict.fromkeys(lines["path"]))
+    buttons = CheckboxButtonGroup(labels=paths, active=list(range(len(paths))))
+    choose = CustomJS(
+        args={"all": all_lines, "shown": shown, "table": source, "buttons": buttons},
+        code="""
+        const runs = new Set(table.selected.indices), found = {}
+        const paths = new Set(buttons.active.map((i) => buttons.labels[i]))
         for (const key of Object.keys(all.data))
-            found[key] = all.data[key].filter((_, i) => chosen.has(all.data.run[i]))
+            found[key] = all.data[key].filter(
+                (_, i) => runs.has(all.data.run[i]) && paths.has(all.data.path[i]))
         shown.data = found
     """,
-        ),
     )
+    source.selected.js_on_change("indices", choose)
+    buttons.js_on_change("active", choose)
     there = [c for c in SHOWN if any(any(v == v for v in line) for line in lines[f"{c} values"])]
     panels = [_panel(shown, c, label(c)) for c in there]
     table = _table(source, keys + metrics, selectable="checkbox", height=320)
-    text = "<h2>Along t</h2>Choose runs in the table; click a column's head to sort by it."
-    return [Div(text=text), table, row(*panels, sizing_mode="stretch_width")]
+    text = (
+        "<h2>Along t</h2>Choose runs in the table and paths below it; click a column's head to "
+        "sort by it."
+    )
+    return [Div(text=text), table, buttons, row(*panels, sizing_mode="stretch_width")]
 
 
 def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
@@ -89,7 +96,7 @@ def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
     points = pd.read_csv(output_dir / run["folder"] / "points.csv")
     rows = []
     for path, own in points.groupby("path", sort=False):
-        line = {"run": number, "label": f"{run['folder'].rpartition('/')[2]}: {path}"}
+        line = {"run": number, "path": path, "label": f"{run['folder'].rpartition('/')[2]}: {path}"}
         line |= {"colour": Colorblind8[number % 8], "dash": DASHES.get(path, "solid")}
         line["t"] = own["t"].tolist()
         none = [float("nan")] * len(own)  # a metric of other tasks
@@ -113,13 +120,15 @@ def _panel(shown: ColumnDataSource, metric: str, name: str):
 
 def _table(source: ColumnDataSource, columns: list[str], **options) -> DataTable:
     def shaped(name):
+        longest = max([len(name), *(len(str(value)) for value in source.data[name])])
         if name == "folder":
             return TableColumn(
                 field=name, title=name, formatter=HTMLTemplateFormatter(template=LINK), width=420
             )
-        number = pd.api.types.is_float_dtype(pd.Series(source.data[name]))
+        number = pd.api.types.is_numeric_dtype(pd.Series(source.data[name]))
         form = {"formatter": NumberFormatter(format="0.[0000]")} if number else {}
-        return TableColumn(field=name, title=name, width=max(90, 7 * len(name)), **form)
+        width = 7 * (len(name) if number else longest) + 14
+        return TableColumn(field=name, title=name, width=max(70, width), **form)
 
     height = options.pop("height", min(60 + 26 * len(next(iter(source.data.values()))), 400))
     return DataTable(
@@ -136,7 +145,10 @@ def _table(source: ColumnDataSource, columns: list[str], **options) -> DataTable
 def _all_runs(runs: pd.DataFrame) -> DataTable:
     columns = ["folder", *varied(runs)]
     columns += [m for m in HEADLINES if m in runs and runs[m].notna().any()]
-    return _table(ColumnDataSource(runs[columns].to_dict("list")), columns)
+    rows = runs[columns].copy()
+    words = rows.select_dtypes(exclude="number").columns
+    rows[words] = rows[words].fillna("")
+    return _table(ColumnDataSource(rows.to_dict("list")), columns)
 
 
 def _figures(runs: pd.DataFrame, output_dir: Path) -> str:

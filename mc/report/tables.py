@@ -1,5 +1,6 @@
 """One table of all finished runs, and means over the endpoints and seeds of it."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +35,12 @@ HEADLINES = (
     "linear/test/error/max",
     "linear/test/mse/max",
     "curve/length_ratio",
+    "chain/train/loss/max",
+    "chain/test/error/max",
+    "chain/test/mse/max",
+    "plane/train/loss/min",
+    "plane/test/error/min",
+    "plane/test/mse/min",
     "ensemble/test/error",
     "ensemble/test/nll",
     "member/test/error/mean",
@@ -88,11 +95,13 @@ def varied(runs: pd.DataFrame) -> list[str]:
 def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """For each stage, a row a group of runs that differ in endpoints and seed alone.
 
-    Columns: what varies among the groups; `runs`, how many there are; and of the main metrics
+    Columns: what varies among the groups; `saved epochs` if endpoints such as `1@160` differ in
+    them; `runs`, how many there are; and of the main metrics
     `<metric> mean` and `<metric> std` (of the sample; empty for a single run).
     """
     tables = {}
     for stage, own in runs.groupby("stage", sort=False):
+        own = own.assign(**{"saved epochs": own.apply(_saved_epochs, axis=1)})
         keys = [key for key in varied(own) if key not in REPEATED]
         metrics = [m for m in HEADLINES if m in own and own[m].notna().any()]
         groups = own.groupby(keys or ["stage"], sort=True, dropna=False)
@@ -101,3 +110,9 @@ def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         table.insert(0, "runs", groups.size())
         tables[stage] = table.reset_index()
     return tables
+
+
+def _saved_epochs(run: pd.Series) -> str:
+    """`10 10` of endpoints `[1@10, 2@10]`; empty for networks as training left them."""
+    named = " ".join(str(run.get(key, "")) for key in REPEATED)
+    return " ".join(re.findall(r"@(\d+)", named))
