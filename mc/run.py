@@ -66,10 +66,12 @@ def _message(error: BaseException) -> str:
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and key:
         return config.unknown_key(key)
-    if launcher := re.search(r"hydra/launcher/(?:submitit_slurm|joblib)\b", str(error)):
+    plugin = r"hydra/(?:launcher/(?:submitit_slurm|joblib)|sweeper/optuna)\b"
+    if missing := re.search(plugin, str(error)):
+        extra = "optuna" if missing[0].endswith("optuna") else "cluster"
         return (
-            f"{launcher[0]} is not installed: type pip install 'mc[cluster]', or from a checkout "
-            "pip install -e '.[cluster]'."
+            f"{missing[0]} is not installed: type pip install 'mc[{extra}]', or from a checkout "
+            f"pip install -e '.[{extra}]'."
         )
     if isinstance(inner, OSError) and inner.strerror and inner.filename:
         return (

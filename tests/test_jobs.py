@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import only
 
 from mc import jobs
@@ -65,31 +66,46 @@ def test_slurm_gives_a_job_its_cpus(monkeypatch):
     assert jobs.threads() == 3
 
 
-WITHOUT_LAUNCHERS = """
-import sys
+WITHOUT_PLUGINS = """
+PLUGINS = [("launcher", "submitit_slurm"), ("launcher", "joblib"), ("sweeper", "optuna")]
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 Plugins.instance()
-for name in ("submitit_slurm", "joblib"):
-    ConfigStore.instance().repo["hydra"]["launcher"].pop(f"{name}.yaml", None)
+for group, name in PLUGINS:
+    ConfigStore.instance().repo["hydra"][group].pop(f"{name}.yaml", None)
 from mc import run
 
 run.main()
 """
 
 
-@pytest.mark.parametrize("launcher", ["slurm", "joblib"])
-def test_a_launcher_that_is_not_installed_names_the_extra(tmp_path, launcher):
-    arguments = ["-m", f"hydra/launcher={launcher}", "stage=base", "seed=1,2"]
+@pytest.mark.parametrize(
+    ("plugin", "extra"),
+    [("launcher=slurm", "cluster"), ("launcher=joblib", "cluster"), ("sweeper=optuna", "optuna")],
+)
+def test_a_plugin_that_is_not_installed_names_the_extra(tmp_path, plugin, extra):
+    arguments = ["-m", f"hydra/{plugin}", "stage=base", "seed=1,2"]
     result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_LAUNCHERS, *arguments, f"output_dir={tmp_path}"],
+        [sys.executable, "-c", WITHOUT_PLUGINS, *arguments, f"output_dir={tmp_path}"],
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert result.returncode == 1
-    assert "pip install 'mc[cluster]'" in result.stderr, result.stderr
+    assert f"pip install 'mc[{extra}]'" in result.stderr, result.stderr
+
+
+def test_optuna_gets_the_objective_of_each_run(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
+    sweeper = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
+    rates = "train.base.learning_rate=interval(0.001,0.1)"
+    result = command(tmp_path, "-m", *sweeper, *QUICK, "stage=base", rates, "objective=test/nll")
+    assert result.returncode == 0, result.stderr
+    best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    found = [json.loads(p.read_text())["test/nll"] for p in tmp_path.glob("base/*/summary.json")]
+    assert len(found) == 3
+    assert best["best_value"] == min(found)
 
 
 @pytest.mark.skipif(shutil.which("srun") is not None, reason="this is a Slurm cluster")
