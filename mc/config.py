@@ -1,20 +1,13 @@
-"""The typed configuration: its schema and its checks.
+"""The typed configuration: its schema, and its keys.
 
-Values live in conf/; here is what type they have and what is allowed. Nothing here imports
-TensorFlow, so a mistake on the command line is answered at once.
+Values live in conf/; here is what type they have. Whether they are allowed is for `checks`.
 """
 
 import difflib
 from dataclasses import dataclass, field, fields, is_dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
-
-from mc import runs
-from mc.schedules import SCHEDULES
-from mc.tracking import MODES
 
 STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures", "report", "all")
 
@@ -146,216 +139,13 @@ class Config:
 GROUPS = ("dataset", "model", "curve", "optimizer")
 CALLABLES = (*GROUPS, "loss")
 
-# Smallest value allowed, and whether it may itself be taken.
-LIMITS = {
-    "seed": (0, True),
-    "num_bends": (0, True),
-    "dataset.valid_size": (0, True),
-    "train.base.epochs": (1, True),
-    "train.base.steps_per_epoch": (1, True),
-    "train.base.batch_size": (1, True),
-    "train.base.learning_rate": (0, False),
-    "train.base.weight_decay": (0, True),
-    "train.curve.epochs": (1, True),
-    "train.curve.steps_per_epoch": (1, True),
-    "train.curve.batch_size": (1, True),
-    "train.curve.learning_rate": (0, False),
-    "train.curve.weight_decay": (0, True),
-    "train.base.save_every": (1, True),
-    "train.curve.save_every": (1, True),
-    "eval.num_points": (2, True),
-    "eval.batch_size": (1, True),
-    "chain.num_points": (2, True),
-    "plane.grid_points": (2, True),
-    "eval.bn_batch_size": (1, True),
-    "eval.bn_batches": (1, True),
-    "fge.epochs": (1, True),
-    "fge.steps_per_epoch": (1, True),
-    "fge.cycle": (2, True),
-    "fge.lr_1": (0, False),
-    "fge.lr_2": (0, False),
-    "fge.batch_size": (1, True),
-    "fge.weight_decay": (0, True),
-    "ensemble.num_points": (2, True),
-}
 
-LARGEST_SEED = 2**31 - 1
-
-CHOICES = {
-    "stage": STAGES,
-    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
-    "train.base.schedule": tuple(SCHEDULES),
-    "train.curve.schedule": tuple(SCHEDULES),
-    "ensemble.spacing": ("t", "arc_length"),
-    "wandb.mode": MODES,
-}
-
-
-def check(cfg: DictConfig) -> None:
-    """Nothing, if every key is known and every value allowed.
+def check_keys(cfg, schema=Config, prefix: str = "") -> None:
+    """Nothing, if a configuration has all keys of the schema and no other.
 
     Raises:
-        ValueError: names the key, the rule, what was received, and what to type instead.
+        ValueError: names the key, and those that it may be meant for.
     """
-    _check_keys(cfg, Config, "")
-    _check_groups(cfg)
-    _check_choices(cfg)
-    _check_numbers(cfg)
-    _check_eval(cfg)
-    if len(cfg.endpoints) != 2 or cfg.endpoints[0] == cfg.endpoints[1]:
-        raise ValueError(
-            "endpoints must be two different networks, the start and the end of the curve; "
-            f"received endpoints={list(cfg.endpoints)}. Type for example 'endpoints=[1,2]'."
-        )
-    _check_networks("endpoints", cfg.endpoints)
-    _check_plane(cfg)
-    _check_ensembles(cfg)
-    if cfg.chain.networks is not None and len(cfg.chain.networks) < 2:
-        raise ValueError(
-            f"chain.networks must be at least two; received {list(cfg.chain.networks)}."
-        )
-    _check_networks("chain.networks", cfg.chain.networks or [])
-    given = runs.curve_file(cfg.train.curve.init)
-    if given is not None and not given.is_file():
-        raise FileNotFoundError(
-            f"train.curve.init must be {', '.join(runs.INITS)}, or the folder of a curve, with "
-            f"@EPOCH for a saved epoch; there is no file {given}."
-        )
-    bends = OmegaConf.select(cfg, "curve.num_bends")
-    fixed = cfg.train.curve.fix_start and cfg.train.curve.fix_end
-    if cfg.stage in ("curve", "eval", "all") and bends == 0 and fixed:
-        raise ValueError(
-            "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or free "
-            "an end with train.curve.fix_start=false or train.curve.fix_end=false."
-        )
-
-
-def _check_groups(cfg: DictConfig) -> None:
-    if "learning_rate" in cfg.optimizer:
-        raise ValueError(
-            "The learning rate is no setting of the optimizer here: type "
-            "train.base.learning_rate=... and train.curve.learning_rate=..."
-        )
-    for group in GROUPS:
-        for key in cfg[group]:
-            if OmegaConf.is_missing(cfg[group], key):
-                raise ValueError(f"{group}.{key} must be given: type {group}.{key}=...")
-    for group in CALLABLES:
-        target = OmegaConf.select(cfg, f"{group}._target_")
-        if group == "loss" and target is None:
-            continue
-        if not isinstance(target, str) or "." not in target:
-            raise ValueError(
-                f"{group}._target_ must be the import path of a callable, such as "
-                f"package.module.name; received {target!r}."
-            )
-
-
-def _check_choices(cfg: DictConfig) -> None:
-    number = isinstance(cfg.devices, int) and not isinstance(cfg.devices, bool)
-    if cfg.devices not in (None, "all") and not (number and cfg.devices >= 1):
-        raise ValueError(
-            f"devices must be all, a number of devices, or null for one; received "
-            f"devices={cfg.devices}."
-        )
-    for key, known in CHOICES.items():
-        if (value := OmegaConf.select(cfg, key)) not in known:
-            near = difflib.get_close_matches(str(value), known, n=1) or known[:1]
-            raise ValueError(
-                f"{key} must be one of {', '.join(known)}; received {key}={value}. "
-                f"Type for example {key}={near[0]}."
-            )
-
-
-def _check_numbers(cfg: DictConfig) -> None:
-    for key, (low, included) in LIMITS.items():
-        value = OmegaConf.select(cfg, key)
-        if value is None or (
-            isinstance(value, int | float)
-            and (low < value < float("inf") or (included and value == low))
-        ):
-            continue
-        rule = f"at least {low}" if included else f"greater than {low}"
-        raise ValueError(f"{key} must be a number {rule}; received {key}={value}.")
-    if not isinstance(OmegaConf.select(cfg, "dataset.valid_size") or 0, int):
-        raise ValueError(
-            "dataset.valid_size must be a whole number of examples; "
-            f"received dataset.valid_size={cfg.dataset.valid_size}."
-        )
-    if cfg.seed > LARGEST_SEED:
-        raise ValueError(f"seed must be at most {LARGEST_SEED}; received seed={cfg.seed}.")
-
-
-def _check_eval(cfg: DictConfig) -> None:
-    for key in ("t", "predictions"):
-        t = cfg.eval[key]
-        if t is not None and (
-            not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t))
-        ):
-            raise ValueError(
-                f"eval.{key} must be increasing positions in [0, 1]; received "
-                f"eval.{key}={list(t)}. Type for example 'eval.{key}=[0,0.5,1]'."
-            )
-    unknown = set(cfg.eval.splits or ()) - {"train", "valid", "test"}
-    if unknown or cfg.eval.splits == []:
-        raise ValueError(
-            "eval.splits must be some of train, valid, test; "
-            f"received eval.splits={list(cfg.eval.splits)}."
-        )
-
-
-def _check_plane(cfg: DictConfig) -> None:
-    for key in ("points", "networks"):
-        chosen = cfg.plane[key]
-        if chosen is not None and len(set(chosen)) != 3:
-            raise ValueError(
-                f"plane.{key} must be three different ones; received plane.{key}={list(chosen)}."
-            )
-    if cfg.plane.points is not None and cfg.plane.networks is not None:
-        raise ValueError(
-            "plane.points are of the curve and plane.networks are networks: give only one of them. "
-            f"Received plane.points={list(cfg.plane.points)} and "
-            f"plane.networks={list(cfg.plane.networks)}."
-        )
-    if min(cfg.plane.points or [0]) < 0:
-        raise ValueError(
-            f"plane.points counts from 0; received plane.points={list(cfg.plane.points)}."
-        )
-    if len(cfg.plane.margins) != 4 or min(cfg.plane.margins) < 0:
-        raise ValueError(
-            "plane.margins must be four numbers at least 0: left, right, bottom, top; received "
-            f"plane.margins={list(cfg.plane.margins)}."
-        )
-    _check_networks("plane.networks", cfg.plane.networks or [])
-
-
-def _check_ensembles(cfg: DictConfig) -> None:
-    fge = cfg.fge
-    if fge.cycle % 2:
-        raise ValueError(
-            "fge.cycle must be even, so that the lowest rate falls on the end of an epoch; "
-            f"received fge.cycle={fge.cycle}. Type for example fge.cycle={fge.cycle + 1}."
-        )
-    if fge.epochs < fge.cycle // 2:
-        raise ValueError(
-            f"fge.epochs must be at least {fge.cycle // 2}, half of fge.cycle, where the first "
-            f"member is collected; received fge.epochs={fge.epochs}."
-        )
-    if fge.lr_1 < fge.lr_2:
-        raise ValueError(
-            "fge.lr_1, the highest rate, must be at least fge.lr_2, the lowest; received "
-            f"fge.lr_1={fge.lr_1} and fge.lr_2={fge.lr_2}."
-        )
-    _check_networks("fge.start", [fge.start])
-    chosen = cfg.ensemble.networks
-    if chosen is not None and len(chosen) == 0:
-        raise ValueError(
-            "ensemble.networks must name a network, or be null for points of the curve."
-        )
-    _check_networks("ensemble.networks", [runs.start_of(n) for n in chosen or []])
-
-
-def _check_keys(cfg, schema, prefix: str) -> None:
     known = {f.name: f.type for f in fields(schema)}
     for key in known:
         section = is_dataclass(known[key]) or key in CALLABLES
@@ -368,7 +158,7 @@ def _check_keys(cfg, schema, prefix: str) -> None:
         if key not in known:
             raise ValueError(unknown_key(f"{prefix}{key}"))
         if is_dataclass(known[key]):
-            _check_keys(cfg[key], known[key], f"{prefix}{key}.")
+            check_keys(cfg[key], known[key], f"{prefix}{key}.")
 
 
 def typed_groups(cfg: DictConfig, overrides) -> DictConfig:
@@ -387,18 +177,6 @@ def typed_groups(cfg: DictConfig, overrides) -> DictConfig:
             cfg[group] = {k: cfg[group][k] for k in cfg[group] if k in kept}
     OmegaConf.set_struct(cfg, True)
     return cfg
-
-
-def _check_networks(key: str, networks) -> None:
-    for network in networks:
-        seed = isinstance(network, int) and not isinstance(network, bool)
-        if not isinstance(network, str) and not (seed and 0 <= network <= LARGEST_SEED):
-            raise ValueError(
-                f"{key} must be seeds of base networks or paths of saved Keras models; "
-                f"received {network!r} in {key}={list(networks)}."
-            )
-        if runs.base_network(network) is None and not Path(network).is_file():
-            raise FileNotFoundError(f"{key}: there is no saved Keras model at {network!r}.")
 
 
 def known_keys(schema=Config, prefix: str = "") -> list[str]:

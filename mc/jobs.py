@@ -14,7 +14,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mc import config, runs, store
+from mc import checks, config, missing, runs, store
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
         ValueError, OSError: a setting is wrong, or what the stage builds on is missing.
     """
     cfg = OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"])
-    config.check(cfg)
+    checks.check(cfg)
     cfg = config.typed_groups(cfg, overrides)
-    runs.check_made(cfg, overrides)
+    missing.check_made(cfg, overrides)
     return cfg
 
 

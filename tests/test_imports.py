@@ -27,8 +27,8 @@ LEVELS = [
     {"curve_model", "evaluator"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},
-    {"runs"},
-    {"config"},
+    {"runs", "config"},
+    {"checks", "missing"},
     {"stages", "jobs"},
     {"run"},
 ]
@@ -37,7 +37,7 @@ GROUND = {"store", "tracking", "plots", "curve_file"}
 HOMES = {
     "wandb": {"tracking"},
     "matplotlib": {"plots"},
-    "omegaconf": {"config", "runs", "jobs", "stages", "run"},
+    "omegaconf": {"config", "checks", "runs", "missing", "jobs", "stages", "run"},
 }
 
 
