@@ -1,8 +1,15 @@
 """Files that are at every moment either whole or not there."""
 
 import os
+import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What writes that were killed have left in a folder, and in those directly in it."""
+    found = (*folder.glob(".*"), *folder.glob("*/.*"))
+    return [path for path in found if re.match(r"\.(unfinished-)?\d+-", path.name)]
 
 
 @contextmanager

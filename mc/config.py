@@ -190,6 +190,12 @@ def known_keys(schema=Config, prefix: str = "") -> list[str]:
 
 def unknown_key(key: str) -> str:
     """What to say of a key that is none: the known ones that look like it, or those beside it."""
+    if key.startswith("hydra."):
+        section = key.rpartition(".")[0]
+        return (
+            f"Unknown key {key}. The known ones are shown by the same command, without -m, with "
+            f"--cfg hydra --package {section}."
+        )
     if near := _nearest_keys(key):
         return f"Unknown key {key}. Did you mean {' or '.join(near)}?"
     first, dot, rest = key.partition(".")

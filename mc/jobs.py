@@ -18,6 +18,8 @@ from mc import checks, config, missing, runs, store
 
 log = logging.getLogger(__name__)
 
+LINES = 8  # of an error that are listed: some name commands to type
+
 
 def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     """The configuration of a job, without `hydra` and without settings of replaced callables.
@@ -62,6 +64,37 @@ def threads() -> int | None:
     return max(1, cores // jobs) if jobs > 0 else 1
 
 
+def check_sweeper(cfg: DictConfig) -> None:
+    """Nothing, unless a sweeper needs the number that `objective` names and there is none.
+
+    Raises:
+        ValueError: says what to type.
+    """
+    if cfg.objective is None and HydraConfig.get().sweeper._target_.endswith("OptunaSweeper"):
+        raise ValueError(
+            "hydra/sweeper=optuna needs a number to improve: type for example "
+            "objective=curve/test/nll/max (of stage=all or eval) or objective=test/nll (of base)."
+        )
+
+
+# What launchers raise where there is no cluster, or where it refuses or loses a job.
+LAUNCHERS = ("UncompletedJobError", "FailedJobError", "TerminatedWorkerError")
+
+
+def launcher_error(error: BaseException) -> str | None:
+    """What to say of an error of a launcher, if it is one."""
+    text = str(error).strip()
+    if isinstance(error, RuntimeError) and "slurm cluster" in text:
+        return f"Error: {text}"
+    if type(error).__name__ not in LAUNCHERS:
+        return None
+    return (
+        f"Error: the launcher says: {text.splitlines()[0]}\nA job was refused, cancelled or "
+        "killed; jobs of a cluster may still be at work, and some may not have begun. The same "
+        "command runs what is missing, and waits for those at work."
+    )
+
+
 class Failures(Callback):
     """Notes the failed jobs of a sweep, whichever process they ran in."""
 
@@ -70,20 +103,34 @@ class Failures(Callback):
         name = f"failures-{store.now()}-{os.getpid()}".replace(":", "")
         os.environ[store.SWEEP] = str(Path(config.output_dir).absolute() / ".sweeps" / name)
 
+    def on_job_start(self, config: DictConfig, **_):
+        """Note the job until it ends, in case it is killed."""
+        if store.SWEEP in os.environ:
+            note = {
+                "job": " ".join(config.hydra.overrides.task),
+                "folder": config.hydra.runtime.output_dir,
+                "error": "killed, or still at work",
+            }
+            store.note_failure(Path(os.environ[store.SWEEP]), config.hydra.job.num, note)
+
     def on_job_end(self, config: DictConfig, job_return, **_):
         """Say and note a failure."""
         folder = Path(config.hydra.runtime.output_dir)
         mistaken = folder.parent.name == ".sweeps"
         if mistaken:
             folder.rmdir()  # such a job has done nothing
-        if job_return.status is not JobStatus.FAILED or store.SWEEP not in os.environ:
+        if store.SWEEP not in os.environ:
+            return
+        sweep, number = Path(os.environ[store.SWEEP]), config.hydra.job.num
+        if job_return.status is not JobStatus.FAILED:
+            store.forget_failure(sweep, number)
             return
         error = job_return._return_value
-        first = (str(error).splitlines() or [""])[0] or type(error).__name__
+        first = "\n".join(str(error).splitlines()[:LINES]) or type(error).__name__
         job = " ".join(job_return.overrides)
         log.error("Failed: %s: %s", job, first)
         note = {"job": job, "folder": None if mistaken else str(folder), "error": first}
-        store.note_failure(Path(os.environ[store.SWEEP]), config.hydra.job.num, note)
+        store.note_failure(sweep, number, note)
 
 
 def failures() -> str | None:
@@ -92,10 +139,11 @@ def failures() -> str | None:
     if not notes:
         return None
     lines = [
-        f"{len(notes)} of the jobs failed; the same command, without force=true, "
-        "runs only these again:"
+        f"{len(notes)} of the jobs failed; the same command, without force=true, runs what is "
+        "missing:"
     ]
     for note in notes:
         told = (note["job"], note["folder"], note["error"])
-        lines += [f"  {told[0]}", *(f"    {line}" for line in told[1:] if line)]
+        inner = (line for text in told[1:] if text for line in text.splitlines())
+        lines += [f"  {told[0]}", *(f"    {line}" for line in inner)]
     return "\n".join(lines)

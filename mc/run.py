@@ -1,5 +1,6 @@
 """The command line: `python -m mc.run stage=... key=value ...`, composed by Hydra from conf/."""
 
+import errno
 import os
 import re
 import shlex
@@ -28,6 +29,7 @@ def _run(cfg: DictConfig) -> float | None:
     from mc import stages
 
     cfg = jobs.checked(cfg, list(HydraConfig.get().overrides.task))
+    jobs.check_sweeper(cfg)
     stages.import_tensorflow(jobs.threads())
     return stages.objective(cfg, stages.execute(cfg))
 
@@ -39,17 +41,21 @@ def main() -> None:
     os.environ.pop(store.SWEEP, None)
     try:
         _run()
+        if failed := jobs.failures():  # of a sweeper that goes on, such as Optuna's
+            sys.exit(failed)
     except KeyboardInterrupt:
         again = [a for a in sys.argv[1:] if not a.startswith("force=")]  # or it would start anew
         sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}")
     except Exception as error:
-        failed = jobs.failures()
-        no_slurm = isinstance(error, RuntimeError) and "slurm cluster" in str(error)  # submitit's
-        if wants_traceback or not (failed or no_slurm or isinstance(error, EXPECTED)):
+        failed, died = jobs.failures(), jobs.launcher_error(error)
+        if wants_traceback or not (failed or died or isinstance(error, EXPECTED)):
             raise
-        sys.exit(failed or f"Error: {_message(error)}")
+        told = [failed, died] if failed or died else [f"Error: {_message(error)}"]
+        sys.exit("\n".join(filter(None, told)))
 
 
+UNWRITABLE = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
+OTHER_FOLDER = " If results cannot be written there, set output_dir to another folder."
 EXPECTED = (HydraException, OmegaConfBaseException, ValueError, TypeError, OSError, ArithmeticError)
 
 
@@ -74,10 +80,7 @@ def _message(error: BaseException) -> str:
             f"pip install -e '.[{extra}]'."
         )
     if isinstance(inner, OSError) and inner.strerror and inner.filename:
-        return (
-            f"{inner.filename}: {inner.strerror}. If results cannot be written there, set "
-            "output_dir to another folder."
-        )
+        return f"{inner.filename}: {inner.strerror}.{OTHER_FOLDER * (inner.errno in UNWRITABLE)}"
     text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
     return f"{key}: {text}" if key else text or type(error).__name__
 

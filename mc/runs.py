@@ -167,6 +167,16 @@ def folder(cfg: DictConfig) -> Path:
     return Path(cfg.output_dir) / cfg.stage / name
 
 
+def parts_of_all(cfg: DictConfig) -> list[DictConfig]:
+    """The runs that stage=all consists of: the base networks, the curve, and its evaluation."""
+    bases = filter(None, map(base_network, cfg.endpoints))
+    seeds = dict.fromkeys(seed for seed, _ in bases)
+    return [
+        *(variant(cfg, stage="base", seed=seed) for seed in seeds),
+        *(variant(cfg, stage=stage) for stage in ("curve", "eval")),
+    ]
+
+
 def base_folder(cfg: DictConfig, seed: int) -> Path:
     """The folder of the base network with that seed, all else as in `cfg`."""
     return folder(variant(cfg, stage="base", seed=seed))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import filelock
 
-from mc.atomic import replacing
+from mc.atomic import leftovers, replacing
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +143,8 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for unfinished in leftovers(folder):  # of processes that were killed
+        unfinished.unlink(missing_ok=True)
     write_atomically(folder / "config.yaml", config_yaml)
     path = folder / "environment.json"
     if path.exists():
@@ -158,17 +160,22 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
 
 
 def finish(folder, summary: dict, environment: dict) -> None:
-    """Mark a run as done: remove its training state, and write `summary.json` last."""
+    """Mark a run as done by its `summary.json`; only then is its state removed."""
     folder = Path(folder)
     write_atomically(folder / "environment.json", _json(environment | {"finished": now()}))
-    (folder / "checkpoint.npz").unlink(missing_ok=True)
     write_atomically(folder / "summary.json", _json(summary))
+    (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 
 def note_failure(sweep: Path, number: int, note: dict) -> None:
     """Note a failed job in the folder of its sweep."""
     sweep.mkdir(parents=True, exist_ok=True)
     write_atomically(sweep / f"{number}.json", _json(note))
+
+
+def forget_failure(sweep: Path, number: int) -> None:
+    """Take a job's note away: it has not failed."""
+    (sweep / f"{number}.json").unlink(missing_ok=True)
 
 
 def failures(sweep: Path) -> list[dict]:
@@ -196,7 +203,9 @@ def load_checkpoint(folder) -> dict | None:
     try:
         with open(path, "rb") as opened, np.load(opened) as file:
             arrays = dict(file)
-    except Exception as error:  # zipfile, zlib, OS and NumPy errors all mean a damaged file
+    except (OSError, MemoryError):  # of the disk, not of the file
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy have errors of their own
         raise ValueError(f"{path} is damaged ({error}); remove it to begin anew.") from error
     run = str(arrays.pop("run", "no run of mc"))
     if run != Path(folder).name:

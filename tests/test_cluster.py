@@ -105,6 +105,9 @@ def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_pa
     subprocess.run(["scancel", f"{array}_1"], env=cluster, check=True)
     _, errors = first.communicate(timeout=300)
     assert first.returncode == 1, errors
+    listed = errors.split("of the jobs failed")[1]
+    assert str(folder_of(outputs, 2)) in listed
+    assert "killed, or still at work" in listed
     until(lambda: not running(cluster), seconds=300)
     assert (folder_of(outputs, 1) / "summary.json").exists()  # queued again by itself
     assert "Continuing after epoch" in (folder_of(outputs, 1) / "run.log").read_text()

@@ -49,6 +49,17 @@ def test_two_devices_give_the_results_of_one(tmp_path):
     np.testing.assert_allclose(w[0], w[1], atol=1e-4)
 
 
+def test_batches_that_devices_cannot_share_are_refused(tmp_path):
+    for setting, words in (
+        ("train.base.batch_size=15", "the training batches of batch_size=15: the first has 15"),
+        ("dataset.valid_size=13", "the validation batches of batch_size=16: the first has 13"),
+    ):
+        result = command(tmp_path, "stage=base", "devices=all", setting)
+        assert result.returncode == 1
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
+
+
 def test_more_devices_than_there_are_is_an_error(tmp_path):
     result = command(tmp_path, "stage=base", "devices=4")
     assert result.returncode == 1

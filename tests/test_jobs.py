@@ -61,6 +61,57 @@ def test_jobs_of_joblib_share_the_cores_and_tell_their_failures(tmp_path):
     assert again.returncode == 0, again.stderr
 
 
+def test_what_is_missing_in_a_sweep_is_listed_with_its_commands(cli, tmp_path):
+    status, output = cli("-m", *QUICK, "stage=eval", "endpoints=[1,2],[5,6]")
+    assert status == 1
+    listed = output.split("of the jobs failed")[1]
+    assert "    python -m mc.run stage=base seed=5" in listed.replace("      ", "    ")
+
+
+def test_optuna_needs_an_objective(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
+    sweeper = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
+    rates = "train.base.learning_rate=interval(0.001,0.1)"
+    result = command(tmp_path, "-m", *sweeper, *QUICK, "stage=base", rates)
+    assert result.returncode == 1
+    assert "type for example objective=" in result.stderr
+    assert not list(tmp_path.glob("base/*/checkpoint.npz"))
+
+
+class UncompletedJobError(RuntimeError):
+    """Of the name that submitit's has."""
+
+
+def test_a_job_that_a_launcher_lost_is_said_in_one_message():
+    error = UncompletedJobError("Job 26_0 has not produced any output (state: CANCELLED)\nmore")
+    told = jobs.launcher_error(error)
+    assert "Job 26_0 has not produced any output (state: CANCELLED)\n" in told
+    assert "The same command runs what is missing" in told
+    assert jobs.launcher_error(RuntimeError("something else")) is None
+
+
+def test_a_job_that_is_killed_is_listed(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
+    (tmp_path / "own.py").write_text(
+        "import os, signal\n"
+        "from mc.datasets import digits\n"
+        "def data(kill=False):\n"
+        "    if kill:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return digits()\n"
+    )
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    own = ["dataset._target_=own.data", "+dataset.kill=false,true"]
+    result = command(
+        tmp_path, "-m", *launcher, *QUICK, "stage=base", *own, PYTHONPATH=str(tmp_path)
+    )
+    assert result.returncode == 1
+    listed = result.stderr.split("of the jobs failed")[1]
+    assert "+dataset.kill=True" in listed
+    assert "killed, or still at work" in listed
+    assert "Traceback" not in listed
+
+
 def test_slurm_gives_a_job_its_cpus(monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert jobs.threads() == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -444,6 +445,18 @@ def test_a_loss_that_becomes_nan_keeps_the_last_good_state(cli, tmp_path, monkey
     with np.load(only(tmp_path, "base/*/checkpoint.npz")) as saved:
         assert saved["history:epoch"].tolist() == [1]
         assert np.isfinite(saved["variable_0"]).all()
+
+
+def test_all_makes_again_what_was_removed(cli, tmp_path):
+    quick = ["smoke=true", "model=mlp"]
+    assert cli(*quick)[0] == 0
+    whole = only(tmp_path, "all/*/summary.json").read_text()
+    shutil.rmtree(tmp_path / "eval")
+    status, output = cli(*quick)
+    assert status == 0, output
+    assert only(tmp_path, "eval/*/summary.json").exists()
+    assert only(tmp_path, "all/*/summary.json").read_text() == whole
+    assert cli(*quick)[1].count("stage=") == 0  # nothing was done
 
 
 def test_a_damaged_base_network_says_how_to_make_it_again(cli, tmp_path):

@@ -72,6 +72,46 @@ def test_a_second_attempt_keeps_the_tracker_s_id_and_the_start(tmp_path):
     assert second["started"] == first["started"]
 
 
+def test_a_kill_at_the_end_leaves_the_state_or_the_summary(tmp_path, monkeypatch):
+    environment = store.begin(tmp_path / "run", "", {})
+    store.save_checkpoint(tmp_path / "run", {"w": np.ones(2)})
+    write = store.write_atomically
+
+    def killed(path, text):
+        if path.name == "summary.json":
+            raise KeyboardInterrupt
+        write(path, text)
+
+    monkeypatch.setattr(store, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.finish(tmp_path / "run", {"test/error": 0.25}, environment)
+    assert store.load_checkpoint(tmp_path / "run")["w"].tolist() == [1, 1]
+
+
+def test_what_killed_writes_have_left_goes_with_the_next_attempt(tmp_path):
+    folder = tmp_path / "run"
+    store.begin(folder, "", {})
+    (folder / "epochs").mkdir()
+    left = [folder / ".123-checkpoint.npz", folder / "epochs/.7-2.npz"]
+    left.append(folder / ".unfinished-99-model.weights.h5")
+    for path in (*left, folder / ".own-notes"):
+        path.write_text("half")
+    store.begin(folder, "", {})
+    assert not any(path.exists() for path in left)
+    assert (folder / ".own-notes").exists()
+
+
+def test_an_error_of_the_disk_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
+    store.save_checkpoint(tmp_path, {"w": np.ones(2)})
+
+    def stale(*_, **__):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(np, "load", stale)
+    with pytest.raises(OSError, match="Stale file handle"):
+        store.load_checkpoint(tmp_path)
+
+
 def test_damaged_files_say_so(tmp_path):
     (tmp_path / "summary.json").write_text('{"a": ')
     with pytest.raises(ValueError, match=r"damaged .* force=true"):

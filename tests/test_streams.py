@@ -65,6 +65,20 @@ def test_a_run_resumed_at_an_epoch_sees_the_same_batches(seed, first, steps):
     assert rest == whole[first * (steps or 5) :]
 
 
+def test_the_order_does_not_depend_on_the_global_seed():
+    orders = []
+    for seed in (1, 2):
+        tf.random.set_seed(seed)
+        orders.append(labels(both()[0].epochs(7, 5, 0, 2)))
+    assert orders[0] == orders[1]
+
+
+def test_streams_must_say_how_many_classes_there_are():
+    streamed, split = both()
+    with pytest.raises(ValueError, match="train must come with 'num_classes'"):
+        make_data({"train": streamed, "test": (split.x, split.y)})
+
+
 def test_every_pass_is_a_shuffle_of_its_own_within_the_window():
     streamed, _ = both()
     passes = [tuple(labels(streamed.epochs(7, s, e, e + 1))) for s in (1, 2) for e in (0, 1, 2)]

@@ -2,9 +2,19 @@
 
 from mc.datasets.data import Data, make_data
 from mc.datasets.digits import digits
+from mc.datasets.examples import Examples
 from mc.datasets.regression import regression
 from mc.datasets.split import Split
 from mc.datasets.stream import Stream
 from mc.datasets.tfds_images import tfds_images
 
-__all__ = ["Data", "Split", "Stream", "digits", "make_data", "regression", "tfds_images"]
+__all__ = [
+    "Data",
+    "Examples",
+    "Split",
+    "Stream",
+    "digits",
+    "make_data",
+    "regression",
+    "tfds_images",
+]

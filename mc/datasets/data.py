@@ -92,6 +92,11 @@ def make_data(raw, valid_size: int = 0) -> Data:
     arrays = {name: read_split(name, s) for name, s in there.items() if name not in splits}
     arrays = {name: (column(x) if x.ndim == 1 else x, y) for name, (x, y) in arrays.items()}
     num_classes = given.get("num_classes")
+    if splits and num_classes is None:
+        raise ValueError(
+            f"dataset: {', '.join(splits)} must come with 'num_classes', since streams are read "
+            "only as they are used"
+        )
     if arrays:
         arrays, num_classes = read_targets(arrays, num_classes)
         _check_alike(arrays)

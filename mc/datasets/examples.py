@@ -23,6 +23,26 @@ class Examples:
     transform: Callable | None = None
     augment: Callable | None = None
 
+    @property
+    def pixels(self) -> bool:
+        """Whether stored x are bytes."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def _stored(self, batch_size: int) -> tf.data.Dataset:
+        """Batches, in stored order, of what `_read` takes."""
+        raise NotImplementedError
+
+    def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
+        """Likewise, in the order of a pass, each after the positions of its examples."""
+        raise NotImplementedError
+
+    def _read(self, *batch):
+        """Stored `x [b, ...]` and `y [b, ...]`."""
+        raise NotImplementedError
+
     def steps(self, batch_size: int) -> int:
         """The number of batches in one pass, the last short one included."""
         return -(-len(self) // _checked_batch_size(batch_size))
@@ -32,13 +52,13 @@ class Examples:
 
         The last batch is short where `batch_size` does not divide the number of examples.
         """
-        stored = self._stored(batch_size, self.steps(batch_size))
+        _checked_batch_size(batch_size)
 
         def fetch(*batch):
             x, y = self._read(*batch)
             return self.inputs(x), y
 
-        return _prefetched(stored, fetch)
+        return _prefetched(self._stored(batch_size), fetch)
 
     def epochs(
         self, batch_size: int, seed: int, first: int = 0, last: int = 1, steps: int | None = None

@@ -47,12 +47,12 @@ class Split(Examples):
         """The same examples with labels as one-hot rows `[n, num_classes]` float32."""
         return replace(self, y=one_hot_rows(self.y, num_classes))
 
-    def _stored(self, batch_size: int, steps: int) -> tf.data.Dataset:
+    def _stored(self, batch_size: int) -> tf.data.Dataset:
         def rows(step):
             last = tf.minimum((step + 1) * batch_size, len(self))
             return tf.range(step * batch_size, last)
 
-        return tf.data.Dataset.range(steps).map(rows)
+        return tf.data.Dataset.range(self.steps(batch_size)).map(rows)
 
     def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(

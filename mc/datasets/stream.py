@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import tensorflow as tf
 
 from mc.datasets.examples import Examples
+from mc.datasets.raw import read_dataset
 from mc.datasets.split import Split
 
 WINDOW = 4096  # examples that are shuffled among one another, in memory as they are stored
@@ -16,9 +16,9 @@ WINDOW = 4096  # examples that are shuffled among one another, in memory as they
 class Stream(Examples):
     """The examples of one split, in stored order, on disk; otherwise like a `Split`.
 
-    A pass of `epochs` reads them in stored order, each drawn at random from the next `WINDOW` that
-    are not yet drawn. (TFDS stores examples in random order.) What waits in the window is not
-    decoded, so memory is bounded by WINDOW compressed images and a few batches.
+    A pass of `epochs` reads them in stored order and shuffles each window of `WINDOW` examples; the
+    windows begin elsewhere in every pass. (TFDS stores examples in random order.) Examples of a
+    window are not decoded, so memory is bounded by a few of them and a few batches.
 
     Attributes:
         records: dataset of single examples `(stored x, label)`, in stored order.
@@ -55,21 +55,30 @@ class Stream(Examples):
         return replace(self, num_classes=num_classes)
 
     def _in_memory(self, records: tf.data.Dataset, augment) -> Split:
-        batches = records.batch(256).map(self._read).as_numpy_iterator()
-        x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-        return Split(x, y, transform=self.transform, augment=augment)
+        decoded = records.map(lambda stored, label: (self.decode(stored), label))
+        split = Split(*read_dataset("a stream", decoded), transform=self.transform, augment=augment)
+        return split if self.num_classes is None else split.one_hot(self.num_classes)
 
-    def _stored(self, batch_size: int, steps: int) -> tf.data.Dataset:
+    def _stored(self, batch_size: int) -> tf.data.Dataset:
         return self.records.batch(batch_size)
 
     def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
-        own = tf.random.stateless_uniform(
-            [], seed=tf.stack([seed, number]), minval=None, maxval=None, dtype=tf.int32
+        # Not Dataset.shuffle, whose order depends on TensorFlow's global seed too.
+        numbered, key = self.records.enumerate(), tf.stack([seed, number])
+        first = tf.random.stateless_uniform(
+            [], seed=key, minval=1, maxval=WINDOW + 1, dtype=tf.int64, alg="philox"
         )
-        numbered = self.records.enumerate().shuffle(
-            WINDOW, seed=tf.cast(own, tf.int64), reshuffle_each_iteration=False
-        )
-        return numbered.batch(batch_size).map(lambda position, record: (position, *record))
+        windows = numbered.take(first).batch(WINDOW)
+        windows = windows.concatenate(numbered.skip(first).batch(WINDOW))
+
+        def shuffled(window, examples):
+            positions, (stored, label) = examples
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(tf.size(positions)), seed=key + tf.stack([0, window * 2**32]), alg="philox"
+            )
+            return tuple(tf.gather(part, order) for part in (positions, stored, label))
+
+        return windows.enumerate().map(shuffled).unbatch().batch(batch_size)
 
     def _read(self, stored, label):
         signature = tf.TensorSpec(self.shape, tf.uint8)

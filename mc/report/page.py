@@ -93,7 +93,11 @@ def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
 
 def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
     """A row a path of one run: its label, colour and dash, t, and the values of every panel."""
-    points = pd.read_csv(output_dir / run["folder"] / "points.csv")
+    path = output_dir / run["folder"] / "points.csv"
+    try:
+        points = pd.read_csv(path)
+    except ValueError as error:  # an empty or cut file
+        raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
     rows = []
     for path, own in points.groupby("path", sort=False):
         line = {"run": number, "path": path, "label": f"{run['folder'].rpartition('/')[2]}: {path}"}

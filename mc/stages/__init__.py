@@ -30,14 +30,14 @@ def execute(cfg: DictConfig) -> dict:
             return _stage("figures").run(cfg, folder)
     # A job that is queued again, or that needs what another has just made, does not start anew.
     force = cfg.force and not store.of_this_sweep(folder)
-    summary = None if force else store.summary(folder)
+    summary = None if force else _finished(cfg, folder)
     if summary is None:
         with store.lock(folder):
             force = force and not store.of_this_sweep(folder)
             if force and (aside := store.set_aside(folder)):
                 log.info("force=true: the earlier run is now %s", aside)
             # Another process may have finished it while this one waited.
-            summary = store.summary(folder) or _run(cfg, folder)
+            summary = _finished(cfg, folder) or _run(cfg, folder)
         if cfg.stage == "all":  # its parts have shown their tables
             log.info("all: %s", folder)
             return summary
@@ -45,6 +45,14 @@ def execute(cfg: DictConfig) -> dict:
         log.info("Finished before (force=true runs it again):")
     show(summary, cfg.stage, folder)
     return summary
+
+
+def _finished(cfg: DictConfig, folder: Path) -> dict | None:
+    """The summary of a finished run; of stage=all, if all its parts are there too."""
+    parts = runs.parts_of_all(cfg) if cfg.stage == "all" else []
+    # Not `all`, which is a stage here.
+    missing = any(store.summary(runs.folder(part)) is None for part in parts)
+    return None if missing else store.summary(folder)
 
 
 def objective(cfg: DictConfig, summary: dict) -> float | None:

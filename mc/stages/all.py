@@ -11,10 +11,7 @@ from mc.stages import execute
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """The summaries joined: `base_<seed>/...`, `training/...` of the curve, and eval's names."""
     summary = {}
-    bases = [runs.base_network(e) for e in cfg.endpoints]
-    for seed in dict.fromkeys(base[0] for base in bases if base):
-        base = execute(runs.variant(cfg, stage="base", seed=seed))
-        summary |= {f"base_{seed}/{key}": value for key, value in base.items()}
-    trained = execute(runs.variant(cfg, stage="curve"))
-    summary |= {f"training/{key}": value for key, value in trained.items()}
-    return summary | execute(runs.variant(cfg, stage="eval"))
+    for part in runs.parts_of_all(cfg):
+        prefix = {"base": f"base_{part.seed}/", "curve": "training/", "eval": ""}[part.stage]
+        summary |= {prefix + key: value for key, value in execute(part).items()}
+    return summary

@@ -54,6 +54,8 @@ def can_be_saved(network) -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             network.save(Path(scratch) / "model.keras")
+        except OSError:  # of the scratch folder's disk
+            raise
         except Exception as error:  # whatever a model's get_config raises
             log.warning("model.keras will not be written, only its weights: %s", error)
             return False

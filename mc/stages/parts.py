@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from mc import batchnorm, connecting, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
-from mc.datasets import Data, Split, make_data
+from mc.datasets import Data, Examples, make_data
 from mc.weights import FlatNetwork, check_same_architecture, pack
 
 REMEDY = (
@@ -46,7 +46,7 @@ def load_data(cfg: DictConfig) -> Data:
     return data
 
 
-def splits_of(cfg: DictConfig, data: Data) -> dict[str, Split]:
+def splits_of(cfg: DictConfig, data: Data) -> dict[str, Examples]:
     """The splits that `eval.splits` names, on clean data; all that there are if it is null.
 
     Raises:
@@ -122,7 +122,7 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
         check_fits(network, data, f"The endpoint {endpoint}")
         return network
     network = build_network(cfg, data)
-    again = f"make it again with stage=base seed={base[0]} force=true"
+    again = f"make it again with stage=base seed={base[0]} force=true and your other settings"
     if base[1] is None:
         _read(path, lambda: network.load_weights(path), again)
         return network
@@ -200,8 +200,9 @@ def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:
 def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
     """The trained curve of the configuration."""
     network = load_endpoint(cfg, cfg.endpoints[0], data)
-    made = runs.folder(runs.variant(cfg, stage="curve"))
-    return connecting.load_curve(made / "curve.npz", network)
+    path = runs.folder(runs.variant(cfg, stage="curve")) / "curve.npz"
+    again = "make it again with stage=curve force=true and your other settings"
+    return _read(path, lambda: connecting.load_curve(path, network), again)
 
 
 def evaluation_arguments(cfg: DictConfig, data: Data) -> dict:
@@ -227,7 +228,7 @@ def bn_batches(cfg: DictConfig, data: Data):
     return batches.take(cfg.eval.bn_batches) if cfg.eval.bn_batches else batches
 
 
-def batched(cfg: DictConfig, splits: dict[str, Split]) -> dict:
+def batched(cfg: DictConfig, splits: dict[str, Examples]) -> dict:
     """The batches that each split is evaluated in."""
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
 
@@ -250,7 +251,8 @@ def call(group: DictConfig, name: str, leave_out=(), **offered):
     for key in arguments:
         if key not in parameters and not open_ended:
             raise ValueError(
-                f"{name}.{key} is not an argument of {target}. Known: {', '.join(parameters)}."
+                f"{name}.{key} is not an argument of {target}. Known: "
+                f"{', '.join(parameters) or 'none'}."
             )
     named = {k: v for k, v in offered.items() if k in parameters and k not in arguments}
     return function(**arguments, **named)

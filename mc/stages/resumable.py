@@ -43,6 +43,26 @@ def on_devices(devices):
     return tf.distribute.MirroredStrategy(names[:wanted]).scope()
 
 
+def check_shares(data: Data, batch_size: int) -> None:
+    """Nothing, if the devices of the scope all get a share of every batch.
+
+    Raises:
+        ValueError: some get none, or the first batch cannot be split evenly, which Keras needs.
+    """
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    for name, split in (("training", data.train), ("validation", data.valid)):
+        if devices == 1 or split is None:
+            continue
+        first, last = min(batch_size, len(split)), len(split) % batch_size or batch_size
+        if first % devices or last < devices:
+            raise ValueError(
+                f"{devices} devices cannot share the {name} batches of batch_size={batch_size}: "
+                f"the first has {first} examples, which must be a multiple of {devices}, and the "
+                f"last {last}, at least {devices}. Choose another batch_size, dataset.valid_size "
+                "or number of devices."
+            )
+
+
 def schedule(cfg: DictConfig, section: DictConfig) -> dict:
     """Of `train`'s arguments, those that a section says: `train.base` or `train.curve`."""
     epochs = parts.shortened(cfg, section.epochs, parts.SMOKE_EPOCHS)
@@ -112,6 +132,7 @@ def train(
             store.save_table(folder, "history", pd.DataFrame(history))
             written = time.monotonic()
 
+    check_shares(data, arguments["batch_size"])
     snapshot = store.load_checkpoint(folder)
     if snapshot is not None:
         rows = training.history_of(snapshot)
