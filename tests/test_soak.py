@@ -37,13 +37,14 @@ def finished(outputs, *arguments) -> str:
 
 
 def results(outputs) -> dict:
-    """Everything that must not depend on kills: summaries and weights, by their place."""
+    """Everything that must not depend on kills: summaries, tables and weights, by their place."""
     found = {}
-    for path in outputs.glob("*/*/summary.json"):
+    for path in (*outputs.glob("*/*/summary.json"), *outputs.glob("*/*/*.csv")):
         found[str(path.relative_to(outputs))] = path.read_text()
-    for path in outputs.glob("*/*/curve.npz"):
+    for path in outputs.glob("*/*/*.npz"):
         with np.load(path) as file:
-            found[str(path.relative_to(outputs))] = file["control_points"].tobytes()
+            arrays = {name: array.tobytes() for name, array in file.items()}
+        found[str(path.relative_to(outputs))] = arrays
     for path in outputs.glob("base/*/model.weights.h5"):
         with h5py.File(path) as file:
             arrays = {}
@@ -75,7 +76,7 @@ def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
     finished(tmp_path / "whole", *RUN)
     seconds = time.monotonic() - began
     expected = results(tmp_path / "whole")
-    assert len(expected) == 8  # five summaries, two networks, a curve
+    assert len(expected) == 12  # five summaries, four tables, two networks, a curve
     rng, kills = random.Random(0), 0
     for number in range(RUNS):
         outputs = tmp_path / f"killed{number}"
