@@ -60,6 +60,7 @@ class Evaluator:
         self.state = [tf.convert_to_tensor(s) for s in state]
         self.splits = splits
         self.bn_data = bn_data if network.batchnorm else None
+        self.estimated = [] if self.bn_data is None else list(network.batchnorm)
         self.estimate = batchnorm.estimator(network, self.points, self.state)
         self.half_inner = 0.5 * weight_decay * gram(points, center=False)
         self.progress = progress or (lambda batches, label: batches)
@@ -83,12 +84,11 @@ class Evaluator:
 
     def _one_pass(self, coefficients, statistics, batches) -> dict[str, np.ndarray]:
         examples, totals = 0, [0.0, 0.0, 0.0]
-        points = (tf.constant(coefficients), [tf.constant(s) for s in statistics.values()])
+        points = (tf.constant(coefficients), [tf.constant(statistics[i]) for i in self.estimated])
         for x, y in batches:
             size = int(tf.nest.flatten(x)[0].shape[0])
             if examples == 0:
                 self._check(coefficients[0], x, y)
-                self.estimated = list(statistics)
                 step = self.step.get_concrete_function(*batchnorm.any_batch((*points, x, y)))
             values = [v.numpy().astype(np.float64) for v in step(*points, x, y)]
             values[0] *= size  # the loss is a mean over the batch, all else a sum

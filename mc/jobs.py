@@ -105,13 +105,9 @@ class Failures(Callback):
 
     def on_job_start(self, config: DictConfig, **_):
         """Note the job until it ends, in case it is killed."""
-        if store.SWEEP in os.environ:
-            note = {
-                "job": " ".join(config.hydra.overrides.task),
-                "folder": config.hydra.runtime.output_dir,
-                "error": "killed, or still at work",
-            }
-            store.note_failure(Path(os.environ[store.SWEEP]), config.hydra.job.num, note)
+        if sweep := _sweep():
+            note = _note(config.hydra, config.hydra.overrides.task, "killed, or still at work")
+            store.note_failure(sweep, config.hydra.job.num, note)
 
     def on_job_end(self, config: DictConfig, job_return, **_):
         """Say and note a failure."""
@@ -119,23 +115,31 @@ class Failures(Callback):
         mistaken = folder.parent.name == ".sweeps"
         if mistaken:
             folder.rmdir()  # such a job has done nothing
-        if store.SWEEP not in os.environ:
+        if (sweep := _sweep()) is None:
             return
-        sweep, number = Path(os.environ[store.SWEEP]), config.hydra.job.num
         if job_return.status is not JobStatus.FAILED:
-            store.forget_failure(sweep, number)
+            store.forget_failure(sweep, config.hydra.job.num)
             return
         error = job_return._return_value
         first = "\n".join(str(error).splitlines()[:LINES]) or type(error).__name__
-        job = " ".join(job_return.overrides)
-        log.error("Failed: %s: %s", job, first)
-        note = {"job": job, "folder": None if mistaken else str(folder), "error": first}
-        store.note_failure(sweep, number, note)
+        note = _note(config.hydra, job_return.overrides, first)
+        log.error("Failed: %s: %s", note["job"], first)
+        note["folder"] = None if mistaken else note["folder"]
+        store.note_failure(sweep, config.hydra.job.num, note)
+
+
+def _sweep() -> Path | None:
+    """The folder of the notes of this process' sweep, if it works for one."""
+    return Path(os.environ[store.SWEEP]) if store.SWEEP in os.environ else None
+
+
+def _note(hydra: DictConfig, overrides, error: str) -> dict:
+    return {"job": " ".join(overrides), "folder": hydra.runtime.output_dir, "error": error}
 
 
 def failures() -> str | None:
     """The failed jobs of this process' sweep: what was asked, the folder, the first error line."""
-    notes = store.failures(Path(os.environ[store.SWEEP])) if store.SWEEP in os.environ else []
+    notes = store.failures(sweep) if (sweep := _sweep()) else []
     if not notes:
         return None
     lines = [

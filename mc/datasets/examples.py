@@ -1,6 +1,7 @@
 """What all splits have in common: batches in stored order, and shuffled epochs of them."""
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ PREFETCHED = 4  # batches made at the same time, and kept ready
 
 # Equality by identity: comparing arrays element by element has no single truth value.
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Examples:
+class Examples(ABC):
     """The examples of one split; where they lie is for `Split` and `Stream` to say.
 
     Attributes:
@@ -24,24 +25,24 @@ class Examples:
     augment: Callable | None = None
 
     @property
+    @abstractmethod
     def pixels(self) -> bool:
         """Whether stored x are bytes."""
-        raise NotImplementedError
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
+    @abstractmethod
     def _stored(self, batch_size: int) -> tf.data.Dataset:
         """Batches, in stored order, of what `_read` takes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
         """Likewise, in the order of a pass, each after the positions of its examples."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self, *batch):
         """Stored `x [b, ...]` and `y [b, ...]`."""
-        raise NotImplementedError
 
     def steps(self, batch_size: int) -> int:
         """The number of batches in one pass, the last short one included."""

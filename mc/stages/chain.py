@@ -7,7 +7,6 @@ from omegaconf import DictConfig
 
 from mc import curves, evaluation, metrics, store
 from mc.evaluator import Evaluator, in_blocks
-from mc.progress import show
 from mc.stages import figures, parts, resumable
 from mc.weights import FlatNetwork, pack
 
@@ -28,7 +27,6 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         parts.batched(cfg, parts.splits_of(cfg, data)),
         **parts.evaluation_arguments(cfg, data),
         weight_decay=cfg.train.curve.weight_decay,
-        progress=show,
     )
     values = in_blocks(evaluate, rows, **resumable.blocks(folder))
     table = evaluation.positions_table({"chain": rows}, t, points).assign(**values)

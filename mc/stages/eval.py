@@ -7,7 +7,6 @@ from omegaconf import DictConfig
 
 from mc import evaluation, geometry, metrics, store
 from mc.predictions import predictor, targets_of
-from mc.progress import show
 from mc.stages import figures, parts, resumable
 
 GRID = 200  # positions at which the functions of a regression are drawn
@@ -24,7 +23,6 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         num_points=parts.shortened(cfg, cfg.eval.num_points, parts.SMOKE_POINTS),
         t=cfg.eval.t,
         initial=parts.untrained_curve(cfg, data).control_points if cfg.eval.initial else None,
-        progress=show,
         **resumable.blocks(folder),
     )
     store.save_table(folder, "points", points)

@@ -13,6 +13,7 @@ from mc import batchnorm, connecting, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
+from mc.progress import show
 from mc.weights import FlatNetwork, check_same_architecture, pack
 
 REMEDY = (
@@ -211,6 +212,7 @@ def evaluation_arguments(cfg: DictConfig, data: Data) -> dict:
         "bn_data": bn_batches(cfg, data),
         "loss": make_loss(cfg, data),
         "num_classes": data.num_classes,
+        "progress": show,
     }
 
 

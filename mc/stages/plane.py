@@ -9,7 +9,6 @@ from mc import store
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram
 from mc.plane import Plane
-from mc.progress import show
 from mc.stages import figures, parts, resumable
 from mc.weights import FlatNetwork, pack
 
@@ -30,7 +29,6 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         parts.batched(cfg, {"train": data.train_clean, "test": data.test}),
         **parts.evaluation_arguments(cfg, data),
         weight_decay=cfg.train.curve.weight_decay,
-        progress=show,
     )
     # The three points themselves lie beside the grid.
     xy = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
