@@ -8,7 +8,9 @@ import logging
 import os
 from pathlib import Path
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
@@ -77,22 +79,20 @@ def check_sweeper(cfg: DictConfig) -> None:
         )
 
 
-# What launchers raise where there is no cluster, or where it refuses or loses a job.
-LAUNCHERS = ("UncompletedJobError", "FailedJobError", "TerminatedWorkerError")
+def register_launchers() -> None:
+    """Have hydra/launcher=joblib mean the launcher here that outlives killed jobs."""
+    Plugins.instance()  # imports what is installed, which registers launchers of its own
+    registered = ConfigStore.instance()
+    if "joblib.yaml" in registered.list("hydra/launcher"):
+        node = {"_target_": "hydra_plugins.mc_launchers.JoblibLauncher", "n_jobs": -1}
+        registered.store("joblib", node, group="hydra/launcher", provider="mc")
 
 
 def launcher_error(error: BaseException) -> str | None:
-    """What to say of an error of a launcher, if it is one."""
+    """What to say of the error of a cluster that takes no jobs, if it is one."""
     text = str(error).strip()
-    if isinstance(error, RuntimeError) and "slurm cluster" in text:
-        return f"Error: {text}"
-    if type(error).__name__ not in LAUNCHERS:
-        return None
-    return (
-        f"Error: the launcher says: {text.splitlines()[0]}\nA job was refused, cancelled or "
-        "killed; jobs of a cluster may still be at work, and some may not have begun. The same "
-        "command runs what is missing, and waits for those at work."
-    )
+    refused = type(error).__name__ == "FailedJobError"  # of submitit, where sbatch fails
+    return f"Error: the launcher says: {text}" if refused or "slurm cluster" in text else None
 
 
 class Failures(Callback):
@@ -137,16 +137,24 @@ def _note(hydra: DictConfig, overrides, error: str) -> dict:
     return {"job": " ".join(overrides), "folder": hydra.runtime.output_dir, "error": error}
 
 
+def note_lost(number: int, overrides: list[str], error: str) -> None:
+    """Note a job that left no result: it was killed, perhaps before it began."""
+    if sweep := _sweep():
+        folder = store.failures(sweep).get(number, {}).get("folder")
+        note = {"job": " ".join(overrides), "folder": folder, "error": error}
+        store.note_failure(sweep, number, note)
+
+
 def failures() -> str | None:
     """The failed jobs of this process' sweep: what was asked, the folder, the first error line."""
-    notes = store.failures(sweep) if (sweep := _sweep()) else []
+    notes = store.failures(sweep) if (sweep := _sweep()) else {}
     if not notes:
         return None
     lines = [
         f"{len(notes)} of the jobs failed; the same command, without force=true, runs what is "
         "missing:"
     ]
-    for note in notes:
+    for note in notes.values():
         told = (note["job"], note["folder"], note["error"])
         inner = (line for text in told[1:] if text for line in text.splitlines())
         lines += [f"  {told[0]}", *(f"    {line}" for line in inner)]

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 import time
 
 from tqdm import tqdm
@@ -9,6 +10,9 @@ from tqdm import tqdm
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 10
+
+# Its own lock is one of several processes, which Python reports as leaked where one is killed.
+tqdm.set_lock(threading.RLock())
 
 
 class Progress:

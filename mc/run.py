@@ -22,6 +22,7 @@ CONF = next(p for p in (HERE / "conf", HERE.parent / "conf") if (p / "config.yam
 
 
 ConfigStore.instance().store("schema", config.Config)
+jobs.register_launchers()
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")

@@ -178,10 +178,10 @@ def forget_failure(sweep: Path, number: int) -> None:
     (sweep / f"{number}.json").unlink(missing_ok=True)
 
 
-def failures(sweep: Path) -> list[dict]:
+def failures(sweep: Path) -> dict[int, dict]:
     """The notes of a sweep's failed jobs, by the number of the job."""
-    notes = sorted(sweep.glob("[0-9]*.json"), key=lambda path: int(path.stem))
-    return [json.loads(path.read_text()) for path in notes]
+    notes = {int(path.stem): path for path in sweep.glob("[0-9]*.json")}
+    return {number: json.loads(notes[number].read_text()) for number in sorted(notes)}
 
 
 def save_checkpoint(folder, arrays: dict) -> None:

@@ -38,6 +38,7 @@ def test_a_wheel_carries_its_configuration(installed, tmp_path):
     assert (installed / "mc/conf/config.yaml").read_bytes() == (
         ROOT / "conf/config.yaml"
     ).read_bytes()
+    assert (installed / "hydra_plugins/mc_launchers.py").exists()  # which Hydra looks for there
     result = run(tmp_path, "--cfg", "job", "model=mlp", site=installed)
     assert result.returncode == 0, result.stderr
     assert "_target_: mc.models.mlp" in result.stdout

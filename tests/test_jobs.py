@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -78,19 +77,14 @@ def test_optuna_needs_an_objective(tmp_path):
     assert not list(tmp_path.glob("base/*/checkpoint.npz"))
 
 
-class UncompletedJobError(RuntimeError):
-    """Of the name that submitit's has."""
-
-
-def test_a_job_that_a_launcher_lost_is_said_in_one_message():
-    error = UncompletedJobError("Job 26_0 has not produced any output (state: CANCELLED)\nmore")
-    told = jobs.launcher_error(error)
-    assert "Job 26_0 has not produced any output (state: CANCELLED)\n" in told
-    assert "The same command runs what is missing" in told
+def test_a_cluster_that_takes_no_job_is_said_in_its_words():
+    utils = pytest.importorskip("submitit.core.utils", reason="needs mc[cluster]")
+    error = utils.FailedJobError("sbatch: error: invalid partition specified: gpus")
+    assert jobs.launcher_error(error) == f"Error: the launcher says: {error}"
     assert jobs.launcher_error(RuntimeError("something else")) is None
 
 
-def test_a_job_that_is_killed_is_listed(tmp_path):
+def test_a_job_that_is_killed_does_not_take_the_others_with_it(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
     (tmp_path / "own.py").write_text(
         "import os, signal\n"
@@ -100,16 +94,30 @@ def test_a_job_that_is_killed_is_listed(tmp_path):
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return digits()\n"
     )
-    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    own = ["dataset._target_=own.data", "+dataset.kill=false,true"]
-    result = command(
-        tmp_path, "-m", *launcher, *QUICK, "stage=base", *own, PYTHONPATH=str(tmp_path)
-    )
+    launcher = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    own = ["dataset._target_=own.data", "+dataset.kill=true,false", "seed=1,2"]
+    result = command(tmp_path, *launcher, *QUICK, "stage=base", *own, PYTHONPATH=str(tmp_path))
     assert result.returncode == 1
-    listed = result.stderr.split("of the jobs failed")[1]
-    assert "+dataset.kill=True" in listed
-    assert "killed, or still at work" in listed
-    assert "Traceback" not in listed
+    listed = result.stderr.split("2 of the jobs failed")[1]
+    assert listed.count("+dataset.kill=True") == listed.count("SIGKILL") == 2
+    assert str(tmp_path / "base") in listed
+    assert "Traceback" not in result.stderr
+    assert "leaked" not in result.stderr
+    kept = [yaml.safe_load(p.read_text()) for p in tmp_path.glob("base/*/config.yaml")]
+    made = [p.parent.name for p in tmp_path.glob("base/*/summary.json")]
+    assert len(kept) == 4
+    assert len(made) == 2  # by new processes, for those killed were the first
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "1.5", "two"])
+def test_processes_are_a_number_or_as_many_as_cores(tmp_path, number):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
+    launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={number}"]
+    result = command(tmp_path, "-m", *launcher, "stage=base", "seed=1,2")
+    assert result.returncode == 1
+    assert "hydra.launcher.n_jobs must be a number at least 1, or -1" in result.stderr
+    assert result.stderr.strip().endswith(f"got {number}.")
+    assert not tmp_path.joinpath("base").exists()
 
 
 def test_slurm_gives_a_job_its_cpus(monkeypatch):
@@ -159,10 +167,9 @@ def test_optuna_gets_the_objective_of_each_run(tmp_path):
     assert best["best_value"] == min(found)
 
 
-@pytest.mark.skipif(shutil.which("srun") is not None, reason="this is a Slurm cluster")
 def test_slurm_where_there_is_none_is_said(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs mc[cluster]")
-    result = command(tmp_path, "-m", "hydra/launcher=slurm", "stage=base", "seed=1,2")
+    result = command(tmp_path, "-m", "hydra/launcher=slurm", "stage=base", "seed=1,2", PATH="")
     assert result.returncode == 1
     assert "srun" in result.stderr
     assert "Traceback" not in result.stderr
