@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import runs
+from mc import objective, runs
 from mc.config import CALLABLES, GROUPS, STAGES, check_keys
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
@@ -78,6 +78,9 @@ def check(cfg: DictConfig) -> None:
     _check_networks("endpoints", cfg.endpoints)
     _check_plane(cfg)
     _check_ensembles(cfg)
+    if cfg.objective is not None and cfg.stage != "report":
+        seeds = [seed for seed, _ in filter(None, map(runs.base_network, cfg.endpoints))]
+        objective.check(cfg.objective, cfg.stage, seeds)
     if cfg.chain.networks is not None and len(cfg.chain.networks) < 2:
         raise ValueError(
             f"chain.networks must be at least two; received {list(cfg.chain.networks)}."

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from mc import config, jobs, store
+from mc import config, jobs, objective, store
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
@@ -32,7 +32,8 @@ def _run(cfg: DictConfig) -> float | None:
     cfg = jobs.checked(cfg, list(HydraConfig.get().overrides.task))
     jobs.check_sweeper(cfg)
     stages.import_tensorflow(jobs.threads())
-    return stages.objective(cfg, stages.execute(cfg))
+    summary = stages.execute(cfg)
+    return None if cfg.objective is None else objective.of(summary, cfg.objective)
 
 
 def main() -> None:

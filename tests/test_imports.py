@@ -16,6 +16,7 @@ LEVELS = [
         "weights",
         "curves",
         "metrics",
+        "objective",
         "schedules",
         "losses",
         "geometry",

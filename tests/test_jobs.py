@@ -7,7 +7,6 @@ import sys
 
 import pytest
 import yaml
-from conftest import only
 
 from mc import jobs
 
@@ -173,11 +172,3 @@ def test_slurm_where_there_is_none_is_said(tmp_path):
     assert result.returncode == 1
     assert "srun" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_the_objective_is_returned_and_a_wrong_one_lists_what_there_is(cli, tmp_path):
-    status, output = cli(*QUICK, "stage=base", "objective=test/erorr")
-    assert status == 1
-    assert "objective=test/erorr is not made by stage=base, which makes: train/loss" in output
-    assert cli(*QUICK, "stage=base", "objective=test/error")[0] == 0
-    assert only(tmp_path, "base/*/summary.json").exists()  # one run: objective does not count

@@ -55,22 +55,6 @@ def _finished(cfg: DictConfig, folder: Path) -> dict | None:
     return None if missing else store.summary(folder)
 
 
-def objective(cfg: DictConfig, summary: dict) -> float | None:
-    """The number of a summary that a sweeper is to improve: the one that `objective` names.
-
-    Raises:
-        ValueError: the stage does not make it; lists those it makes.
-    """
-    if cfg.objective is None:
-        return None
-    if cfg.objective not in summary:
-        raise ValueError(
-            f"objective={cfg.objective} is not made by stage={cfg.stage}, which makes: "
-            f"{', '.join(summary)}."
-        )
-    return summary[cfg.objective]
-
-
 def _run(cfg: DictConfig, folder: Path) -> dict:
     environment = store.begin(
         folder,

@@ -1,0 +1,80 @@
+"""The number that a sweeper improves: which names a stage makes, and one of its summary."""
+
+import difflib
+import itertools
+import re
+
+WORDS = {
+    "split": ("train", "valid", "test"),
+    "metric": ("loss", "nll", "error", "accuracy", "f1", "mse"),
+    "score": ("nll", "error", "accuracy", "f1", "ece", "brier", "mse"),
+    "path": ("curve", "linear", "initial"),
+    "statistic": (
+        *("start", "end", "min", "max", "mean", "integral"),
+        *("barrier_mean", "barrier_linear", "barrier_max"),
+    ),
+    "spread": ("mean", "min", "max"),
+    "place": ("min", "max", "point_0", "point_1", "point_2"),
+}
+ENSEMBLE = ("ensemble/<split>/<score>", "member/<split>/<score>/<spread>")
+NAMES = {
+    "base": ("<split>/<metric>",),
+    "curve": ("<split>/<metric>",),
+    "eval": (
+        "<path>/<split>/<metric>/<statistic>",
+        *("curve/length", "curve/chord", "curve/length_ratio"),
+    ),
+    "chain": ("chain/<split>/<metric>/<statistic>",),
+    "plane": ("plane/<split>/<metric>/<place>",),
+    "ensemble": ("num_members", *ENSEMBLE),
+    "fge": ("num_members", "distance/max", "swa/<split>/<score>", *ENSEMBLE),
+}
+
+
+def check(objective: str, stage: str, seeds: list[int]) -> None:
+    """Nothing, if a stage may make a number of that name; found out before hours of training.
+
+    Args:
+        objective: the name.
+        stage: of the run.
+        seeds: of the base networks that stage=all trains.
+
+    Raises:
+        ValueError: it does not; says the nearest names, and how all of them are made.
+    """
+    forms = _forms(stage, seeds)
+    names = [name for form in forms for name in _names(form)]
+    if objective in names:
+        return
+    near = difflib.get_close_matches(objective, names, n=1, cutoff=0) or names
+    used = dict.fromkeys(re.findall("<(.*?)>", " ".join(forms)))
+    words = "; ".join(f"<{word}>: {', '.join(WORDS[word])}" for word in used)
+    raise ValueError(
+        f"objective={objective} is not made by stage={stage}, which makes {', '.join(forms)}"
+        f"{' with ' * bool(words)}{words}. Type for example objective={near[0]}."
+    )
+
+
+def _forms(stage: str, seeds: list[int]) -> list[str]:
+    """The names of a stage's numbers, with `<word>` for each of several words."""
+    if stage != "all":
+        return list(NAMES["eval" if stage == "figures" else stage])
+    bases = [f"base_{seed}/{form}" for seed in seeds for form in NAMES["base"]]
+    return [*bases, *(f"training/{form}" for form in NAMES["curve"]), *NAMES["eval"]]
+
+
+def _names(form: str) -> list[str]:
+    parts = [WORDS[part[1:-1]] if part.startswith("<") else (part,) for part in form.split("/")]
+    return ["/".join(words) for words in itertools.product(*parts)]
+
+
+def of(summary: dict, objective: str) -> float:
+    """The number of that name.
+
+    Raises:
+        ValueError: the summary has none, as without a split of that name; lists those it has.
+    """
+    if objective not in summary:
+        made = ", ".join(summary)
+        raise ValueError(f"objective={objective} is not made by this run, which makes: {made}.")
+    return summary[objective]

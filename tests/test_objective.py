@@ -1,0 +1,51 @@
+"""The number that a sweeper improves."""
+
+import json
+
+import pytest
+
+from mc import objective
+
+QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
+STAGES = ["all", "plane", "chain", "fge", "ensemble"]  # stage=all makes base, curve and eval too
+EVERYTHING = ["dataset.valid_size=40", "eval.initial=true", "fge.start=1"]
+REGRESSION = ["dataset=regression", "model.activation=tanh"]
+
+
+@pytest.mark.parametrize("settings", [EVERYTHING, REGRESSION], ids=["classes", "regression"])
+def test_all_that_a_stage_makes_may_be_the_objective(cli, tmp_path, settings):
+    for stage in STAGES:
+        assert cli(*QUICK, f"stage={stage}", *settings)[0] == 0
+    summaries = list(tmp_path.glob("*/*/summary.json"))
+    assert {path.parent.parent.name for path in summaries} == {"base", "curve", "eval", *STAGES}
+    for path in summaries:
+        for name in json.loads(path.read_text()):
+            objective.check(name, path.parent.parent.name, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "nearest"),
+    [
+        ("base", "test/erorr", "test/error"),
+        ("eval", "curve/test/nll/maximum", "curve/test/nll/max"),
+        ("all", "base_3/test/nll", "base_2/test/nll"),
+        ("fge", "swa/test/brier/max", "swa/test/brier"),
+        ("curve", "curve/test/nll/max", None),
+    ],
+)
+def test_a_misspelt_objective_is_told_before_anything_is_made(cli, tmp_path, stage, name, nearest):
+    status, output = cli(*QUICK, f"stage={stage}", f"objective={name}")
+    assert status == 1
+    assert f"objective={name} is not made by stage={stage}, which makes" in output
+    if nearest:
+        assert f"objective={nearest}." in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_the_data_decide_is_told_with_what_there_is(cli, tmp_path):
+    status, output = cli(*QUICK, "stage=base", "objective=valid/error")
+    assert status == 1
+    assert "objective=valid/error is not made by this run, which makes: train/loss" in output
+    assert cli(*QUICK, "stage=base", "objective=test/error")[0] == 0
+    (made,) = tmp_path.glob("base/*/summary.json")  # one run: objective does not count
+    assert objective.of(json.loads(made.read_text()), "test/error") <= 1
