@@ -14,8 +14,17 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
-RUN = ["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]
 RUNS = 20
+KINDS = [  # and how many tables and arrays each leaves beside its five summaries
+    (["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"], 7),
+    (
+        [
+            *("model=cnn_bn", "optimizer=adam", "dataset.valid_size=200", "eval.num_points=5"),
+            *("train.base.epochs=8", "train.curve.epochs=8", "train.curve.save_every=3"),
+        ],
+        9,
+    ),
+]
 
 
 def start(outputs, *arguments) -> subprocess.Popen:
@@ -41,7 +50,7 @@ def results(outputs) -> dict:
     found = {}
     for path in (*outputs.glob("*/*/summary.json"), *outputs.glob("*/*/*.csv")):
         found[str(path.relative_to(outputs))] = path.read_text()
-    for path in outputs.glob("*/*/*.npz"):
+    for path in (*outputs.glob("*/*/*.npz"), *outputs.glob("*/*/epochs/*.npz")):
         with np.load(path) as file:
             arrays = {name: array.tobytes() for name, array in file.items()}
         found[str(path.relative_to(outputs))] = arrays
@@ -72,19 +81,21 @@ def check_readable(outputs) -> None:
 
 
 def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
-    began = time.monotonic()
-    finished(tmp_path / "whole", *RUN)
-    seconds = time.monotonic() - began
-    expected = results(tmp_path / "whole")
-    assert len(expected) == 12  # five summaries, four tables, two networks, a curve
+    expected, seconds = [], []
+    for kind, (run, others) in enumerate(KINDS):
+        began = time.monotonic()
+        finished(tmp_path / f"whole{kind}", *run)
+        seconds.append(time.monotonic() - began)
+        expected.append(results(tmp_path / f"whole{kind}"))
+        assert len(expected[kind]) == 5 + others
     rng, kills = random.Random(0), 0
     for number in range(RUNS):
-        outputs = tmp_path / f"killed{number}"
+        kind, outputs = number % len(KINDS), tmp_path / f"killed{number}"
         outputs.mkdir()
         while True:
-            process = start(outputs, *RUN)
+            process = start(outputs, *KINDS[kind][0])
             try:  # a third of a run is imports
-                process.wait(timeout=rng.uniform(0.3 * seconds, seconds))
+                process.wait(timeout=rng.uniform(0.3 * seconds[kind], seconds[kind]))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
@@ -93,7 +104,7 @@ def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
             if process.returncode == 0:
                 break
             assert process.returncode == -signal.SIGKILL, said
-        assert results(outputs) == expected
+        assert results(outputs) == expected[kind]
     assert kills >= RUNS / 2
 
 
