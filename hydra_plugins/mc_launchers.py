@@ -5,6 +5,7 @@ But where one is killed, the first stops all others and the second waits for non
 killed job is a failed job like any other. Hydra looks for launchers in this namespace alone.
 """
 
+import logging
 import re
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -20,6 +21,9 @@ try:
     from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher as Slurm
 except ImportError:  # without the extra `cluster` nothing asks for those below
     Joblib = Slurm = Launcher
+
+
+log = logging.getLogger(__name__)
 
 
 class JoblibLauncher(Joblib):
@@ -107,9 +111,12 @@ class SlurmLauncher(Slurm):
                 executor.submit(self, overrides, "hydra.sweep.dir", number, str(number), state)
                 for number, overrides in jobs
             ]
+        log.info("Slurm has %d jobs; they print to %s", len(jobs), submitted[0].paths.folder)
         results = []
         for job, (number, overrides) in zip(submitted, jobs, strict=True):
-            if job.exception():  # once it is over
+            lost = job.exception()  # once it is over
+            log.info("%s %s: %s", job.job_id, job.state, " ".join(overrides))
+            if lost:
                 told = f"Slurm's job {job.job_id} ended as {job.state}; see {job.paths.stderr}."
                 results.append(_lost(number, overrides, told))
             else:

@@ -11,8 +11,10 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     """Nothing, if everything that the stage of `cfg` builds on is finished.
 
     Raises:
-        ValueError: names what is missing and the commands that make it, in order.
+        ValueError, FileNotFoundError: says what is missing and what makes it, in order.
     """
+    if cfg.stage == "report":
+        store.finished_runs(cfg.output_dir)
     own_keys = ("stage", "seed", "force", "objective")
     same = [o for o in overrides if o.partition("=")[0] not in own_keys]
     own_seed = [o for o in overrides if o.startswith("seed=")]

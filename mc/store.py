@@ -60,6 +60,32 @@ def summary(folder) -> dict | None:
         raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
 
 
+def finished_runs(output_dir) -> list[Path]:
+    """The folders of all finished runs, without those that were set aside and of `stage=all`.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    made = sorted(p.parent for p in Path(output_dir).glob("*/*/summary.json") if _current(p))
+    if not made:
+        raise FileNotFoundError(
+            f"There is no finished run in output_dir={output_dir}: make some first, for example "
+            "with python -m mc.run, or name another folder."
+        )
+    return made
+
+
+def unfinished_runs(output_dir) -> list[Path]:
+    """The folders of runs that were begun and not finished: at work, killed, or failed."""
+    begun = sorted(p.parent for p in Path(output_dir).glob("*/*/config.yaml") if _current(p))
+    return [folder for folder in begun if not (folder / "summary.json").exists()]
+
+
+def _current(path: Path) -> bool:
+    folder = path.parent
+    return ".old-" not in folder.name and folder.parent.name != "all"  # whose parts are runs too
+
+
 # Names the sweep that a process works for; inherited by every process that does.
 SWEEP = "MC_SWEEP"
 

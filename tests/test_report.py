@@ -1,5 +1,6 @@
 """stage=report: the table, the means, and the page in a real browser."""
 
+import re
 import shutil
 
 import numpy as np
@@ -82,12 +83,26 @@ def test_runs_set_aside_and_unfinished_are_left_out(outputs):
     folder = outputs / "eval/digits-Bezier-1-1"
     folder.rename(folder.with_name(folder.name + ".old-1"))
     (outputs / "eval/digits-Bezier-1-3/summary.json").unlink()
-    assert len(report.gather(outputs)) == 2
+    runs = report.gather(outputs)
+    assert len(runs) == 2
+    told = re.search("Not finished, so left out: .*?/p", report.page(runs, outputs))
+    assert told[0].count("eval/digits-") == 2  # a link and its text
+    (outputs / "eval/digits-Bezier-1-3/config.yaml").unlink()
+    assert "Not finished" not in report.page(runs, outputs)
+
+
+def test_what_a_stage_of_your_own_makes_is_a_row_too(outputs):
+    (outputs / "eval").rename(outputs / "tangents")
+    runs = report.gather(outputs)
+    assert set(runs["stage"]) == {"tangents"}
+    assert "plane.grid_points" in runs
 
 
 def test_an_empty_folder_is_an_error(cli, tmp_path):
-    status, output = cli("stage=report")
+    made = tmp_path / "misspelt"
+    status, output = cli("stage=report", f"output_dir={made}")
     assert (status, "no finished run in output_dir" in output) == (1, True)
+    assert not made.exists()
 
 
 def test_the_command_writes_tables_and_page(cli, tmp_path):

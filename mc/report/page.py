@@ -23,6 +23,7 @@ from bokeh.plotting import figure
 from bokeh.resources import INLINE
 from PIL import Image
 
+from mc import store
 from mc.metrics import SHOWN, label
 from mc.report.tables import HEADLINES, grouped, varied
 
@@ -43,7 +44,7 @@ def page(runs: pd.DataFrame, output_dir: Path) -> str:
         output_dir: where their folders are.
     """
     along = runs[[(output_dir / f / "points.csv").exists() for f in runs["folder"]]]
-    parts = [Div(text=f"<h1>{len(runs)} runs</h1>")]
+    parts = [Div(text=f"<h1>{len(runs)} runs</h1>{_unfinished(output_dir)}")]
     if len(along):
         parts += _lines(along, output_dir)
     for stage, table in grouped(runs).items():
@@ -55,6 +56,13 @@ def page(runs: pd.DataFrame, output_dir: Path) -> str:
     parts += [Div(text="<h2>All runs</h2>"), _all_runs(runs)]
     parts += [Div(text=_figures(runs, output_dir))]
     return file_html(column(*parts, sizing_mode="stretch_width"), INLINE, title="mc report")
+
+
+def _unfinished(output_dir: Path) -> str:
+    """What the page leaves out."""
+    left = [f.relative_to(output_dir) for f in store.unfinished_runs(output_dir)]
+    links = ", ".join(f'<a href="{f}/" target="_blank">{f}</a>' for f in left)
+    return f"<p>Not finished, so left out: {links}</p>" if left else ""
 
 
 def _lines(runs: pd.DataFrame, output_dir: Path) -> list:

@@ -21,7 +21,10 @@ DEPENDS = {
     "fge": (*COMMON, "fge.", "eval.bn_"),
     "ensemble": (*ON_CURVE, "ensemble.", "eval.bn_", "eval.splits"),
 }
-ASIDE = ("train.base.save_every", "train.curve.save_every", "dataset.data_dir", "eval.batch_size")
+ASIDE = (
+    *("stage", "dataset.data_dir", "eval.batch_size"),
+    *("train.base.save_every", "train.curve.save_every"),
+)
 # What repeats a run: tables show means over these.
 REPEATED = ("seed", "endpoints", "fge.start", "chain.networks")
 HEADLINES = (
@@ -58,20 +61,13 @@ def gather(output_dir: Path) -> pd.DataFrame:
         FileNotFoundError: there is no finished run.
     """
     rows = []
-    for path in sorted(Path(output_dir).glob("*/*/summary.json")):
-        folder = path.parent
-        if ".old-" in folder.name or folder.parent.name not in DEPENDS:
-            continue
+    for folder in store.finished_runs(output_dir):
         stage = folder.parent.name
+        depends = DEPENDS.get(stage, "")  # a stage of your own: on all
         settings = _flat(yaml.safe_load((folder / "config.yaml").read_text()))
-        own = {k: v for k, v in settings.items() if k.startswith(DEPENDS[stage]) and k not in ASIDE}
+        own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
         place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
         rows.append(place | own | store.summary(folder))
-    if not rows:
-        raise FileNotFoundError(
-            f"There is no finished run in output_dir={output_dir}: make some first, for example "
-            "with python -m mc.run, or name another folder."
-        )
     return pd.DataFrame(rows)
 
 

@@ -18,6 +18,8 @@ def run(cfg: DictConfig, folder: Path) -> dict:
     for stage, table in report.grouped(runs).items():
         store.save_table(output_dir, f"results_{stage}", table)
         log.info("stage=%s\n%s\n", stage, table.to_string(index=False, float_format="%.4g"))
+    for folder in store.unfinished_runs(output_dir):
+        log.warning("not finished, so left out: %s", folder)
     page = output_dir / "report.html"
     store.write_atomically(page, report.page(runs, output_dir))
     log.info("report: %s, and %s", page, output_dir / "results.csv")
