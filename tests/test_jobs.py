@@ -1,5 +1,6 @@
 """Jobs of a sweep: failures, objectives, launchers."""
 
+import gc
 import json
 import os
 import subprocess
@@ -57,6 +58,17 @@ def test_jobs_of_joblib_share_the_cores_and_tell_their_failures(tmp_path):
     assert len(found) == 2
     again = command(tmp_path, "-m", *launcher, *QUICK, "stage=base", "seed=1,2")
     assert again.returncode == 0, again.stderr
+
+
+def test_the_jobs_of_one_process_leave_nothing_behind(cli):
+    def graphs(seed):
+        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+        gc.collect()
+        return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+
+    first = graphs(1)
+    assert first > 0  # of the last run alone
+    assert [graphs(seed) for seed in (2, 3)] == [first, first]
 
 
 def test_what_is_missing_in_a_sweep_is_listed_with_its_commands(cli, tmp_path):

@@ -95,8 +95,14 @@ def _stage(name: str):
 
 def _prepare_keras(cfg: DictConfig) -> None:
     import keras
+    from tensorflow.python.framework import ops
 
-    keras.backend.clear_session()  # earlier runs of this process leave nothing behind
+    # Earlier runs of this process leave nothing behind. TensorFlow keeps the gradient of every
+    # optimizer step that it ever traced, and with it the step's graph and all variables.
+    registered = getattr(ops.gradient_registry, "_registry", {})
+    for name in [n for n in registered if n.startswith("CustomGradient-")]:
+        del registered[name]
+    keras.backend.clear_session()
     keras.config.set_dtype_policy(cfg.precision)
     keras.utils.set_random_seed(cfg.seed)
 
