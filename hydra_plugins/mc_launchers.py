@@ -111,16 +111,15 @@ class SlurmLauncher(Slurm):
                 executor.submit(self, overrides, "hydra.sweep.dir", number, str(number), state)
                 for number, overrides in jobs
             ]
-        log.info("Slurm has %d jobs; they print to %s", len(jobs), submitted[0].paths.folder)
+        log.info("Slurm has %d jobs; they print to %s", len(jobs), submitted[0].paths.folder.parent)
         results = []
         for job, (number, overrides) in zip(submitted, jobs, strict=True):
-            lost = job.exception()  # once it is over
-            log.info("%s %s: %s", job.job_id, job.state, " ".join(overrides))
-            if lost:
+            if job.exception():  # once it is over
                 told = f"Slurm's job {job.job_id} ended as {job.state}; see {job.paths.stderr}."
                 results.append(_lost(number, overrides, told))
             else:
                 results.append(job.results()[0])
+            log.info("%s %s: %s", job.job_id, results[-1].status.name, " ".join(overrides))
         return results
 
 
