@@ -6,7 +6,9 @@ killed job is a failed job like any other. Hydra looks for launchers in this nam
 """
 
 import logging
+import os
 import re
+import warnings
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
 
@@ -14,50 +16,58 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
+# Without the extra `cluster` nothing asks for the launchers below.
 try:
-    from hydra_plugins.hydra_joblib_launcher._core import execute_job
     from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher as Joblib
-    from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
+except ImportError:
+    Joblib = Launcher
+try:
     from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher as Slurm
-except ImportError:  # without the extra `cluster` nothing asks for those below
-    Joblib = Slurm = Launcher
-
+except ImportError:
+    Slurm = Launcher
 
 log = logging.getLogger(__name__)
 
+SECONDS_IDLE = 60  # after which a process ends: its sweep may be gone
+SECONDS_BETWEEN_LOOKS = 2  # at what became of Slurm's jobs
+
 
 class JoblibLauncher(Joblib):
-    """As many processes as `n_jobs` says (-1: one a core), each a pool of its own.
+    """At most `n_jobs` processes (-1: one a core), each a pool of its own.
 
     Raises:
         ValueError: `n_jobs` is neither -1 nor a number at least 1.
     """
 
     def setup(self, **described):
-        """Take what describes the jobs; processes begin with their first job, and are kept."""
+        """Take what describes the jobs."""
         from loky import cpu_count
 
         super().setup(**described)
-        self.size = self.joblib["n_jobs"]
-        if not isinstance(self.size, int) or (self.size < 1 and self.size != -1):
+        n_jobs = self.joblib["n_jobs"]
+        if type(n_jobs) is not int or (n_jobs < 1 and n_jobs != -1):
             raise ValueError(
                 "hydra.launcher.n_jobs must be a number at least 1, or -1 for one job a core, "
-                f"got {self.size}."
+                f"got {n_jobs}."
             )
-        self.size = cpu_count() if self.size == -1 else self.size
-        threads = str(max(1, cpu_count() // self.size))
-        libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        self.environment = dict.fromkeys(libraries, threads)
-        self.idle = [self._pool() for _ in range(self.size)]
+        self.cores = min(cpu_count(), int(os.environ.get("SLURM_CPUS_PER_TASK", cpu_count())))
+        self.n_jobs = self.cores if n_jobs == -1 else n_jobs
+        self.idle = []
+        # TensorFlow grows with its graphs, and a process that grew much is made anew.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
 
     def launch(self, job_overrides, initial_job_idx):
         """The results of the jobs, in their order, once all of them are over."""
         waiting = deque(enumerate(map(list, job_overrides), initial_job_idx))
+        size = min(self.n_jobs, len(waiting))
         at_work, results = {}, {}
         try:
             while waiting or at_work:
-                while waiting and self.idle:
-                    pool, job = self.idle.pop(), waiting.popleft()
+                while waiting and len(at_work) < size:
+                    pool, job = (
+                        self.idle.pop() if self.idle else self._pool(size),
+                        waiting.popleft(),
+                    )
                     at_work[self._submit(pool, *job)] = pool, *job
                 for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                     pool, number, overrides = at_work.pop(future)
@@ -67,22 +77,26 @@ class JoblibLauncher(Joblib):
                 pool.shutdown(kill_workers=True)
         return [results[number] for number in sorted(results)]
 
-    def _pool(self):
+    def _pool(self, size: int):
+        """A pool of one process that begins with its first job; `size` of them share the cores."""
         from loky import ProcessPoolExecutor
 
-        return ProcessPoolExecutor(1, env=self.environment)
+        libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        threads = dict.fromkeys(libraries, str(max(1, self.cores // size)))
+        return ProcessPoolExecutor(1, timeout=SECONDS_IDLE, env=threads)
 
     def _submit(self, pool, number, overrides):
+        from hydra_plugins.hydra_joblib_launcher._core import execute_job
+
         described = (self.hydra_context, self.config, self.task_function, Singleton.get_state())
         return pool.submit(execute_job, number, overrides, *described)
 
     def _result(self, future, pool, number, overrides):
-        """The result of a job; its pool is idle again, or a new one takes its place."""
+        """The result of a job; its pool is idle again, unless it is broken."""
         if not (error := future.exception()):
             self.idle.append(pool)
             return future.result()
         pool.shutdown()
-        self.idle.append(self._pool())
         code = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
         told = f"Its process was killed: {code[1]}." if code else str(error)
         return _lost(number, overrides, told)
@@ -93,7 +107,33 @@ class SlurmLauncher(Slurm):
 
     def launch(self, job_overrides, initial_job_idx):
         """The results of the jobs, in their order, once all of them are over."""
+        from submitit.helpers import as_completed
+
+        jobs = dict(enumerate(map(list, job_overrides), initial_job_idx))
+        executor, state, submitted = self._executor(), Singleton.get_state(), {}
+        with executor.batch():
+            for number, overrides in jobs.items():
+                described = (overrides, "hydra.sweep.dir", number, str(number), state)
+                submitted[executor.submit(self, *described)] = number
+        first = next(iter(submitted))
+        array = first.job_id.partition("_")[0]
+        log.info(
+            "Slurm's array %s has %d jobs: see %s", array, len(jobs), first.paths.folder.parent
+        )
+        results = {}
+        try:
+            for job in as_completed(list(submitted), poll_frequency=SECONDS_BETWEEN_LOOKS):
+                number = submitted[job]
+                results[number] = result = _of_slurm(job, number, jobs[number])
+                log.info("%s %s: %s", job.job_id, result.status.name, " ".join(jobs[number]))
+        except KeyboardInterrupt:
+            log.warning("Slurm's jobs go on; to end them type scancel %s", array)
+            raise
+        return [results[number] for number in sorted(results)]
+
+    def _executor(self):
         import submitit
+        from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
         settings = dict(self.params)
         executor = submitit.AutoExecutor(
@@ -104,28 +144,23 @@ class SlurmLauncher(Slurm):
         common = BaseQueueConf.__dataclass_fields__
         prefixed = ((k if k in common else f"slurm_{k}", v) for k, v in settings.items())
         executor.update_parameters(**dict(prefixed))
-        jobs = list(enumerate(map(list, job_overrides), initial_job_idx))
-        with executor.batch():
-            state = Singleton.get_state()
-            submitted = [
-                executor.submit(self, overrides, "hydra.sweep.dir", number, str(number), state)
-                for number, overrides in jobs
-            ]
-        log.info("Slurm has %d jobs; they print to %s", len(jobs), submitted[0].paths.folder.parent)
-        results = []
-        for job, (number, overrides) in zip(submitted, jobs, strict=True):
-            if job.exception():  # once it is over
-                told = f"Slurm's job {job.job_id} ended as {job.state}; see {job.paths.stderr}."
-                results.append(_lost(number, overrides, told))
-            else:
-                results.append(job.results()[0])
-            log.info("%s %s: %s", job.job_id, results[-1].status.name, " ".join(overrides))
-        return results
+        return executor
+
+
+def _of_slurm(job, number: int, overrides: list[str]) -> JobReturn:
+    """The result of a job that is over."""
+    try:
+        if job.exception() is None:
+            return job.results()[0]
+    except Exception:  # whatever it is that cannot be unpickled
+        log.debug("The result of job %s cannot be read", job.job_id, exc_info=True)
+    told = f"Slurm's job {job.job_id} ended as {job.state}; see {job.paths.stderr}."
+    return _lost(number, overrides, told)
 
 
 def _lost(number: int, overrides: list[str], told: str) -> JobReturn:
     """The result of a job that did not live to give one; it is noted for the list of failures."""
     from mc import jobs
 
-    jobs.note_lost(number, overrides, told)
-    return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=RuntimeError(told))
+    error = RuntimeError(jobs.note_lost(number, overrides, told))
+    return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=error)

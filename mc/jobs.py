@@ -6,6 +6,8 @@ the callback below, before they resolve anything.
 
 import logging
 import os
+import pickle
+import re
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -21,6 +23,7 @@ from mc import checks, config, missing, runs, store
 log = logging.getLogger(__name__)
 
 LINES = 8  # of an error that are listed: some name commands to type
+AT_WORK = "killed, or still at work"
 
 
 def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
@@ -54,16 +57,12 @@ OmegaConf.register_new_resolver("mc.subfolder", _subfolder, replace=True)
 
 
 def threads() -> int | None:
-    """Threads for TensorFlow where jobs share this machine's cores; None: as many as it likes."""
-    if given := os.environ.get("SLURM_CPUS_PER_TASK"):
-        return int(given)
+    """Threads for TensorFlow where jobs share a machine's cores; None: as many as it likes."""
     hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN or not hydra.launcher._target_.endswith("JoblibLauncher"):
-        return None
-    affine = hasattr(os, "sched_getaffinity")  # not on macOS
-    cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
-    jobs = hydra.launcher.n_jobs
-    return max(1, cores // jobs) if jobs > 0 else 1
+    if hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_.endswith("JoblibLauncher"):
+        return int(os.environ["OMP_NUM_THREADS"])  # which the launcher sets
+    given = os.environ.get("SLURM_CPUS_PER_TASK")
+    return int(given) if given else None
 
 
 def check_sweeper(cfg: DictConfig) -> None:
@@ -103,10 +102,14 @@ class Failures(Callback):
         name = f"failures-{store.now()}-{os.getpid()}".replace(":", "")
         os.environ[store.SWEEP] = str(Path(config.output_dir).absolute() / ".sweeps" / name)
 
+    def on_multirun_end(self, config: DictConfig, **_):
+        """Leave nothing behind where nothing failed."""
+        store.forget_sweep(_sweep())
+
     def on_job_start(self, config: DictConfig, **_):
         """Note the job until it ends, in case it is killed."""
         if sweep := _sweep():
-            note = _note(config.hydra, config.hydra.overrides.task, "killed, or still at work")
+            note = _note(config.hydra, config.hydra.overrides.task, AT_WORK)
             store.note_failure(sweep, config.hydra.job.num, note)
 
     def on_job_end(self, config: DictConfig, job_return, **_):
@@ -120,10 +123,9 @@ class Failures(Callback):
         if job_return.status is not JobStatus.FAILED:
             store.forget_failure(sweep, config.hydra.job.num)
             return
-        error = job_return._return_value
-        first = "\n".join(str(error).splitlines()[:LINES]) or type(error).__name__
-        note = _note(config.hydra, job_return.overrides, first)
-        log.error("Failed: %s: %s", note["job"], first)
+        note = _note(config.hydra, job_return.overrides, first_lines(job_return._return_value))
+        log.error("Failed: %s: %s", note["job"], note["error"])
+        job_return._return_value = _picklable(job_return._return_value)
         note["folder"] = None if mistaken else note["folder"]
         store.note_failure(sweep, config.hydra.job.num, note)
 
@@ -137,24 +139,52 @@ def _note(hydra: DictConfig, overrides, error: str) -> dict:
     return {"job": " ".join(overrides), "folder": hydra.runtime.output_dir, "error": error}
 
 
-def note_lost(number: int, overrides: list[str], error: str) -> None:
-    """Note a job that left no result: it was killed, perhaps before it began."""
-    if sweep := _sweep():
-        folder = store.failures(sweep).get(number, {}).get("folder")
-        note = {"job": " ".join(overrides), "folder": folder, "error": error}
-        store.note_failure(sweep, number, note)
+def _picklable(error: BaseException) -> BaseException:
+    """An error that can be sent to the process of the sweep: the same, where that is possible."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(first_lines(error))
+    return error
 
 
-def failures() -> str | None:
-    """The failed jobs of this process' sweep: what was asked, the folder, the first error line."""
-    notes = store.failures(sweep) if (sweep := _sweep()) else {}
-    if not notes:
-        return None
-    lines = [
-        f"{len(notes)} of the jobs failed; the same command, without force=true, runs what is "
-        "missing:"
-    ]
-    for note in notes.values():
+def first_lines(error: BaseException) -> str:
+    """What the list of failures says of an error."""
+    return "\n".join(str(error).splitlines()[:LINES]) or type(error).__name__
+
+
+def note_lost(number: int, overrides: list[str], told: str) -> str:
+    """Note a job that left no result, killed perhaps before it began; returns what is noted."""
+    sweep = _sweep()
+    begun = store.failure(sweep, number) or {"folder": None, "error": AT_WORK}
+    error = told if begun["error"] == AT_WORK else begun["error"]  # its own says more
+    note = {"job": " ".join(overrides), "folder": begun["folder"], "error": error}
+    store.note_failure(sweep, number, note)
+    return error
+
+
+FORCED = "Runs that force=true had not begun keep their earlier results."
+
+
+def without_force(arguments: list[str]) -> list[str]:
+    """The command that goes on where this one ends: force=true would begin anew."""
+    return [a for a in arguments if not re.match(r"\+{0,2}force=", a)]
+
+
+def failures() -> list[dict]:
+    """The notes of the failed jobs of this process' sweep."""
+    return store.failures(sweep) if (sweep := _sweep()) else []
+
+
+def listed(notes: list[dict], forced: bool) -> str:
+    """What to say of failed jobs: what was asked, the folder, the first error lines."""
+    again = (
+        f", without force=true, runs what is missing. {FORCED}"
+        if forced
+        else " runs what is missing:"
+    )
+    lines = [f"{len(notes)} of the jobs failed; the same command{again}"]
+    for note in notes:
         told = (note["job"], note["folder"], note["error"])
         inner = (line for text in told[1:] if text for line in text.splitlines())
         lines += [f"  {told[0]}", *(f"    {line}" for line in inner)]

@@ -41,19 +41,23 @@ def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors to us
     os.environ.pop(store.SWEEP, None)
+    again = jobs.without_force(sys.argv[1:])
+    forced = again != sys.argv[1:]
     try:
         _run()
         if failed := jobs.failures():  # of a sweeper that goes on, such as Optuna's
-            sys.exit(failed)
+            sys.exit(jobs.listed(failed, forced))
     except KeyboardInterrupt:
-        again = [a for a in sys.argv[1:] if not a.startswith("force=")]  # or it would start anew
-        sys.exit(f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}")
+        told = f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}"
+        sys.exit(f"{told}\n{jobs.FORCED}" if forced else told)
     except Exception as error:
         failed, died = jobs.failures(), jobs.launcher_error(error)
-        if wants_traceback or not (failed or died or isinstance(error, EXPECTED)):
+        noted = jobs.first_lines(error) in [note["error"] for note in failed]
+        told = [jobs.listed(failed, forced)] if failed else []
+        if wants_traceback or not (noted or died or isinstance(error, EXPECTED)):
+            print(*told, file=sys.stderr)
             raise
-        told = [failed, died] if failed or died else [f"Error: {_message(error)}"]
-        sys.exit("\n".join(filter(None, told)))
+        sys.exit("\n".join(told if noted else [*told, died or f"Error: {_message(error)}"]))
 
 
 UNWRITABLE = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
@@ -84,6 +88,8 @@ def _message(error: BaseException) -> str:
     if isinstance(inner, OSError) and inner.strerror and inner.filename:
         return f"{inner.filename}: {inner.strerror}.{OTHER_FOLDER * (inner.errno in UNWRITABLE)}"
     text = re.split(r"\n    full_key:|\n+Config search path", str(error))[0]
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in UNWRITABLE:
+        text += OTHER_FOLDER
     return f"{key}: {text}" if key else text or type(error).__name__
 
 

@@ -1,5 +1,6 @@
 """The output folders: the only room that writes results, and knows where they are."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -83,7 +84,9 @@ def unfinished_runs(output_dir) -> list[Path]:
 
 def _current(path: Path) -> bool:
     folder = path.parent
-    return ".old-" not in folder.name and folder.parent.name != "all"  # whose parts are runs too
+    return (
+        not re.search(r"\.old-\d+$", folder.name) and folder.parent.name != "all"
+    )  # whose parts are runs too
 
 
 # Names the sweep that a process works for; inherited by every process that does.
@@ -119,16 +122,27 @@ def lock(folder):
     """One process at a time works on a run; others wait, and say so.
 
     The lock lies beside the folders, so that a folder can be set aside, and ends with its process.
+
+    Raises:
+        OSError: the file system has no locks.
     """
     folder = Path(folder)
     path = folder.parent.parent / ".locks" / f"{folder.parent.name}-{folder.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(path)
+    # Not filelock's makeshift for such file systems: it outlives a process that is killed.
+    held = filelock.FileLock(path, fallback_to_soft=False)
     try:
         held.acquire(timeout=0)
     except filelock.Timeout:
         log.info("Another process works on %s: waiting for it.", folder)
         held.acquire()
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        raise OSError(
+            f"output_dir must be on a file system with locks (flock), which keep two processes "
+            f"from one run; that of {path.parent} has none. Set output_dir to another folder."
+        ) from error
     try:
         yield
     finally:
@@ -204,10 +218,24 @@ def forget_failure(sweep: Path, number: int) -> None:
     (sweep / f"{number}.json").unlink(missing_ok=True)
 
 
-def failures(sweep: Path) -> dict[int, dict]:
+def failure(sweep: Path, number: int) -> dict | None:
+    """The note of a job; None if there is none, or no longer."""
+    try:
+        return json.loads((sweep / f"{number}.json").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def failures(sweep: Path) -> list[dict]:
     """The notes of a sweep's failed jobs, by the number of the job."""
-    notes = {int(path.stem): path for path in sweep.glob("[0-9]*.json")}
-    return {number: json.loads(notes[number].read_text()) for number in sorted(notes)}
+    numbers = sorted(int(path.stem) for path in sweep.glob("[0-9]*.json"))
+    return [note for number in numbers if (note := failure(sweep, number))]
+
+
+def forget_sweep(sweep: Path) -> None:
+    """Remove the folder of a sweep's notes, if none is left."""
+    with suppress(OSError):
+        sweep.rmdir()
 
 
 def save_checkpoint(folder, arrays: dict) -> None:

@@ -1,6 +1,8 @@
 """The package works from a wheel as from a checkout, in any folder."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +51,19 @@ def test_a_wheel_runs_a_stage_in_any_folder(installed, tmp_path):
     assert result.returncode == 0, result.stderr
     (environment,) = tmp_path.glob("outputs/base/*/environment.json")
     assert environment.parent.joinpath("summary.json").exists()
+    assert json.loads(environment.read_text())["git_commit"] is None  # though this is a checkout
+
+
+def test_a_checkout_tells_its_commit_and_a_machine_without_git_runs(tmp_path):
+    said = {}
+    for name, path in (("with", os.environ["PATH"]), ("without", "")):
+        arguments = ["stage=base", "model=mlp", "smoke=true", f"output_dir={tmp_path / name}"]
+        environment = os.environ | {"PATH": path, "WANDB_MODE": "disabled"}
+        command = [sys.executable, "-m", "mc.run", *arguments]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        (made,) = tmp_path.glob(f"{name}/base/*/environment.json")
+        said[name] = json.loads(made.read_text())["git_commit"]
+    assert said["without"] is None
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()
+        assert said["with"].removesuffix("-dirty") == head

@@ -3,13 +3,16 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
-from mc import jobs
+from mc import jobs, run, store
 
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
@@ -47,7 +50,59 @@ def test_a_mistake_in_one_job_leaves_no_folder_and_the_others_run(cli, tmp_path)
     assert (status, output.count("Finished before")) == (0, 2)
 
 
-def test_jobs_of_joblib_share_the_cores_and_tell_their_failures(tmp_path):
+OWN = """
+import json, os, pathlib, signal
+import tensorflow as tf
+from mc.datasets import digits
+
+class Unpicklable(Exception):
+    def __init__(self, what, code):
+        super().__init__(what)
+
+def data(mode):
+    if mode == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "unpicklable":
+        raise Unpicklable("label file 7 is empty", 7)
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    found = [threads, int(os.environ["OMP_NUM_THREADS"])]
+    pathlib.Path(os.environ["OUT"], f"{os.getpid()}.json").write_text(json.dumps(found))
+    return digits()
+"""
+
+
+def own_sweep(tmp_path, *arguments):
+    """A sweep through joblib, of jobs whose data set comes from `OWN`."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
+    (tmp_path / "own.py").write_text(OWN)
+    launcher = ["-m", "hydra/launcher=joblib", *QUICK, "stage=base", "dataset._target_=own.data"]
+    return command(tmp_path, *launcher, *arguments, PYTHONPATH=str(tmp_path), OUT=str(tmp_path))
+
+
+@pytest.mark.parametrize(("n_jobs", "allocated"), [(1, None), (2, None), (1, 1), (-1, 1)])
+def test_jobs_of_joblib_share_the_cores(tmp_path, monkeypatch, n_jobs, allocated):
+    loky = pytest.importorskip("loky", reason="needs mc[cluster]")
+    if allocated:
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", str(allocated))
+    settings = [f"hydra.launcher.n_jobs={n_jobs}", "+dataset.mode=good", "seed=1,2"]
+    result = own_sweep(tmp_path, *settings)
+    assert result.returncode == 0, result.stderr
+    found = [json.loads(path.read_text()) for path in tmp_path.glob("[0-9]*.json")]
+    processes = n_jobs if n_jobs > 0 else allocated
+    threads = max(1, (allocated or loky.cpu_count()) // processes)
+    assert found == [[threads, threads]] * processes
+    assert not list(tmp_path.glob(".sweeps/*"))  # nothing failed
+
+
+def test_an_error_that_cannot_be_sent_keeps_its_words(tmp_path):
+    result = own_sweep(tmp_path, "hydra.launcher.n_jobs=2", "+dataset.mode=unpicklable,good")
+    assert result.returncode == 1
+    listed = result.stderr.split("1 of the jobs failed")[1]
+    assert "label file 7 is empty" in listed
+    assert len(list(tmp_path.glob("base/*/summary.json"))) == 1
+
+
+def test_jobs_of_joblib_tell_their_failures(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     result = command(tmp_path, "-m", *launcher, *QUICK, "stage=base", "seed=1,2,-1")
@@ -96,21 +151,11 @@ def test_a_cluster_that_takes_no_job_is_said_in_its_words():
 
 
 def test_a_job_that_is_killed_does_not_take_the_others_with_it(tmp_path):
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
-    (tmp_path / "own.py").write_text(
-        "import os, signal\n"
-        "from mc.datasets import digits\n"
-        "def data(kill=False):\n"
-        "    if kill:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return digits()\n"
-    )
-    launcher = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    own = ["dataset._target_=own.data", "+dataset.kill=true,false", "seed=1,2"]
-    result = command(tmp_path, *launcher, *QUICK, "stage=base", *own, PYTHONPATH=str(tmp_path))
+    settings = ["hydra.launcher.n_jobs=2", "+dataset.mode=killed,good", "seed=1,2"]
+    result = own_sweep(tmp_path, *settings)
     assert result.returncode == 1
     listed = result.stderr.split("2 of the jobs failed")[1]
-    assert listed.count("+dataset.kill=True") == listed.count("SIGKILL") == 2
+    assert listed.count("+dataset.mode=killed") == listed.count("SIGKILL") == 2
     assert str(tmp_path / "base") in listed
     assert "Traceback" not in result.stderr
     assert "leaked" not in result.stderr
@@ -120,18 +165,86 @@ def test_a_job_that_is_killed_does_not_take_the_others_with_it(tmp_path):
     assert len(made) == 2  # by new processes, for those killed were the first
 
 
-@pytest.mark.parametrize("number", ["0", "-2", "1.5", "two"])
+def alive(group: int) -> bool:
+    """Whether a process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_an_interrupted_sweep_ends_its_processes(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
+    sweep = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "force=true", "model=mlp"]
+    settings = ["stage=base", "train.base.epochs=100000", "seed=1,2", f"output_dir={tmp_path}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mc.run", *sweep, *settings],
+        env=os.environ | {"WANDB_MODE": "disabled"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 120
+    while len(list(tmp_path.glob("base/*/checkpoint.npz"))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert "To go on: python -m mc.run -m hydra/launcher=joblib hydra.launcher.n_jobs=2 " in said
+    assert "force=true had not begun" in said
+    assert "force=true model" not in said
+    end = time.monotonic() + 30
+    while alive(process.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not alive(process.pid)
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "true", "two"])
 def test_processes_are_a_number_or_as_many_as_cores(tmp_path, number):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
     launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={number}"]
     result = command(tmp_path, "-m", *launcher, "stage=base", "seed=1,2")
     assert result.returncode == 1
     assert "hydra.launcher.n_jobs must be a number at least 1, or -1" in result.stderr
-    assert result.stderr.strip().endswith(f"got {number}.")
+    assert result.stderr.strip().lower().endswith(f"got {number}.")
     assert not tmp_path.joinpath("base").exists()
 
 
+def test_a_lost_job_is_noted_beside_jobs_that_end(tmp_path, monkeypatch):
+    monkeypatch.setenv(store.SWEEP, str(tmp_path / "sweep"))
+    sweep = tmp_path / "sweep"
+    note = {"job": "seed=1", "folder": "somewhere", "error": jobs.AT_WORK}
+    store.note_failure(sweep, 1, note)
+    store.note_failure(sweep, 2, note | {"error": "no file"})
+    assert jobs.note_lost(1, ["seed=1"], "killed: SIGKILL") == "killed: SIGKILL"
+    assert jobs.note_lost(2, ["seed=2"], "not picklable") == "no file"  # its own words say more
+    assert jobs.note_lost(3, ["seed=3"], "cancelled") == "cancelled"  # before it began
+    found = jobs.failures()
+    assert [note["error"] for note in found] == ["killed: SIGKILL", "no file", "cancelled"]
+    assert [note["folder"] for note in found] == ["somewhere", "somewhere", None]
+    listing = sweep.glob
+    monkeypatch.setattr(type(sweep), "glob", lambda *_: [*listing("*"), sweep / "4.json"])
+    assert len(jobs.failures()) == 3  # one more has ended in between
+
+
+def test_an_error_of_the_launcher_itself_is_told_beside_the_failures(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # main sets it
+
+    def sweep():
+        monkeypatch.setenv(store.SWEEP, str(tmp_path))
+        note = {"job": "seed=1", "folder": None, "error": jobs.AT_WORK}
+        store.note_failure(tmp_path, 1, note)
+        raise ValueError("the launcher has a mistake")
+
+    monkeypatch.setattr(run, "_run", sweep)
+    with pytest.raises(SystemExit, match=r"(?s)1 of the jobs failed.*Error: the launcher has a m"):
+        run.main()
+
+
 def test_slurm_gives_a_job_its_cpus(monkeypatch):
+    hydra = OmegaConf.create({"mode": None, "launcher": {"_target_": "x.BasicLauncher"}})
+    monkeypatch.setattr(jobs.HydraConfig, "get", lambda: hydra)
+    assert jobs.threads() is None
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert jobs.threads() == 3
 

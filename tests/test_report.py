@@ -85,10 +85,29 @@ def test_runs_set_aside_and_unfinished_are_left_out(outputs):
     (outputs / "eval/digits-Bezier-1-3/summary.json").unlink()
     runs = report.gather(outputs)
     assert len(runs) == 2
-    told = re.search("Not finished, so left out: .*?/p", report.page(runs, outputs))
-    assert told[0].count("eval/digits-") == 2  # a link and its text
-    (outputs / "eval/digits-Bezier-1-3/config.yaml").unlink()
+    unfinished = store.unfinished_runs(outputs)
+    assert unfinished == [outputs / "eval/digits-Bezier-1-3"]
+    told = re.search("Not finished, so left out: .*?/p", report.page(runs, outputs, unfinished))
+    assert told[0].count("eval/digits-Bezier-1-3") == 2  # a link and its text
     assert "Not finished" not in report.page(runs, outputs)
+
+
+def test_a_network_named_like_a_folder_set_aside_is_not_left_out(outputs):
+    folder = outputs / "eval/digits-Bezier-1-1"
+    folder.rename(folder.with_name("digits-net.old-1-2-bezier-12345678"))
+    assert len(report.gather(outputs)) == 4
+
+
+def test_what_only_one_stage_depends_on_does_not_vary(outputs):
+    folder = outputs / "base/digits-cnn-seed1"
+    folder.mkdir(parents=True)
+    settings = {"seed": 1, "dataset": {"_target_": "mc.datasets.digits"}, "model": {"units": 3}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "summary.json").write_text('{"test/error": 0.1}')
+    runs = report.gather(outputs)
+    assert report.varied(runs) == ["endpoints", "curve._target_"]
+    names = [("/" in column) for column in runs]
+    assert names == sorted(names)  # settings first
 
 
 def test_what_a_stage_of_your_own_makes_is_a_row_too(outputs):

@@ -1,8 +1,11 @@
 """Folders, fingerprints, and files that are whole or not there."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import multiprocessing
+import os
 import time
 
 import numpy as np
@@ -181,3 +184,15 @@ def test_one_process_at_a_time_works_on_a_run(tmp_path):
         for process in processes:
             process.join()
         assert list(order) == ["in", "out"] * 3
+
+
+def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(OSError, match="output_dir must be on a file system with locks"),
+        store.lock(tmp_path / "base/run"),
+    ):
+        raise AssertionError("nothing may be written without a lock")

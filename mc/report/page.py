@@ -23,7 +23,6 @@ from bokeh.plotting import figure
 from bokeh.resources import INLINE
 from PIL import Image
 
-from mc import store
 from mc.metrics import SHOWN, label
 from mc.report.tables import HEADLINES, grouped, varied
 
@@ -33,7 +32,7 @@ THUMBNAIL = 0.37  # of a figure's size for print
 LINK = '<a href="<%= value %>/" target="_blank"><%= value %></a>'
 
 
-def page(runs: pd.DataFrame, output_dir: Path) -> str:
+def page(runs: pd.DataFrame, output_dir: Path, unfinished=()) -> str:
     """The page of all runs; it needs no network, and links to the folders beside it.
 
     Rows of the upper table choose whose metrics along t are laid over one another: the curve solid,
@@ -42,9 +41,10 @@ def page(runs: pd.DataFrame, output_dir: Path) -> str:
     Args:
         runs: `tables.gather` of `output_dir`.
         output_dir: where their folders are.
+        unfinished: folders of runs that are left out.
     """
     along = runs[[(output_dir / f / "points.csv").exists() for f in runs["folder"]]]
-    parts = [Div(text=f"<h1>{len(runs)} runs</h1>{_unfinished(output_dir)}")]
+    parts = [Div(text=f"<h1>{len(runs)} runs</h1>{_unfinished(unfinished, output_dir)}")]
     if len(along):
         parts += _lines(along, output_dir)
     for stage, table in grouped(runs).items():
@@ -58,11 +58,10 @@ def page(runs: pd.DataFrame, output_dir: Path) -> str:
     return file_html(column(*parts, sizing_mode="stretch_width"), INLINE, title="mc report")
 
 
-def _unfinished(output_dir: Path) -> str:
-    """What the page leaves out."""
-    left = [f.relative_to(output_dir) for f in store.unfinished_runs(output_dir)]
-    links = ", ".join(f'<a href="{f}/" target="_blank">{f}</a>' for f in left)
-    return f"<p>Not finished, so left out: {links}</p>" if left else ""
+def _unfinished(folders: list[Path], output_dir: Path) -> str:
+    named = [folder.relative_to(output_dir) for folder in folders]
+    links = ", ".join(f'<a href="{name}/" target="_blank">{name}</a>' for name in named)
+    return f"<p>Not finished, so left out: {links}</p>" if folders else ""
 
 
 def _lines(runs: pd.DataFrame, output_dir: Path) -> list:

@@ -17,7 +17,10 @@ DEPENDS = {
     "curve": ON_CURVE,
     "eval": (*ON_CURVE, "eval."),
     "plane": (*ON_CURVE, "plane.", "eval.bn_"),
-    "chain": (*COMMON, "endpoints", "chain.", "train.curve.weight_decay", "eval."),
+    "chain": (
+        *(*COMMON, "endpoints", "chain.", "train.curve.weight_decay"),
+        *("eval.bn_", "eval.splits"),
+    ),
     "fge": (*COMMON, "fge.", "eval.bn_"),
     "ensemble": (*ON_CURVE, "ensemble.", "eval.bn_", "eval.splits"),
 }
@@ -68,7 +71,12 @@ def gather(output_dir: Path) -> pd.DataFrame:
         own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
         place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
         rows.append(place | own | store.summary(folder))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table[sorted(table.columns, key=_is_metric)]
+
+
+def _is_metric(column: str) -> bool:
+    return "/" in column or column == "num_members"
 
 
 def _flat(settings: dict, prefix: str = "") -> dict:
@@ -84,8 +92,9 @@ def _flat(settings: dict, prefix: str = "") -> dict:
 
 def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ among runs, in their order; each is a column of `gather`."""
-    settings = [c for c in runs if "/" not in c and c not in ("stage", "folder", "num_members")]
-    return [c for c in settings if runs[c].astype(str).nunique() > 1]
+    settings = [c for c in runs if not _is_metric(c) and c not in ("stage", "folder")]
+    # Where a stage does not depend on a setting there is no value, which is no difference.
+    return [c for c in settings if runs[c].dropna().astype(str).nunique() > 1]
 
 
 def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:

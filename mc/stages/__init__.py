@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -37,7 +38,8 @@ def execute(cfg: DictConfig) -> dict:
             if force and (aside := store.set_aside(folder)):
                 log.info("force=true: the earlier run is now %s", aside)
             # Another process may have finished it while this one waited.
-            summary = _finished(cfg, folder) or _run(cfg, folder)
+            summary = _finished(cfg, folder)
+            summary = _run(cfg, folder) if summary is None else summary
         if cfg.stage == "all":  # its parts have shown their tables
             log.info("all: %s", folder)
             return summary
@@ -112,19 +114,24 @@ def _environment() -> dict:
     import tensorflow as tf
 
     packages = ("mc", "tensorflow", "keras", "numpy", "hydra-core", "wandb", "tensorflow-datasets")
-    commit = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
         "command": sys.argv,
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
         "devices": [d.name for d in tf.config.list_physical_devices()],
         "host": platform.node(),
-        "git_commit": commit.stdout.strip() or None,
+        "git_commit": _commit(),
     }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that runs, `-dirty` if files were changed since."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists() or not shutil.which("git"):
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
+    command += ["--exclude", "*"]  # tags
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
 
 
 # What the table at the end of a stage shows of its summary, which holds much more.
