@@ -15,14 +15,24 @@ import pytest
 
 pytestmark = pytest.mark.slow
 RUNS = 20
-KINDS = [  # and how many tables and arrays each leaves beside its five summaries
-    (["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"], 7),
+BATCHNORM = [
+    *("model=cnn_bn", "optimizer=adam", "dataset.valid_size=200", "eval.num_points=5"),
+    *("train.base.epochs=8", "train.curve.epochs=8", "train.curve.save_every=3"),
+]
+# Three networks, members on a cycle around one, and grids and predictions of many networks.
+NETWORKS = ["model=mlp", "train.base.epochs=40", "train.curve.epochs=40", "fge.epochs=20"]
+KINDS = [  # commands of a run, and how many tables and arrays they leave beside their summaries
+    ([["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]], 5, 7),
+    ([BATCHNORM], 5, 9),
     (
         [
-            *("model=cnn_bn", "optimizer=adam", "dataset.valid_size=200", "eval.num_points=5"),
-            *("train.base.epochs=8", "train.curve.epochs=8", "train.curve.save_every=3"),
+            [*NETWORKS, "stage=all", "endpoints=[1,2]", "wandb.mode=offline"],
+            [*NETWORKS, "stage=fge", "fge.start=1"],
+            [*NETWORKS, "stage=ensemble", "ensemble.networks=['fge:1',2]"],
+            [*NETWORKS, "stage=plane", "plane.grid_points=15"],
         ],
-        9,
+        8,
+        21,
     ),
 ]
 
@@ -30,7 +40,7 @@ KINDS = [  # and how many tables and arrays each leaves beside its five summarie
 def start(outputs, *arguments) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "mc.run", *arguments, f"output_dir={outputs}"],
-        env=os.environ | {"WANDB_MODE": "disabled"},
+        env=os.environ | ({} if "wandb.mode=offline" in arguments else {"WANDB_MODE": "disabled"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,32 +90,43 @@ def check_readable(outputs) -> None:
             h5py.File(path).close()
 
 
+def until_done(outputs, command, seconds, rng) -> int:
+    """How often a command was killed, at random moments, until it was done."""
+    kills = 0
+    while True:
+        process = start(outputs, *command)
+        try:  # a third of a run is imports
+            process.wait(timeout=rng.uniform(0.3 * seconds, seconds))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        said, _ = process.communicate()
+        check_readable(outputs)
+        if process.returncode == 0:
+            return kills
+        assert process.returncode == -signal.SIGKILL, said
+
+
 def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
     expected, seconds = [], []
-    for kind, (run, others) in enumerate(KINDS):
-        began = time.monotonic()
-        finished(tmp_path / f"whole{kind}", *run)
-        seconds.append(time.monotonic() - began)
-        expected.append(results(tmp_path / f"whole{kind}"))
-        assert len(expected[kind]) == 5 + others
+    for kind, (commands, summaries, others) in enumerate(KINDS):
+        whole = tmp_path / f"whole{kind}"
+        seconds.append([])
+        for command in commands:
+            began = time.monotonic()
+            finished(whole, *command)
+            seconds[kind].append(time.monotonic() - began)
+        expected.append(results(whole))
+        assert len(list(whole.glob("*/*/summary.json"))) == summaries
+        assert len(expected[kind]) == summaries + others
     rng, kills = random.Random(0), 0
     for number in range(RUNS):
         kind, outputs = number % len(KINDS), tmp_path / f"killed{number}"
         outputs.mkdir()
-        while True:
-            process = start(outputs, *KINDS[kind][0])
-            try:  # a third of a run is imports
-                process.wait(timeout=rng.uniform(0.3 * seconds[kind], seconds[kind]))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-            said, _ = process.communicate()
-            check_readable(outputs)
-            if process.returncode == 0:
-                break
-            assert process.returncode == -signal.SIGKILL, said
+        for command, needed in zip(KINDS[kind][0], seconds[kind], strict=True):
+            kills += until_done(outputs, command, needed, rng)
         assert results(outputs) == expected[kind]
-    assert kills >= RUNS / 2
+    assert kills >= RUNS
 
 
 def test_eight_processes_train_each_network_once(tmp_path):
