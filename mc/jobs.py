@@ -41,6 +41,7 @@ def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
 
 def _folder(*, _root_) -> str:
     """Check the configuration, then name the run's folder; nothing is made before."""
+    check_sweeper(_root_.objective, _root_.hydra.sweeper)
     return str(runs.folder(checked(_root_, list(_root_.hydra.overrides.task))))
 
 
@@ -65,16 +66,24 @@ def threads() -> int | None:
     return int(given) if given else None
 
 
-def check_sweeper(cfg: DictConfig) -> None:
-    """Nothing, unless a sweeper needs the number that `objective` names and there is none.
+def check_sweeper(objective: str | None, sweeper: DictConfig) -> None:
+    """Nothing, unless Optuna is given no number to improve, or would make it worse.
 
     Raises:
         ValueError: says what to type.
     """
-    if cfg.objective is None and HydraConfig.get().sweeper._target_.endswith("OptunaSweeper"):
+    if not sweeper._target_.endswith("OptunaSweeper"):
+        return
+    if objective is None:
         raise ValueError(
             "hydra/sweeper=optuna needs a number to improve: type for example "
             "objective=curve/test/nll/max (of stage=all or eval) or objective=test/nll (of base)."
+        )
+    higher = {"accuracy", "f1"} & set(objective.split("/"))
+    if higher and str(sweeper.direction).rpartition(".")[2] == "minimize":
+        raise ValueError(
+            f"objective={objective} is better the higher it is, and hydra.sweeper.direction is "
+            "minimize. Type hydra.sweeper.direction=maximize."
         )
 
 
@@ -183,7 +192,7 @@ def listed(notes: list[dict], forced: bool) -> str:
         if forced
         else " runs what is missing:"
     )
-    lines = [f"{len(notes)} of the jobs failed; the same command{again}"]
+    lines = [f"{len(notes)} of the jobs failed; once the cause is gone, the same command{again}"]
     for note in notes:
         told = (note["job"], note["folder"], note["error"])
         inner = (line for text in told[1:] if text for line in text.splitlines())

@@ -58,7 +58,7 @@ def summary(folder) -> dict | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
+        raise ValueError(f"{path} is damaged ({error}); remove it to run again.") from error
 
 
 def finished_runs(output_dir) -> list[Path]:
@@ -191,7 +191,7 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
         try:
             earlier = json.loads(path.read_text())
         except ValueError as error:
-            raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
+            raise ValueError(f"{path} is damaged ({error}); remove it to go on.") from error
         environment |= {k: earlier[k] for k in ("wandb_id", "started") if k in earlier}
     environment.setdefault("started", now())
     environment["sweep"] = os.environ.get(SWEEP)
@@ -260,7 +260,9 @@ def load_checkpoint(folder) -> dict | None:
     except (OSError, MemoryError):  # of the disk, not of the file
         raise
     except Exception as error:  # zipfile, zlib and NumPy have errors of their own
-        raise ValueError(f"{path} is damaged ({error}); remove it to begin anew.") from error
+        raise ValueError(
+            f"{path} is damaged, or no checkpoint; remove it to begin anew."
+        ) from error
     run = str(arrays.pop("run", "no run of mc"))
     if run != Path(folder).name:
         raise ValueError(f"{path} is of another run ({run}); remove it to begin anew.")

@@ -140,7 +140,17 @@ def test_optuna_needs_an_objective(tmp_path):
     result = command(tmp_path, "-m", *sweeper, *QUICK, "stage=base", rates)
     assert result.returncode == 1
     assert "type for example objective=" in result.stderr
+    assert not list(tmp_path.glob("base/*"))
     assert not list(tmp_path.glob("base/*/checkpoint.npz"))
+
+
+def test_optuna_does_not_minimise_what_is_better_higher():
+    sweeper = OmegaConf.create({"_target_": "x.OptunaSweeper", "direction": "minimize"})
+    with pytest.raises(ValueError, match=r"Type hydra\.sweeper\.direction=maximize"):
+        jobs.check_sweeper("curve/test/accuracy/min", sweeper)
+    jobs.check_sweeper("curve/test/error/max", sweeper)
+    sweeper.direction = "maximize"
+    jobs.check_sweeper("curve/test/accuracy/min", sweeper)
 
 
 def test_a_cluster_that_takes_no_job_is_said_in_its_words():

@@ -124,6 +124,22 @@ def test_an_empty_folder_is_an_error(cli, tmp_path):
     assert not made.exists()
 
 
+def test_damaged_runs_are_left_out_with_a_warning(outputs, caplog):
+    (outputs / "eval/digits-Bezier-1-1/config.yaml").write_text("")
+    (outputs / "eval/digits-Bezier-1-3/summary.json").write_text('{"curve/te')
+    (outputs / "eval/digits-PolyChain-1-1/points.csv").write_text("")
+    runs = report.gather(outputs)
+    assert runs["folder"].tolist() == ["eval/digits-PolyChain-1-1", "eval/digits-PolyChain-1-3"]
+    report.page(runs, outputs)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 3
+    assert all(text.startswith("left out: ") and "damaged" in text for text in told)
+    for path in outputs.glob("eval/*/config.yaml"):
+        path.unlink()
+    with pytest.raises(ValueError, match="No run in output_dir="):
+        report.gather(outputs)
+
+
 def test_the_command_writes_tables_and_page(cli, tmp_path):
     for seed in (1, 2):
         assert cli("stage=base", "smoke=true", "model=mlp", f"seed={seed}")[0] == 0
@@ -143,6 +159,10 @@ def test_the_page_works_in_a_browser_without_a_network(outputs):
     if browser is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    for i, path in enumerate(sorted(outputs.glob("eval/*/config.yaml")), 1):
+        config = yaml.safe_load(path.read_text())
+        config |= {"smoke": i == 1, "train": {"curve": {"learning_rate": i * 1e-5}}}
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
     html = outputs / "report.html"
     html.write_text(report.page(report.gather(outputs), outputs))
     with sync_api.sync_playwright() as playwright:
@@ -154,6 +174,10 @@ def test_the_page_works_in_a_browser_without_a_network(outputs):
         page.goto(html.as_uri())
         rows = page.locator(".slick-row")
         rows.first.wait_for()
+        for row, (word, rate) in enumerate([("True", "0.00001"), ("False", "0.00002")]):
+            shown = rows.nth(row).inner_text().split()
+            assert word in shown
+            assert rate in shown
         lines = """() => { const models = [...Bokeh.documents[0]._all_models.values()]
             return models.find(m => m.type == "MultiLine") &&
                 models.find(m => m.type == "GlyphRenderer").data_source.data.label }"""

@@ -1,6 +1,8 @@
 """One self-contained HTML page: a sortable table, the lines of chosen runs, and the figures."""
 
+import logging
 from base64 import b64encode
+from html import escape
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +17,6 @@ from bokeh.models import (
     Div,
     HoverTool,
     HTMLTemplateFormatter,
-    NumberFormatter,
     TableColumn,
 )
 from bokeh.palettes import Colorblind8
@@ -26,9 +27,14 @@ from PIL import Image
 from mc.metrics import SHOWN, label
 from mc.report.tables import HEADLINES, grouped, varied
 
+log = logging.getLogger(__name__)
+
 DASHES = {"curve": "solid", "linear": "dashed", "initial": "dotted", "chain": "dashdot"}
 LINES = 5  # rows whose lines are shown at first
 THUMBNAIL = 0.37  # of a figure's size for print
+SWATCH = '<span style="color: <%= value %>">&#9644;</span>'  # of a run's lines
+# Four digits of a number, as the tables of the console show them: 0.03125, 1e-5.
+NUMBER = '<%= value === null || value !== value ? "" : +value.toPrecision(4) %>'
 LINK = '<a href="<%= value %>/" target="_blank"><%= value %></a>'
 
 
@@ -44,14 +50,15 @@ def page(runs: pd.DataFrame, output_dir: Path, unfinished=()) -> str:
         unfinished: folders of runs that are left out.
     """
     along = runs[[(output_dir / f / "points.csv").exists() for f in runs["folder"]]]
-    parts = [Div(text=f"<h1>{len(runs)} runs</h1>{_unfinished(unfinished, output_dir)}")]
+    title = f"<h1>{len(runs)} runs in {escape(output_dir.resolve().name)}</h1>"
+    parts = [Div(text=title + _unfinished(unfinished, output_dir))]
     if len(along):
         parts += _lines(along, output_dir)
     for stage, table in grouped(runs).items():
         title = f"<h2>stage={stage}: mean and standard deviation over endpoints and seeds</h2>"
         parts += [
             Div(text=title),
-            _table(ColumnDataSource(table.to_dict("list")), list(table.columns)),
+            _table(ColumnDataSource(_cells(table)), list(table.columns)),
         ]
     parts += [Div(text="<h2>All runs</h2>"), _all_runs(runs)]
     parts += [Div(text=_figures(runs, output_dir))]
@@ -71,7 +78,8 @@ def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
     shown = ColumnDataSource(lines[lines["run"] < LINES].to_dict("list"))
     keys = ["folder", *varied(runs)]
     metrics = [m for m in HEADLINES if m in runs and runs[m].notna().any()]
-    source = ColumnDataSource(runs[keys + metrics].to_dict("list"))
+    colours = [Colorblind8[i % 8] for i in range(len(runs))]
+    source = ColumnDataSource({"colour": colours} | _cells(runs[keys + metrics]))
     source.selected.indices = list(range(min(LINES, len(runs))))
     paths = list(dict.fromkeys(lines["path"]))
     buttons = CheckboxButtonGroup(labels=paths, active=list(range(len(paths))))
@@ -90,7 +98,8 @@ def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
     buttons.js_on_change("active", choose)
     there = [c for c in SHOWN if any(any(v == v for v in line) for line in lines[f"{c} values"])]
     panels = [_panel(shown, c, label(c)) for c in there]
-    table = _table(source, keys + metrics, selectable="checkbox", height=320)
+    columns = ["colour", *keys, *metrics]
+    table = _table(source, columns, selectable="checkbox", height=320)
     text = (
         "<h2>Along t</h2>Choose runs in the table and paths below it; click a column's head to "
         "sort by it."
@@ -104,7 +113,8 @@ def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
     try:
         points = pd.read_csv(path)
     except ValueError as error:  # an empty or cut file
-        raise ValueError(f"{path} is damaged ({error}); run again with force=true.") from error
+        log.warning("left out: the lines of %s, which is damaged (%s)", path, error)
+        return pd.DataFrame()
     rows = []
     for path, own in points.groupby("path", sort=False):
         line = {"run": number, "path": path, "label": f"{run['folder'].rpartition('/')[2]}: {path}"}
@@ -132,12 +142,15 @@ def _panel(shown: ColumnDataSource, metric: str, name: str):
 def _table(source: ColumnDataSource, columns: list[str], **options) -> DataTable:
     def shaped(name):
         longest = max([len(name), *(len(str(value)) for value in source.data[name])])
+        if name == "colour":
+            swatch = HTMLTemplateFormatter(template=SWATCH)
+            return TableColumn(field=name, title="", formatter=swatch, width=30)
         if name == "folder":
             return TableColumn(
                 field=name, title=name, formatter=HTMLTemplateFormatter(template=LINK), width=420
             )
         number = pd.api.types.is_numeric_dtype(pd.Series(source.data[name]))
-        form = {"formatter": NumberFormatter(format="0.[0000]")} if number else {}
+        form = {"formatter": HTMLTemplateFormatter(template=NUMBER)} if number else {}
         width = 7 * (len(name) if number else longest) + 14
         return TableColumn(field=name, title=name, width=max(70, width), **form)
 
@@ -156,15 +169,19 @@ def _table(source: ColumnDataSource, columns: list[str], **options) -> DataTable
 def _all_runs(runs: pd.DataFrame) -> DataTable:
     columns = ["folder", *varied(runs)]
     columns += [m for m in HEADLINES if m in runs and runs[m].notna().any()]
-    rows = runs[columns].copy()
-    words = rows.select_dtypes(exclude="number").columns
-    rows[words] = rows[words].fillna("")
-    return _table(ColumnDataSource(rows.to_dict("list")), columns)
+    return _table(ColumnDataSource(_cells(runs[columns])), columns)
+
+
+def _cells(table: pd.DataFrame) -> dict[str, list]:
+    """The columns of a table: numbers as they are, all else as text."""
+    words = table.select_dtypes(exclude="number").columns
+    text = table[words].astype(object).map(lambda value: "" if pd.isna(value) else str(value))
+    return table.assign(**text).to_dict("list")
 
 
 def _figures(runs: pd.DataFrame, output_dir: Path) -> str:
     """The first figure of every run, small, inside the page."""
-    html = ["<h2>Figures</h2>"]
+    html = []
     for folder in runs["folder"]:
         for path in sorted((output_dir / folder / "figures").glob("[!.]*.png"))[:1]:
             with Image.open(path) as picture:
@@ -176,4 +193,4 @@ def _figures(runs: pd.DataFrame, output_dir: Path) -> str:
                 f'<h3><a href="{folder}/" target="_blank">{folder}</a></h3>'
                 f'<img src="data:image/png;base64,{image}" alt="{path.stem} of {folder}">'
             )
-    return "\n".join(html)
+    return "\n".join(["<h2>Figures</h2>", *html]) if html else ""

@@ -1,5 +1,6 @@
 """One table of all finished runs, and means over the endpoints and seeds of it."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pandas as pd
 import yaml
 
 from mc import store
+
+log = logging.getLogger(__name__)
 
 # What a run of a stage is, by the beginnings of its settings' keys; all else is where and how it
 # was made, or is for other stages.
@@ -60,19 +63,33 @@ def gather(output_dir: Path) -> pd.DataFrame:
     it; a metric's is its name (`curve/test/error/max`). Runs that were set aside are left out, and
     those of `stage=all`, whose parts are runs too.
 
+    Runs whose files are damaged are left out too, each with a warning.
+
     Raises:
-        FileNotFoundError: there is no finished run.
+        FileNotFoundError, ValueError: there is no finished run, or none that can be read.
     """
     rows = []
     for folder in store.finished_runs(output_dir):
-        stage = folder.parent.name
-        depends = DEPENDS.get(stage, "")  # a stage of your own: on all
-        settings = _flat(yaml.safe_load((folder / "config.yaml").read_text()))
-        own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
-        place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
-        rows.append(place | own | store.summary(folder))
+        try:
+            rows.append(_row(folder))
+        except ValueError as error:
+            log.warning("left out: %s", error)
+    if not rows:
+        raise ValueError(f"No run in output_dir={output_dir} can be read.")
     table = pd.DataFrame(rows)
     return table[sorted(table.columns, key=_is_metric)]
+
+
+def _row(folder: Path) -> dict:
+    stage, path = folder.parent.name, folder / "config.yaml"
+    try:
+        settings = _flat(dict(yaml.safe_load(path.read_text())))
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} is damaged or gone ({error}).") from error
+    depends = DEPENDS.get(stage, "")  # a stage of your own: on all
+    own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
+    place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
+    return place | own | store.summary(folder)
 
 
 def _is_metric(column: str) -> bool:
