@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
 
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.plugins.launcher import Launcher
 
 # Without the extra `cluster` nothing asks for the launchers below.
@@ -59,7 +59,7 @@ class JoblibLauncher(Joblib):
     def launch(self, job_overrides, initial_job_idx):
         """The results of the jobs, in their order, once all of them are over."""
         waiting = deque(enumerate(map(list, job_overrides), initial_job_idx))
-        size = min(self.n_jobs, len(waiting))
+        size, total = min(self.n_jobs, len(waiting)), len(waiting)
         at_work, results = {}, {}
         try:
             while waiting or at_work:
@@ -71,7 +71,8 @@ class JoblibLauncher(Joblib):
                     at_work[self._submit(pool, *job)] = pool, *job
                 for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                     pool, number, overrides = at_work.pop(future)
-                    results[number] = self._result(future, pool, number, overrides)
+                    results[number] = result = self._result(future, pool, number, overrides)
+                    _tell(len(results), total, result)
         finally:
             for pool, *_ in at_work.values():  # it was interrupted
                 pool.shutdown(kill_workers=True)
@@ -125,7 +126,7 @@ class SlurmLauncher(Slurm):
             for job in as_completed(list(submitted), poll_frequency=SECONDS_BETWEEN_LOOKS):
                 number = submitted[job]
                 results[number] = result = _of_slurm(job, number, jobs[number])
-                log.info("%s %s: %s", job.job_id, result.status.name, " ".join(jobs[number]))
+                _tell(len(results), len(jobs), result)
         except KeyboardInterrupt:
             log.warning("Slurm's jobs go on; to end them type scancel %s", array)
             raise
@@ -145,6 +146,11 @@ class SlurmLauncher(Slurm):
         prefixed = ((k if k in common else f"slurm_{k}", v) for k, v in settings.items())
         executor.update_parameters(**dict(prefixed))
         return executor
+
+
+def _tell(count: int, total: int, result: JobReturn) -> None:
+    job = " ".join(filter_overrides(result.overrides))
+    log.info("%d of %d jobs are over: %s %s", count, total, job, result.status.name.lower())
 
 
 def _of_slurm(job, number: int, overrides: list[str]) -> JobReturn:
