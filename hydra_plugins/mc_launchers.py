@@ -64,10 +64,8 @@ class JoblibLauncher(Joblib):
         try:
             while waiting or at_work:
                 while waiting and len(at_work) < size:
-                    pool, job = (
-                        self.idle.pop() if self.idle else self._pool(size),
-                        waiting.popleft(),
-                    )
+                    pool = self.idle.pop() if self.idle else self._pool(size)
+                    job = waiting.popleft()
                     at_work[self._submit(pool, *job)] = pool, *job
                 for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                     pool, number, overrides = at_work.pop(future)

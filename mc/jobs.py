@@ -187,12 +187,11 @@ def failures() -> list[dict]:
 
 def listed(notes: list[dict], forced: bool) -> str:
     """What to say of failed jobs: what was asked, the folder, the first error lines."""
-    again = (
-        f", without force=true, runs what is missing. {FORCED}"
-        if forced
-        else " runs what is missing:"
-    )
-    lines = [f"{len(notes)} of the jobs failed; once the cause is gone, the same command{again}"]
+    again = "the same command, without force=true," if forced else "the same command"
+    lines = [
+        f"{len(notes)} of the jobs failed; once the cause is gone, {again} runs what is missing:",
+        *([FORCED] if forced else []),
+    ]
     for note in notes:
         told = (note["job"], note["folder"], note["error"])
         inner = (line for text in told[1:] if text for line in text.splitlines())
