@@ -34,6 +34,7 @@ ASIDE = (
 # What repeats a run: tables show means over these.
 REPEATED = ("seed", "endpoints", "fge.start", "chain.networks")
 HEADLINES = (
+    "train/loss",
     "test/error",
     "test/mse",
     "curve/train/loss/max",
