@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
@@ -64,9 +64,9 @@ class JoblibLauncher(Joblib):
         try:
             while waiting or at_work:
                 while waiting and len(at_work) < size:
-                    pool = self.idle.pop() if self.idle else self._pool(size)
                     job = waiting.popleft()
-                    at_work[self._submit(pool, *job)] = pool, *job
+                    future, pool = self._submit(size, *job)
+                    at_work[future] = pool, *job
                 for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                     pool, number, overrides = at_work.pop(future)
                     results[number] = result = self._result(future, pool, number, overrides)
@@ -84,11 +84,16 @@ class JoblibLauncher(Joblib):
         threads = dict.fromkeys(libraries, str(max(1, self.cores // size)))
         return ProcessPoolExecutor(1, timeout=SECONDS_IDLE, env=threads)
 
-    def _submit(self, pool, number, overrides):
+    def _submit(self, size: int, number: int, overrides: list[str]):
+        """The future of a job, and the pool that it is given to."""
         from hydra_plugins.hydra_joblib_launcher._core import execute_job
 
         described = (self.hydra_context, self.config, self.task_function, Singleton.get_state())
-        return pool.submit(execute_job, number, overrides, *described)
+        pool = self.idle.pop() if self.idle else self._pool(size)
+        try:
+            return pool.submit(execute_job, number, overrides, *described), pool
+        except BrokenExecutor:  # its process was killed while it was idle
+            return self._submit(size, number, overrides)
 
     def _result(self, future, pool, number, overrides):
         """The result of a job; its pool is idle again, unless it is broken."""
@@ -158,7 +163,8 @@ def _of_slurm(job, number: int, overrides: list[str]) -> JobReturn:
             return job.results()[0]
     except Exception:  # whatever it is that cannot be unpickled
         log.debug("The result of job %s cannot be read", job.job_id, exc_info=True)
-    told = f"Slurm's job {job.job_id} ended as {job.state}; see {job.paths.stderr}."
+    state = job.watcher.get_state(job.job_id, mode="force")
+    told = f"Slurm's job {job.job_id} ended as {state}; see {job.paths.stderr}."
     return _lost(number, overrides, told)
 
 

@@ -151,10 +151,10 @@ def _note(hydra: DictConfig, overrides, error: str) -> dict:
 def _picklable(error: BaseException) -> BaseException:
     """An error that can be sent to the process of the sweep: the same, where that is possible."""
     try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(first_lines(error))
-    return error
+        same = str(pickle.loads(pickle.dumps(error))) == str(error)
+    except Exception:  # whatever its class does when it is made anew
+        same = False
+    return error if same else RuntimeError(first_lines(error))
 
 
 def first_lines(error: BaseException) -> str:
@@ -166,6 +166,7 @@ def note_lost(number: int, overrides: list[str], told: str) -> str:
     """Note a job that left no result, killed perhaps before it began; returns what is noted."""
     sweep = _sweep()
     begun = store.failure(sweep, number) or {"folder": None, "error": AT_WORK}
+    told = first_lines(RuntimeError(told))
     error = told if begun["error"] == AT_WORK else begun["error"]  # its own says more
     note = {"job": " ".join(overrides), "folder": begun["folder"], "error": error}
     store.note_failure(sweep, number, note)

@@ -137,7 +137,7 @@ def lock(folder):
         log.info("Another process works on %s: waiting for it.", folder)
         held.acquire()
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP):
             raise
         raise OSError(
             f"output_dir must be on a file system with locks (flock), which keep two processes "

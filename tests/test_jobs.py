@@ -10,6 +10,7 @@ import time
 
 import pytest
 import yaml
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from mc import jobs, run, store
@@ -59,11 +60,17 @@ class Unpicklable(Exception):
     def __init__(self, what, code):
         super().__init__(what)
 
+class Changing(Exception):
+    def __init__(self, what):
+        super().__init__("there is no " + what)
+
 def data(mode):
     if mode == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if mode == "unpicklable":
         raise Unpicklable("label file 7 is empty", 7)
+    if mode == "changing":
+        raise Changing("label file 7 is empty")
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     found = [threads, int(os.environ["OMP_NUM_THREADS"])]
     pathlib.Path(os.environ["OUT"], f"{os.getpid()}.json").write_text(json.dumps(found))
@@ -94,11 +101,13 @@ def test_jobs_of_joblib_share_the_cores(tmp_path, monkeypatch, n_jobs, allocated
     assert not list(tmp_path.glob(".sweeps/*"))  # nothing failed
 
 
-def test_an_error_that_cannot_be_sent_keeps_its_words(tmp_path):
-    result = own_sweep(tmp_path, "hydra.launcher.n_jobs=2", "+dataset.mode=unpicklable,good")
+@pytest.mark.parametrize("mode", ["unpicklable", "changing"])
+def test_an_error_that_cannot_be_sent_keeps_its_words(tmp_path, mode):
+    result = own_sweep(tmp_path, "hydra.launcher.n_jobs=2", f"+dataset.mode={mode},good")
     assert result.returncode == 1
     listed = result.stderr.split("1 of the jobs failed")[1]
-    assert "label file 7 is empty" in listed
+    assert listed.count("label file 7 is empty") == 1
+    assert "Traceback" not in result.stderr
     assert len(list(tmp_path.glob("base/*/summary.json"))) == 1
 
 
@@ -175,6 +184,24 @@ def test_a_job_that_is_killed_does_not_take_the_others_with_it(tmp_path):
     assert len(made) == 2  # by new processes, for those killed were the first
 
 
+def test_a_process_that_is_killed_between_two_batches_is_made_anew(monkeypatch):
+    core = pytest.importorskip("hydra_plugins.hydra_joblib_launcher._core")
+    from hydra_plugins.mc_launchers import JoblibLauncher
+
+    def identity(number, overrides, *_):
+        return JobReturn(overrides=overrides, status=JobStatus.COMPLETED, _return_value=os.getpid())
+
+    monkeypatch.setattr(core, "execute_job", identity)
+    launcher = JoblibLauncher(n_jobs=1)
+    launcher.setup(hydra_context=None, task_function=None, config=None)
+    first, second = ([r.return_value for r in launcher.launch([["x"]], i)] for i in (0, 1))
+    assert first == second  # it is kept
+    os.kill(first[0], signal.SIGKILL)
+    time.sleep(1)  # until its pool knows
+    assert first[0] not in [r.return_value for r in launcher.launch([["x"], ["y"]], 2)]
+    launcher.idle.pop().shutdown(kill_workers=True)
+
+
 def alive(group: int) -> bool:
     """Whether a process of a group is left."""
     try:
@@ -184,7 +211,8 @@ def alive(group: int) -> bool:
     return True
 
 
-def test_an_interrupted_sweep_ends_its_processes(tmp_path):
+@pytest.mark.parametrize("kill", [os.kill, os.killpg])  # the command; all, as a terminal does
+def test_an_interrupted_sweep_ends_its_processes(tmp_path, kill):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
     sweep = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "force=true", "model=mlp"]
     settings = ["stage=base", "train.base.epochs=100000", "seed=1,2", f"output_dir={tmp_path}"]
@@ -198,15 +226,19 @@ def test_an_interrupted_sweep_ends_its_processes(tmp_path):
     end = time.monotonic() + 120
     while len(list(tmp_path.glob("base/*/checkpoint.npz"))) < 2 and time.monotonic() < end:
         time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    kill(process.pid, signal.SIGINT)
+    try:
+        _, said = process.communicate(timeout=60)
+        end = time.monotonic() + 30
+        while alive(process.pid) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not alive(process.pid)
+    finally:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
     assert "To go on: python -m mc.run -m hydra/launcher=joblib hydra.launcher.n_jobs=2 " in said
     assert "force=true had not begun" in said
     assert "force=true model" not in said
-    end = time.monotonic() + 30
-    while alive(process.pid) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not alive(process.pid)
 
 
 @pytest.mark.parametrize("number", ["0", "-2", "true", "two"])

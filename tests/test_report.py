@@ -70,6 +70,16 @@ def test_means_are_over_endpoints_and_seeds(outputs):
     assert bezier["curve/test/error/max std"] == pytest.approx(np.std([0.02, 0.04], ddof=1))
 
 
+def test_means_do_not_mix_runs_with_a_setting_that_others_do_not_have(outputs):
+    for path in outputs.glob("eval/*-3/config.yaml"):
+        config = yaml.safe_load(path.read_text())
+        config["loss"] = {"from_logits": True}  # as by +loss.from_logits=true
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+    runs = report.gather(outputs)
+    assert "loss.from_logits" in report.varied(runs)
+    assert report.grouped(runs)["eval"]["runs"].tolist() == [1, 1, 1, 1]
+
+
 def test_means_do_not_mix_networks_of_different_epochs(outputs):
     for ends in (["1@10", "2@10"], ["3@10", "4@10"]):
         made(outputs, "Bezier", 1, ends, 0.5)
@@ -128,12 +138,17 @@ def test_damaged_runs_are_left_out_with_a_warning(outputs, caplog):
     (outputs / "eval/digits-Bezier-1-1/config.yaml").write_text("")
     (outputs / "eval/digits-Bezier-1-3/summary.json").write_text('{"curve/te')
     (outputs / "eval/digits-PolyChain-1-1/points.csv").write_text("")
+    figure = outputs / "eval/digits-PolyChain-1-3/figures/along_t.png"
+    figure.parent.mkdir()
+    figure.write_bytes(b"PNG")
     runs = report.gather(outputs)
     assert runs["folder"].tolist() == ["eval/digits-PolyChain-1-1", "eval/digits-PolyChain-1-3"]
     report.page(runs, outputs)
     told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 3
+    assert len(told) == 4
     assert all(text.startswith("left out: ") and "damaged" in text for text in told)
+    (outputs / "eval/digits-PolyChain-1-3/points.csv").write_text("pa")
+    assert "PolyChain-1-3" in report.page(runs, outputs)  # without any lines
     for path in outputs.glob("eval/*/config.yaml"):
         path.unlink()
     with pytest.raises(ValueError, match="No run in output_dir="):
@@ -162,6 +177,7 @@ def test_the_page_works_in_a_browser_without_a_network(outputs):
     for i, path in enumerate(sorted(outputs.glob("eval/*/config.yaml")), 1):
         config = yaml.safe_load(path.read_text())
         config |= {"smoke": i == 1, "train": {"curve": {"learning_rate": i * 1e-5}}}
+        config["seed"] = 123456 + i
         path.write_text(yaml.safe_dump(config, sort_keys=False))
     html = outputs / "report.html"
     html.write_text(report.page(report.gather(outputs), outputs))
@@ -178,6 +194,7 @@ def test_the_page_works_in_a_browser_without_a_network(outputs):
             shown = rows.nth(row).inner_text().split()
             assert word in shown
             assert rate in shown
+            assert str(123457 + row) in shown
         lines = """() => { const models = [...Bokeh.documents[0]._all_models.values()]
             return models.find(m => m.type == "MultiLine") &&
                 models.find(m => m.type == "GlyphRenderer").data_source.data.label }"""

@@ -186,9 +186,10 @@ def test_one_process_at_a_time_works_on_a_run(tmp_path):
         assert list(order) == ["in", "out"] * 3
 
 
-def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, number):
     def flock(*_):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", flock)
     with (

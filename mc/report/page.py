@@ -34,7 +34,10 @@ LINES = 5  # rows whose lines are shown at first
 THUMBNAIL = 0.37  # of a figure's size for print
 SWATCH = '<span style="color: <%= value %>">&#9644;</span>'  # of a run's lines
 # Four digits of a number, as the tables of the console show them: 0.03125, 1e-5.
-NUMBER = '<%= value === null || value !== value ? "" : +value.toPrecision(4) %>'
+NUMBER = (
+    '<%= value === null || value !== value ? "" : '
+    "Number.isInteger(value) ? value : +value.toPrecision(4) %>"
+)
 LINK = '<a href="<%= value %>/" target="_blank"><%= value %></a>'
 
 
@@ -74,6 +77,8 @@ def _unfinished(folders: list[Path], output_dir: Path) -> str:
 def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
     """The table that chooses, and a panel a metric with the lines of the chosen runs."""
     lines = pd.concat([_of_run(i, r, output_dir) for i, (_, r) in enumerate(runs.iterrows())])
+    if lines.empty:
+        return []
     all_lines = ColumnDataSource(lines.to_dict("list"))
     shown = ColumnDataSource(lines[lines["run"] < LINES].to_dict("list"))
     keys = ["folder", *varied(runs)]
@@ -112,11 +117,11 @@ def _of_run(number: int, run: pd.Series, output_dir: Path) -> pd.DataFrame:
     path = output_dir / run["folder"] / "points.csv"
     try:
         points = pd.read_csv(path)
-    except ValueError as error:  # an empty or cut file
+        paths, rows = points.groupby("path", sort=False), []
+    except (KeyError, ValueError) as error:  # an empty or cut file
         log.warning("left out: the lines of %s, which is damaged (%s)", path, error)
         return pd.DataFrame()
-    rows = []
-    for path, own in points.groupby("path", sort=False):
+    for path, own in paths:
         line = {"run": number, "path": path, "label": f"{run['folder'].rpartition('/')[2]}: {path}"}
         line |= {"colour": Colorblind8[number % 8], "dash": DASHES.get(path, "solid")}
         line["t"] = own["t"].tolist()
@@ -184,13 +189,22 @@ def _figures(runs: pd.DataFrame, output_dir: Path) -> str:
     html = []
     for folder in runs["folder"]:
         for path in sorted((output_dir / folder / "figures").glob("[!.]*.png"))[:1]:
-            with Image.open(path) as picture:
-                picture.thumbnail([THUMBNAIL * side for side in picture.size])
-                data = BytesIO()
-                picture.convert("P", palette=Image.Palette.ADAPTIVE).save(data, "PNG")
-            image = b64encode(data.getvalue()).decode()
+            try:
+                image = _thumbnail(path)
+            except OSError as error:  # Pillow's too
+                log.warning("left out: %s, which is damaged (%s)", path, error)
+                continue
             html.append(
                 f'<h3><a href="{folder}/" target="_blank">{folder}</a></h3>'
                 f'<img src="data:image/png;base64,{image}" alt="{path.stem} of {folder}">'
             )
     return "\n".join(["<h2>Figures</h2>", *html]) if html else ""
+
+
+def _thumbnail(path: Path) -> str:
+    """A small PNG of a figure, in base64."""
+    with Image.open(path) as picture:
+        picture.thumbnail([THUMBNAIL * side for side in picture.size])
+        data = BytesIO()
+        picture.convert("P", palette=Image.Palette.ADAPTIVE).save(data, "PNG")
+    return b64encode(data.getvalue()).decode()

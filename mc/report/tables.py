@@ -90,7 +90,9 @@ def _row(folder: Path) -> dict:
     depends = DEPENDS.get(stage, "")  # a stage of your own: on all
     own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
-    return place | own | store.summary(folder)
+    if (summary := store.summary(folder)) is None:
+        raise ValueError(f"{folder} is gone.")
+    return place | own | summary
 
 
 def _is_metric(column: str) -> bool:
@@ -111,8 +113,16 @@ def _flat(settings: dict, prefix: str = "") -> dict:
 def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ among runs, in their order; each is a column of `gather`."""
     settings = [c for c in runs if not _is_metric(c) and c not in ("stage", "folder")]
-    # Where a stage does not depend on a setting there is no value, which is no difference.
-    return [c for c in settings if runs[c].dropna().astype(str).nunique() > 1]
+    return [c for c in settings if _differs(runs[c], runs["stage"])]
+
+
+def _differs(setting: pd.Series, stage: pd.Series) -> bool:
+    """Whether a setting differs among runs of one stage, of which some may not have it at all.
+
+    Among stages only values differ: one that does not depend on the setting has none.
+    """
+    within = setting.astype(object).map(str).groupby(stage).nunique().max() > 1
+    return bool(within or setting.dropna().astype(str).nunique() > 1)
 
 
 def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
