@@ -170,7 +170,7 @@ def _of_slurm(job, number: int, overrides: list[str]) -> JobReturn:
 
 def _lost(number: int, overrides: list[str], told: str) -> JobReturn:
     """The result of a job that did not live to give one; it is noted for the list of failures."""
-    from mc import jobs
+    from mc import jobs  # not above: Hydra imports this room for every program
 
     error = RuntimeError(jobs.note_lost(number, overrides, told))
     return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=error)

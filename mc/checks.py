@@ -79,8 +79,7 @@ def check(cfg: DictConfig) -> None:
     _check_plane(cfg)
     _check_ensembles(cfg)
     if cfg.objective is not None and cfg.stage != "report":
-        seeds = [seed for seed, _ in filter(None, map(runs.base_network, cfg.endpoints))]
-        objective.check(cfg.objective, cfg.stage, seeds)
+        objective.check(cfg.objective, cfg.stage, runs.base_seeds(cfg))
     if cfg.chain.networks is not None and len(cfg.chain.networks) < 2:
         raise ValueError(
             f"chain.networks must be at least two; received {list(cfg.chain.networks)}."

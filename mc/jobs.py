@@ -26,14 +26,16 @@ LINES = 8  # of an error that are listed: some name commands to type
 AT_WORK = "killed, or still at work"
 
 
-def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
+def checked(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     """The configuration of a job, without `hydra` and without settings of replaced callables.
 
     Raises:
         ValueError, OSError: a setting is wrong, or what the stage builds on is missing.
     """
+    overrides = list(hydra.overrides.task)
     cfg = OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"])
     checks.check(cfg)
+    check_sweeper(cfg.objective, hydra.sweeper)
     cfg = config.typed_groups(cfg, overrides)
     missing.check_made(cfg, overrides)
     return cfg
@@ -41,8 +43,7 @@ def checked(cfg: DictConfig, overrides: list[str]) -> DictConfig:
 
 def _folder(*, _root_) -> str:
     """Check the configuration, then name the run's folder; nothing is made before."""
-    check_sweeper(_root_.objective, _root_.hydra.sweeper)
-    return str(runs.folder(checked(_root_, list(_root_.hydra.overrides.task))))
+    return str(runs.folder(checked(_root_, _root_.hydra)))
 
 
 def _subfolder(*, _root_) -> str:

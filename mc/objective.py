@@ -46,12 +46,12 @@ def check(objective: str, stage: str, seeds: list[int]) -> None:
     names = [name for form in forms for name in _names(form)]
     if objective in names:
         return
-    near = difflib.get_close_matches(objective, names, n=1, cutoff=0) or names
+    (near,) = difflib.get_close_matches(objective, names, n=1, cutoff=0)
     used = dict.fromkeys(re.findall("<(.*?)>", " ".join(forms)))
     words = "; ".join(f"<{word}>: {', '.join(WORDS[word])}" for word in used)
     raise ValueError(
         f"objective={objective} is not made by stage={stage}, which makes {', '.join(forms)}"
-        f"{' with ' * bool(words)}{words}. Type for example objective={near[0]}."
+        f" with {words}. Type for example objective={near}."
     )
 
 

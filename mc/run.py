@@ -29,8 +29,7 @@ jobs.register_launchers()
 def _run(cfg: DictConfig) -> float | None:
     from mc import stages
 
-    cfg = jobs.checked(cfg, list(HydraConfig.get().overrides.task))
-    jobs.check_sweeper(cfg.objective, HydraConfig.get().sweeper)
+    cfg = jobs.checked(cfg, HydraConfig.get())
     stages.import_tensorflow(jobs.threads())
     summary = stages.execute(cfg)
     return None if cfg.objective is None else objective.of(summary, cfg.objective)

@@ -169,12 +169,16 @@ def folder(cfg: DictConfig) -> Path:
 
 def parts_of_all(cfg: DictConfig) -> list[DictConfig]:
     """The runs that stage=all consists of: the base networks, the curve, and its evaluation."""
-    bases = filter(None, map(base_network, cfg.endpoints))
-    seeds = dict.fromkeys(seed for seed, _ in bases)
     return [
-        *(variant(cfg, stage="base", seed=seed) for seed in seeds),
+        *(variant(cfg, stage="base", seed=seed) for seed in base_seeds(cfg)),
         *(variant(cfg, stage=stage) for stage in ("curve", "eval")),
     ]
+
+
+def base_seeds(cfg: DictConfig) -> list[int]:
+    """The seeds of the base networks among the endpoints, each once."""
+    bases = filter(None, map(base_network, cfg.endpoints))
+    return list(dict.fromkeys(seed for seed, _ in bases))
 
 
 def base_folder(cfg: DictConfig, seed: int) -> Path:

@@ -67,7 +67,7 @@ def finished_runs(output_dir) -> list[Path]:
     Raises:
         FileNotFoundError: there is none.
     """
-    made = sorted(p.parent for p in Path(output_dir).glob("*/*/summary.json") if _current(p))
+    made = _runs_with(output_dir, "summary.json")
     if not made:
         raise FileNotFoundError(
             f"There is no finished run in output_dir={output_dir}: make some first, for example "
@@ -78,15 +78,15 @@ def finished_runs(output_dir) -> list[Path]:
 
 def unfinished_runs(output_dir) -> list[Path]:
     """The folders of runs that were begun and not finished: at work, killed, or failed."""
-    begun = sorted(p.parent for p in Path(output_dir).glob("*/*/config.yaml") if _current(p))
+    begun = _runs_with(output_dir, "config.yaml")
     return [folder for folder in begun if not (folder / "summary.json").exists()]
 
 
-def _current(path: Path) -> bool:
-    folder = path.parent
-    return (
-        not re.search(r"\.old-\d+$", folder.name) and folder.parent.name != "all"
-    )  # whose parts are runs too
+def _runs_with(output_dir, name: str) -> list[Path]:
+    """The folders with a file of that name, but of `stage=all`, whose parts are runs too."""
+    folders = sorted(path.parent for path in Path(output_dir).glob(f"*/*/{name}"))
+    aside = re.compile(r"\.old-\d+$")
+    return [f for f in folders if not aside.search(f.name) and f.parent.name != "all"]
 
 
 # Names the sweep that a process works for; inherited by every process that does.

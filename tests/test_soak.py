@@ -19,7 +19,7 @@ BATCHNORM = [
     *("model=cnn_bn", "optimizer=adam", "dataset.valid_size=200", "eval.num_points=5"),
     *("train.base.epochs=8", "train.curve.epochs=8", "train.curve.save_every=3"),
 ]
-# Three networks, members on a cycle around one, and grids and predictions of many networks.
+# Two networks, members on a cycle around one, and grids and predictions of many networks.
 NETWORKS = ["model=mlp", "train.base.epochs=40", "train.curve.epochs=40", "fge.epochs=20"]
 KINDS = [  # commands of a run, and how many tables and arrays they leave beside their summaries
     ([["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]], 5, 7),

@@ -25,7 +25,7 @@ from bokeh.resources import INLINE
 from PIL import Image
 
 from mc.metrics import SHOWN, label
-from mc.report.tables import HEADLINES, grouped, varied
+from mc.report.tables import grouped, headlines, varied
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def _lines(runs: pd.DataFrame, output_dir: Path) -> list:
     all_lines = ColumnDataSource(lines.to_dict("list"))
     shown = ColumnDataSource(lines[lines["run"] < LINES].to_dict("list"))
     keys = ["folder", *varied(runs)]
-    metrics = [m for m in HEADLINES if m in runs and runs[m].notna().any()]
+    metrics = headlines(runs)
     colours = [Colorblind8[i % 8] for i in range(len(runs))]
     source = ColumnDataSource({"colour": colours} | _cells(runs[keys + metrics]))
     source.selected.indices = list(range(min(LINES, len(runs))))
@@ -172,8 +172,7 @@ def _table(source: ColumnDataSource, columns: list[str], **options) -> DataTable
 
 
 def _all_runs(runs: pd.DataFrame) -> DataTable:
-    columns = ["folder", *varied(runs)]
-    columns += [m for m in HEADLINES if m in runs and runs[m].notna().any()]
+    columns = ["folder", *varied(runs), *headlines(runs)]
     return _table(ColumnDataSource(_cells(runs[columns])), columns)
 
 

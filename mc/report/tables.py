@@ -125,6 +125,11 @@ def _differs(setting: pd.Series, stage: pd.Series) -> bool:
     return bool(within or setting.dropna().astype(str).nunique() > 1)
 
 
+def headlines(runs: pd.DataFrame) -> list[str]:
+    """The main metrics, in their order, that some of the runs have."""
+    return [m for m in HEADLINES if m in runs and runs[m].notna().any()]
+
+
 def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """For each stage, a row a group of runs that differ in endpoints and seed alone.
 
@@ -136,7 +141,7 @@ def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for stage, own in runs.groupby("stage", sort=False):
         own = own.assign(**{"saved epochs": own.apply(_saved_epochs, axis=1)})
         keys = [key for key in varied(own) if key not in REPEATED]
-        metrics = [m for m in HEADLINES if m in own and own[m].notna().any()]
+        metrics = headlines(own)
         groups = own.groupby(keys or ["stage"], sort=True, dropna=False)
         table = groups[metrics].agg(["mean", "std"]) if metrics else groups[[]].first()
         table.columns = [" ".join(names) for names in table.columns]
