@@ -10,11 +10,11 @@ from pathlib import Path
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from mc import config, jobs, objective, store
+from mc import config, jobs, objective, quoting, store
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
@@ -66,6 +66,8 @@ EXPECTED = (HydraException, OmegaConfBaseException, ValueError, TypeError, OSErr
 
 def _message(error: BaseException) -> str:
     """What is wrong, in the words of whoever found it, and which key it is about."""
+    if isinstance(error, OverrideParseException) and (told := quoting.remedy(error.override)):
+        return told
     wrapped = HydraException | OmegaConfBaseException
     inner = error
     while isinstance(inner, wrapped) and (inner.__cause__ or inner.__context__):

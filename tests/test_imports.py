@@ -28,7 +28,7 @@ LEVELS = [
     {"curve_model", "evaluator"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},
-    {"runs", "config"},
+    {"runs", "config", "quoting"},
     {"checks", "missing"},
     {"stages", "jobs"},
     {"run"},
