@@ -8,9 +8,13 @@ killed job is a failed job like any other. Hydra looks for launchers in this nam
 import logging
 import os
 import re
+import signal
+import threading
+import time
 import warnings
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from contextlib import contextmanager
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
@@ -30,6 +34,14 @@ log = logging.getLogger(__name__)
 
 SECONDS_IDLE = 60  # after which a process ends: its sweep may be gone
 SECONDS_BETWEEN_LOOKS = 2  # at what became of Slurm's jobs
+MOST_SECONDS_BETWEEN_ANSWERS = 600  # of Slurm, on a job that takes long
+SECONDS_ALONE = 1  # that a process of joblib may outlive the command that began it
+# The states of a job that is over, as sacct has them. All others are those of a job that waits,
+# works, or will: suspended, resizing, held, to be queued again.
+OVER = (
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL"),
+    *("OUT_OF_MEMORY", "RECONFIG_FAIL", "REVOKED", "TIMEOUT"),
+)
 
 
 class JoblibLauncher(Joblib):
@@ -57,7 +69,15 @@ class JoblibLauncher(Joblib):
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
 
     def launch(self, job_overrides, initial_job_idx):
-        """The results of the jobs, in their order, once all of them are over."""
+        """The results of the jobs, in their order, once all of them are over.
+
+        Raises:
+            KeyboardInterrupt: the command was interrupted or told to end; so are its processes.
+        """
+        with _told_to_end():
+            return self._launch(job_overrides, initial_job_idx)
+
+    def _launch(self, job_overrides, initial_job_idx):
         waiting = deque(enumerate(map(list, job_overrides), initial_job_idx))
         size, total = min(self.n_jobs, len(waiting)), len(waiting)
         at_work, results = {}, {}
@@ -82,7 +102,8 @@ class JoblibLauncher(Joblib):
 
         libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         threads = dict.fromkeys(libraries, str(max(1, self.cores // size)))
-        return ProcessPoolExecutor(1, timeout=SECONDS_IDLE, env=threads)
+        here = {"initializer": _end_without, "initargs": (os.getpid(),)}
+        return ProcessPoolExecutor(1, timeout=SECONDS_IDLE, env=threads, **here)
 
     def _submit(self, size: int, number: int, overrides: list[str]):
         """The future of a job, and the pool that it is given to."""
@@ -106,6 +127,40 @@ class JoblibLauncher(Joblib):
         return _lost(number, overrides, told)
 
 
+@contextmanager
+def _told_to_end():
+    """SIGTERM, and the SIGHUP of a terminal that closes, interrupt as Ctrl-C does; once."""
+
+    def interrupt(*_):
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP")
+    numbers = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # only the main thread may be told
+    # What is ignored stays ignored: nohup means that a sweep outlives its terminal.
+    numbers = [n for n in numbers if signal.getsignal(n) is signal.SIG_DFL]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_without(parent: int) -> None:
+    """End this process once that of its sweep is gone: killed, it could not end the others."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(SECONDS_ALONE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class SlurmLauncher(Slurm):
     """A job of a Slurm array for every job of the sweep."""
 
@@ -119,6 +174,9 @@ class SlurmLauncher(Slurm):
             for number, overrides in jobs.items():
                 described = (overrides, "hydra.sweep.dir", number, str(number), state)
                 submitted[executor.submit(self, *described)] = number
+        watcher = _watcher()
+        for job in submitted:
+            job.watcher = watcher
         first = next(iter(submitted))
         array = first.job_id.partition("_")[0]
         log.info(
@@ -126,10 +184,11 @@ class SlurmLauncher(Slurm):
         )
         results = {}
         try:
-            for job in as_completed(list(submitted), poll_frequency=SECONDS_BETWEEN_LOOKS):
-                number = submitted[job]
-                results[number] = result = _of_slurm(job, number, jobs[number])
-                _tell(len(results), len(jobs), result)
+            with _told_to_end():
+                for job in as_completed(list(submitted), poll_frequency=SECONDS_BETWEEN_LOOKS):
+                    number = submitted[job]
+                    results[number] = result = _of_slurm(job, number, jobs[number])
+                    _tell(len(results), len(jobs), result)
         except KeyboardInterrupt:
             log.warning("Slurm's jobs go on; to end them type scancel %s", array)
             raise
@@ -149,6 +208,18 @@ class SlurmLauncher(Slurm):
         prefixed = ((k if k in common else f"slurm_{k}", v) for k, v in settings.items())
         executor.update_parameters(**dict(prefixed))
         return executor
+
+
+def _watcher():
+    """What asks Slurm for the states of jobs; that of submitit takes a suspended job for over."""
+    from submitit.slurm.slurm import SlurmInfoWatcher
+
+    class Watcher(SlurmInfoWatcher):
+        def is_done(self, job_id: str, mode: str = "standard") -> bool:
+            """Whether the job is over: `CANCELLED by 0` and `FAILED` are, `RESIZING` is not."""
+            return self.get_state(job_id, mode=mode).upper().split(" ")[0].rstrip("+") in OVER
+
+    return Watcher(delay_s=MOST_SECONDS_BETWEEN_ANSWERS)
 
 
 def _tell(count: int, total: int, result: JobReturn) -> None:

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import filelock
 import pytest
 import yaml
 from hydra.core.utils import JobReturn, JobStatus
@@ -52,7 +54,7 @@ def test_a_mistake_in_one_job_leaves_no_folder_and_the_others_run(cli, tmp_path)
 
 
 OWN = """
-import json, os, pathlib, signal
+import json, os, pathlib, signal, time
 import tensorflow as tf
 from mc.datasets import digits
 
@@ -71,6 +73,9 @@ def data(mode):
         raise Unpicklable("label file 7 is empty", 7)
     if mode == "changing":
         raise Changing("label file 7 is empty")
+    if mode == "endless":
+        pathlib.Path(os.environ["OUT"], f"{os.getpid()}.begun").touch()
+        time.sleep(10**6)
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     found = [threads, int(os.environ["OMP_NUM_THREADS"])]
     pathlib.Path(os.environ["OUT"], f"{os.getpid()}.json").write_text(json.dumps(found))
@@ -78,12 +83,18 @@ def data(mode):
 """
 
 
+def here(folder) -> dict:
+    """The environment in which a folder's modules are found, and those that were before."""
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
 def own_sweep(tmp_path, *arguments):
     """A sweep through joblib, of jobs whose data set comes from `OWN`."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
     (tmp_path / "own.py").write_text(OWN)
     launcher = ["-m", "hydra/launcher=joblib", *QUICK, "stage=base", "dataset._target_=own.data"]
-    return command(tmp_path, *launcher, *arguments, PYTHONPATH=str(tmp_path), OUT=str(tmp_path))
+    return command(tmp_path, *launcher, *arguments, **here(tmp_path), OUT=str(tmp_path))
 
 
 @pytest.mark.parametrize(("n_jobs", "allocated"), [(1, None), (2, None), (1, 1), (-1, 1)])
@@ -202,43 +213,98 @@ def test_a_process_that_is_killed_between_two_batches_is_made_anew(monkeypatch):
     launcher.idle.pop().shutdown(kill_workers=True)
 
 
-def alive(group: int) -> bool:
-    """Whether a process of a group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def of_group(group: int) -> list[int]:
+    """The processes of a group that are not over."""
+    listed = subprocess.check_output(["ps", "-eo", "pid=,pgid=,stat="], text=True).splitlines()
+    rows = (line.split() for line in listed)
+    return [int(pid) for pid, own, state in rows if int(own) == group and state[0] != "Z"]
 
 
-@pytest.mark.parametrize("kill", [os.kill, os.killpg])  # the command; all, as a terminal does
-def test_an_interrupted_sweep_ends_its_processes(tmp_path, kill):
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
-    sweep = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "force=true", "model=mlp"]
-    settings = ["stage=base", "train.base.epochs=100000", "seed=1,2", f"output_dir={tmp_path}"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mc.run", *sweep, *settings],
-        env=os.environ | {"WANDB_MODE": "disabled"},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    end = time.monotonic() + 120
-    while len(list(tmp_path.glob("base/*/checkpoint.npz"))) < 2 and time.monotonic() < end:
+def until(condition) -> None:
+    """Wait for something that must come; how long it takes is the machine's."""
+    while not condition():
         time.sleep(0.1)
-    kill(process.pid, signal.SIGINT)
+
+
+@pytest.fixture
+def sweep_at_work(tmp_path):
+    """A sweep in a group of processes of its own, two of which work and hold their locks."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
+    (tmp_path / "own.py").write_text(OWN)
+    sweep = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "force=true", *QUICK]
+    data = ["stage=base", "dataset._target_=own.data", "+dataset.mode=endless", "seed=1,2"]
+    said = tmp_path / "said"
+    with open(said, "w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mc.run", *sweep, *data, f"output_dir={tmp_path}"],
+            env=os.environ | {"WANDB_MODE": "disabled", "OUT": str(tmp_path)} | here(tmp_path),
+            stderr=file,
+            start_new_session=True,
+        )
     try:
-        _, said = process.communicate(timeout=60)
-        end = time.monotonic() + 30
-        while alive(process.pid) and time.monotonic() < end:
-            time.sleep(0.1)
-        assert not alive(process.pid)
+        until(lambda: process.poll() or len(list(tmp_path.glob("*.begun"))) == 2)
+        assert process.poll() is None, said.read_text()
+        yield process
     finally:
-        if alive(process.pid):
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+# The command alone, as `kill` does; or all of its processes, as a terminal does.
+@pytest.mark.parametrize(
+    ("kill", "number"),
+    [(os.kill, "SIGTERM"), (os.killpg, "SIGINT")],
+)
+def test_an_interrupted_sweep_ends_its_processes(sweep_at_work, tmp_path, kill, number):
+    kill(sweep_at_work.pid, getattr(signal, number))
+    assert sweep_at_work.wait() == 1
+    until(lambda: not of_group(sweep_at_work.pid))
+    said = (tmp_path / "said").read_text()
     assert "To go on: python -m mc.run -m hydra/launcher=joblib hydra.launcher.n_jobs=2 " in said
     assert "force=true had not begun" in said
-    assert "force=true model" not in said
+    assert "force=true smoke" not in said
+    for lock in tmp_path.glob(".locks/*"):  # nobody holds it
+        with filelock.FileLock(lock, timeout=0):
+            pass
+
+
+def test_a_terminal_that_closes_interrupts_but_for_nohup():
+    from hydra_plugins import mc_launchers
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), mc_launchers._told_to_end():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with mc_launchers._told_to_end():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_processes_do_not_outlive_a_sweep_that_is_killed(sweep_at_work):
+    os.kill(sweep_at_work.pid, signal.SIGKILL)
+    until(lambda: not of_group(sweep_at_work.pid))
+
+
+@pytest.mark.parametrize(
+    ("state", "over"),
+    [
+        *[(state, False) for state in ("SUSPENDED", "RESIZING", "REQUEUE_HOLD", "CONFIGURING")],
+        *[(state, False) for state in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED", "")],
+        *[(state, True) for state in ("COMPLETED", "FAILED", "CANCELLED by 0", "CANCELLED+")],
+        *[(state, True) for state in ("TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE")],
+    ],
+)
+def test_a_job_of_slurm_is_over_only_in_states_that_none_leaves(monkeypatch, state, over):
+    submitit = pytest.importorskip("submitit.core.core", reason="needs mc[cluster]")
+    from hydra_plugins import mc_launchers
+
+    told = f"JobID|State|NodeList\n12_0|{state}|node1\n"
+    monkeypatch.setattr(submitit.subprocess, "check_output", lambda *_, **__: told.encode())
+    assert mc_launchers._watcher().is_done("12_0", mode="force") is over
 
 
 @pytest.mark.parametrize("number", ["0", "-2", "true", "two"])
