@@ -1,4 +1,4 @@
-"""What to type where Hydra's grammar cannot read a value, such as train[:80%] or my nets/a.keras."""
+"""What to type where Hydra's grammar cannot read a value, such as train[:80%]."""
 
 import shlex
 

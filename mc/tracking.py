@@ -45,7 +45,8 @@ def start(
         mode: `online`, `offline` (files only, synced later) or `disabled` (nothing at all: W&B
             is not even imported).
         folder: the run's own folder.
-        run_id: the run's id from `new_id`; an online run with a known id goes on where it was.
+        run_id: the run's id from `new_id`; an online run with a known id goes on where it was, told
+            from its first row again: those that the server has are not sent twice.
         project, entity, tags, group, job_type, name: as W&B means them.
         config: the settings, plain and nested at will.
 
@@ -123,6 +124,10 @@ class Tracker:
         self._run = run
         self._axis_of = {}
         offline = run is not None and run.offline
+        # A continued run tells all of its rows again, in the same order. A file begins anew; a
+        # server has the first of them.
+        self._there = 0 if run is None or offline else run.starting_step
+        self._told = 0
         self.url: str | None = None if run is None or offline else run.url
         self.sync_command: str | None = (
             f"wandb sync {shlex.quote(run.settings.sync_dir)}" if offline else None
@@ -161,7 +166,7 @@ class Tracker:
         for row in points.to_dict("records"):
             named = {f"{row['path']}/{metric}": row[metric] for metric in metrics}
             self._log({"t": row["t"], **named}, axis="t", summary="none")
-        self._run.log({"points": wandb.Table(dataframe=points)})
+        self._send({"points": wandb.Table(dataframe=points)})
 
     def members(self, table: DataFrame) -> None:
         """Logs the metrics of an ensemble as its members join, and all of it as a table.
@@ -182,7 +187,7 @@ class Tracker:
                 for name in metrics
             }
             self._log({"members": row["members"], **named}, axis="members", summary="none")
-        self._run.log({"members_table": wandb.Table(dataframe=table)})
+        self._send({"members_table": wandb.Table(dataframe=table)})
 
     def summary(self, metrics: Mapping[str, float]) -> None:
         """Sets the run's summary metrics, over those that W&B derives from the history."""
@@ -199,7 +204,7 @@ class Tracker:
             return
         import wandb
 
-        self._run.log({f"figures/{k}": wandb.Image(str(path)) for k, path in figures.items()})
+        self._send({f"figures/{k}": wandb.Image(str(path)) for k, path in figures.items()})
 
     def finish(self, exit_code: int = 0) -> None:
         """Closes the run, waiting for uploads; a second call does nothing.
@@ -222,4 +227,10 @@ class Tracker:
             else:
                 self._run.define_metric(name, step_metric=axis, summary=summary)
             self._axis_of[name] = axis
-        self._run.log(row)
+        self._send(row)
+
+    def _send(self, row: dict) -> None:
+        """Logs a row, which is one step of the run, unless the server has it."""
+        self._told += 1
+        if self._told > self._there:
+            self._run.log(row)

@@ -1,10 +1,15 @@
 import inspect
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -500,6 +505,45 @@ def test_missing_set_says_where_it_looked_and_how_to_prepare_it(tmp_path, monkey
     assert f"tfds.load('fashion_mnist', data_dir='{tmp_path}')" in message
     assert "TFDS_DATA_DIR" in message
     assert list(tmp_path.iterdir()) == []
+
+
+class TwoPixels(tfds.core.GeneratorBasedBuilder):
+    """A set that is prepared without network, slowly enough for another to come in between."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    prepared = 0
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(1, 2, 1)), "label": ["a", "b"]}
+        features["label"] = tfds.features.ClassLabel(names=features["label"])
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, dl_manager):
+        type(self).prepared += 1
+        time.sleep(0.2)
+        return {name: self._generate_examples() for name in ("train", "test")}
+
+    def _generate_examples(self):
+        for i in range(4):
+            yield i, {"image": np.full((1, 2, 1), i, np.uint8), "label": i % 2}
+
+
+def test_two_that_prepare_a_set_at_once_prepare_it_once(tmp_path, monkeypatch):
+    room = sys.modules["mc.datasets.tfds_images"]  # the package has a function of that name
+    both = threading.Barrier(2)  # both have seen that it is not there
+    monkeypatch.setattr(room, "_check_reachable", lambda _: both.wait())
+    monkeypatch.setattr(TwoPixels, "prepared", 0)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(tfds_images, "two_pixels", str(tmp_path)) for _ in range(2)]
+        found = [future.result() for future in futures]
+    assert TwoPixels.prepared == 1
+    for raw in found:
+        np.testing.assert_array_equal(raw["train"][0][:, 0, 0, 0] % 2, raw["train"][1])
+        assert len(raw["train"][0]) == 4
 
 
 def test_unknown_name_lists_close_ones():

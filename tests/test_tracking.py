@@ -202,6 +202,48 @@ def test_runs_of_one_process_stay_apart(tmp_path):
     assert losses == {"one": [1, 3], "two": [2]}
 
 
+class Server:
+    """What a server keeps of one online run, as `wandb.Run` shows it to who continues it."""
+
+    offline, url = False, "http://server/run"
+
+    def __init__(self):
+        self.rows, self.starting_step = [], 0
+
+    def log(self, row):
+        self.rows.append(row)
+
+    def define_metric(self, *_, **__):
+        pass
+
+    def finish(self, exit_code):
+        self.starting_step = len(self.rows)
+
+
+@pytest.mark.parametrize("arrived", [0, 1, 2, 3, 5])
+def test_a_continued_online_run_sends_no_row_twice(points, arrived):
+    def told(server, last):
+        tracker = tracking.Tracker(server)
+        for epoch in range(1, last + 1):
+            tracker.history({"epoch": epoch, "train/loss": 1 / epoch})
+        return tracker
+
+    server, whole = Server(), Server()
+    told(server, min(arrived, 3)).finish(exit_code=1)  # killed; its last rows may not have arrived
+    if arrived > 3:  # killed while it told its results
+        server = Server()
+        told(server, 3).along_t(points[: arrived - 3])
+        del server.rows[arrived:]
+        server.finish(exit_code=1)
+    for run in (server, whole):
+        tracker = told(run, 3)
+        tracker.along_t(points)
+        tracker.finish()
+    assert len(server.rows) == 3 + len(points) + 1
+    assert server.rows[:-1] == whole.rows[:-1]  # the last is a table
+    assert list(server.rows[-1]) == ["points"]
+
+
 def test_disabled_leaves_nothing_and_does_not_import_wandb(tmp_path):
     code = f"""
 import sys, pandas

@@ -1,14 +1,20 @@
 """Image classification sets of TensorFlow Datasets (TFDS)."""
 
 import difflib
+import logging
 import os
+from contextlib import contextmanager
+from pathlib import Path
 
+import filelock
 import numpy as np
 import tensorflow as tf
 
 from mc.datasets.raw import read_dataset
 from mc.datasets.stream import Stream
 from mc.datasets.transforms import crop_and_flip, normaliser
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 2**30  # of one split in memory, a byte for each channel of a pixel
 
@@ -50,10 +56,12 @@ def tfds_images(
     functions = {}
     if transform is not None:
         functions = {"transform": normaliser(transform), "augment": crop_and_flip}
-    builder = _builder(tfds_name, data_dir or os.environ.get("TFDS_DATA_DIR"))
+    where = data_dir or os.environ.get("TFDS_DATA_DIR")
+    builder = _builder(tfds_name, where)
     _check_supervised(tfds_name, builder.info)
     if not builder.is_prepared():
         _download(tfds_name, builder)
+        builder = _builder(tfds_name, where)  # which reads what another process has prepared
     image, label = (builder.info.features[key] for key in builder.info.supervised_keys)
     if transform is not None and image.shape[-1] != 3:
         raise ValueError(
@@ -110,9 +118,11 @@ def _download(tfds_name: str, builder) -> None:
     root = builder.data_path.parents[len(builder.info.full_name.split("/")) - 1]
     try:
         _check_reachable(builder)
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-        )
+        with _alone(root, builder):
+            if not builder.is_prepared():
+                builder.download_and_prepare(
+                    download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+                )
     # Whatever stops a download (network, disk, a moved file, terms to accept), the answer is one.
     except Exception as error:
         call = f"import tensorflow_datasets as tfds; tfds.load('{tfds_name}', data_dir='{root}')"
@@ -122,6 +132,26 @@ def _download(tfds_name: str, builder) -> None:
             f"a prepared folder '{builder.name}' from elsewhere and set dataset.data_dir or "
             "TFDS_DATA_DIR to the folder that contains it"
         ) from error
+
+
+@contextmanager
+def _alone(root, builder):
+    """One process at a time prepares a set; others wait, and say so.
+
+    The lock lies beside the sets, and ends with its process.
+    """
+    path = Path(root) / f".{builder.info.full_name.replace('/', '-')}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        log.info("Another process prepares %s: waiting for it.", builder.info.full_name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_reachable(builder) -> None:
