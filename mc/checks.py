@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc import objective, runs
 from mc.config import CALLABLES, GROUPS, STAGES, check_keys
+from mc.model_files import check_model_file
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
 
@@ -233,5 +234,5 @@ def _check_networks(key: str, networks) -> None:
                 f"{key} must be seeds of base networks or paths of saved Keras models; "
                 f"received {network!r} in {key}={list(networks)}."
             )
-        if runs.base_network(network) is None and not Path(network).is_file():
-            raise FileNotFoundError(f"{key}: there is no saved Keras model at {network!r}.")
+        if runs.base_network(network) is None:
+            check_model_file(key, Path(network))

@@ -136,23 +136,34 @@ def test_batch_size_must_be_a_whole_number(size):
         numbered(5).batches(size)
 
 
-def test_pixels_are_scaled_and_other_inputs_only_cast():
-    pixels = np.arange(256).reshape(16, 16)
-    for dtype, scale in (("uint8", 255), ("int32", 1), ("float64", 1)):
-        split = Split(pixels.astype(dtype), np.arange(16))
-        for dataset in (split.batches(16), split.epochs(16, 0)):
-            x, y = next(dataset.as_numpy_iterator())
-            assert x.dtype == np.float32
-            np.testing.assert_allclose(x, pixels[y] / scale, rtol=1e-6)
-        assert split.x.dtype == dtype
+@pytest.mark.parametrize(
+    ("dtype", "shape", "divide_by_255", "scale"),
+    [
+        ("uint8", (16, 4, 4), None, 255),  # images without an axis of channels, and with one
+        ("uint8", (16, 4, 2, 2), None, 255),
+        ("uint8", (16, 16), None, 1),  # a table, or tokens
+        ("uint8", (16, 16), True, 255),
+        ("uint8", (16, 4, 2, 2), False, 1),
+        ("int32", (16, 4, 2, 2), None, 1),
+        ("float64", (16, 4, 2, 2), None, 1),
+    ],
+)
+def test_images_of_bytes_are_divided_and_other_inputs_only_cast(dtype, shape, divide_by_255, scale):
+    numbers = np.arange(256).reshape(shape)
+    split = Split(numbers.astype(dtype), np.arange(16), divide_by_255=divide_by_255)
+    for dataset in (split.batches(16), split.epochs(16, 0), split.head(9).batches(16)):
+        x, y = next(dataset.as_numpy_iterator())
+        assert x.dtype == np.float32
+        np.testing.assert_allclose(x, numbers[y] / scale, rtol=1e-6)
+    assert split.x.dtype == dtype
 
 
 def test_transform_sees_scaled_float_batches():
     split = Split(
-        np.full((5, 2), 255, np.uint8), np.arange(5), transform=lambda x: tf.concat([x, -x], 1)
+        np.full((5, 2, 1), 255, np.uint8), np.arange(5), transform=lambda x: tf.concat([x, -x], 1)
     )
     x, _ = next(split.batches(3).as_numpy_iterator())
-    np.testing.assert_array_equal(x, np.tile([1, 1, -1, -1], (3, 1)))
+    np.testing.assert_array_equal(x[..., 0], np.tile([1, 1, -1, -1], (3, 1)))
 
 
 def test_head_keeps_the_first_examples_and_the_transform():
@@ -188,6 +199,97 @@ def test_keras_style_pairs_of_images():
     assert data.train_clean is data.train
     assert data.train.y.dtype == np.int64
     assert data.train.x.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("said", "asked", "scale"), [(True, None, 255), (True, False, 1)])
+def test_a_mapping_says_whether_bytes_are_divided_and_a_setting_says_more(said, asked, scale):
+    x = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    raw = {"train": (x, np.arange(6) % 3), "test": pair(dtype="uint8"), "divide_by_255": said}
+    data = make_data(raw, 2, asked)
+    for split, rows in ((data.train, x[:4]), (data.valid, x[4:]), (data.head(1).train, x[:1])):
+        inputs, _ = next(split.batches(4).as_numpy_iterator())
+        np.testing.assert_allclose(inputs, rows / scale, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [True, "yes", 255])
+def test_only_bytes_can_be_divided(value):
+    with pytest.raises(ValueError, match=r"dataset\.divide_by_255 must be true for uint8 x"):
+        make_data((pair(), pair()), divide_by_255=value)
+
+
+def test_bytes_of_a_table_are_said_to_be_taken_as_they_are(caplog):
+    caplog.set_level("INFO", logger="mc")
+    bits = pair(dtype="uint8")
+    make_data((bits, bits))  # zeros and ones are no pixels
+    assert caplog.text == ""
+    bits[0][:] = 7
+    make_data((bits, bits))
+    assert "they are, up to 7. If they are pixels: +dataset.divide_by_255=true" in caplog.text
+
+
+def sequences(lengths=(3, 1, 2), seed=0):
+    """Sequences `[T, 2]` without zeros, and labels."""
+    rng = np.random.default_rng(seed)
+    return [1 + rng.random((n, 2)).astype("float32") for n in lengths], np.arange(len(lengths)) % 2
+
+
+def as_examples(x, y):
+    spec = tf.TensorSpec((None, 2), tf.float32), tf.TensorSpec((), tf.int64)
+    return tf.data.Dataset.from_generator(lambda: zip(x, y, strict=True), output_signature=spec)
+
+
+@pytest.mark.parametrize("form", ["list", "lists", "objects", "ragged", "dataset"])
+def test_sequences_of_different_lengths_are_filled_up_to_the_longest_of_all(form, caplog):
+    caplog.set_level("INFO", logger="mc")
+    forms = {
+        "list": lambda x, y: (x, y),
+        "lists": lambda x, y: ([row.tolist() for row in x], y),
+        "objects": lambda x, y: (np.array([*x, None], object)[:-1], y),
+        "ragged": lambda x, y: (tf.ragged.stack(x), y),
+        "dataset": as_examples,
+    }
+    train, test = sequences(), sequences((4, 4), seed=1)  # of one length, but another
+    data = make_data((forms[form](*train), forms[form](*test)))
+    assert data.input_shape == (4, 2)
+    for split, (x, y) in ((data.train, train), (data.test, test)):
+        for row, padded, label, expected in zip(x, split.x, split.y, y, strict=True):
+            np.testing.assert_allclose(padded[: len(row)], row, rtol=1e-6)
+            assert not padded[len(row) :].any()
+            assert label == expected
+    assert "x have lengths from 1 to 4: zeros at their ends make them 4" in caplog.text
+
+
+def test_a_network_that_masks_sees_each_sequence_at_its_own_length():
+    (x, y), test = sequences(), sequences((4, 4), seed=1)
+    inputs = [keras.Input((None, 2)), keras.layers.Masking(), keras.layers.LSTM(3)]
+    network = keras.Sequential([*inputs, keras.layers.Dense(2)])
+    padded, _ = next(make_data(((x, y), test)).train.batches(3).as_numpy_iterator())
+    alone = np.concatenate([network(row[None]) for row in x])
+    np.testing.assert_allclose(network(padded), alone, atol=1e-6)
+
+
+def test_tokens_are_no_pixels_whatever_their_type():
+    tokens = [np.array([7], np.uint8), np.array([200, 9], np.uint8)]
+    data = make_data(((tokens, [0, 1]), (tokens, [0, 1])))
+    x, _ = next(data.train.batches(2).as_numpy_iterator())
+    assert x.tolist() == [[7, 0], [200, 9]]
+
+
+def test_labels_that_a_table_holds_as_floats(caplog):
+    x = np.random.default_rng(0).random((6, 4))
+    for y in (np.array([0.0, 1, 2, 0, 1, 2]), np.array([[0.0], [1], [2], [0], [1], [2]])):
+        data = make_data({"train": (x, y), "test": (x, y), "num_classes": 3})
+        assert (data.num_classes, data.train.y.dtype) == (3, np.int64)
+        assert data.train.y.tolist() == [0, 1, 2, 0, 1, 2]
+    assert caplog.text == ""
+    data = make_data(((x, y), (x, y)))
+    assert (data.num_classes, data.train.y.dtype) == (None, np.float32)
+    assert "return them as integers, y.astype(int), or announce 'num_classes': 3" in caplog.text
+    caplog.clear()
+    for targets in (y + 1, y / 2):  # which no labels look like
+        make_data(((x, targets), (x, targets)))
+    make_data(((x, np.arange(6.0)), (x, np.arange(6.0, 12))))
+    assert caplog.text == ""
 
 
 def test_labels_in_a_column_are_squeezed():
@@ -309,7 +411,8 @@ def from_slices(*arrays):
         ((np.zeros((6, 4)), np.zeros(5)), r"same length, received shapes \(6, 4\) and \(5,\)"),
         ((np.zeros((0, 4)), np.zeros(0)), "train has no examples"),
         ((np.array([["a"]]), [0]), "x of train must be an array of numbers"),
-        (([[1, 2], [3]], [0, 1]), "x of train cannot be made an array"),
+        (([np.eye(2), np.eye(3)], [0, 1]), "x of train cannot be made an array"),
+        (([[1, 2], [3]], [[0, 1], [0]]), "y of train cannot be made an array"),
         ((np.full((6, 4), np.nan), np.arange(6)), "x of train contains NaN"),
         ((np.zeros((6, 4)), np.full(6, np.inf)), "y of train contains NaN or infinite"),
         ((np.zeros((6, 4)), [0, 1, 2, 0, 1, -1]), r"labels must lie in \[0, 3\), received -1"),
@@ -348,7 +451,7 @@ def test_bad_structures_are_refused_with_the_reason(raw, message):
 
 
 def test_float_labels_are_refused_where_classes_are_announced():
-    split = (np.zeros((2, 1)), np.array([0.0, 1.0]))
+    split = (np.zeros((2, 1)), np.array([0.0, 0.5]))
     with pytest.raises(ValueError, match="integer labels"):
         make_data({"train": split, "test": split, "num_classes": 2})
 

@@ -19,6 +19,7 @@ LEVELS = [
         "objective",
         "schedules",
         "losses",
+        "model_files",
         "geometry",
         "optimizers",
         "progress",

@@ -283,6 +283,22 @@ def data():
     return (x[:100], y[:100]), (x[100:], y[100:])
 
 
+def sequences():
+    x = [np.full((2 + i % 5, 3), 1.0 + i % 2) for i in range(60)]
+    y = np.arange(60) % 2
+    return (x[:40], y[:40]), (x[40:], y[40:])
+
+
+def masked_net(input_shape, num_classes):
+    layers = [keras.layers.Masking(), keras.layers.SimpleRNN(4), keras.layers.Dense(num_classes)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+def table():
+    (x, y), test = data()
+    return (x, y.astype(float)), test[:1] + (test[1].astype(float),)
+
+
 def plane():
     x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
     return (x[:50], x[:50].sum(1)), (x[50:], x[50:].sum(1))
@@ -314,9 +330,9 @@ def test_a_callable_that_draws_at_random_gives_every_network_the_same_data(
     module.write_text(module.read_text().replace("np.random.default_rng(0)", "np.random"))
     seen = []
 
-    def watched(raw, valid_size):
+    def watched(raw, *settings):
         seen.append(raw[0][0].sum())
-        return make_data(raw, valid_size)
+        return make_data(raw, *settings)
 
     monkeypatch.setattr("mc.stages.parts.make_data", watched)
     for seed in (1, 2):
@@ -416,9 +432,17 @@ def test_a_traceback_is_shown_to_who_asks(tmp_path):
     assert "Traceback" in result.stderr
 
 
+def test_sequences_of_different_lengths_are_trained_on(cli, own):
+    target = ["dataset._target_=own_module.sequences", "model._target_=own_module.masked_net"]
+    status, output = cli(*target, *own[2:], "stage=base")
+    assert status == 0, output
+    assert "x have lengths from 2 to 6: zeros at their ends make them 6" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["dataset._target_=own_module.table"], "return them as integers, y.astype(int)"),
         (["model._target_=own_module.softmax_net"], "Remove the softmax from the last layer"),
         (["model._target_=own_module.wide_net"], "(None, 7), but the dataset has 3 classes"),
         (["model._target_=mc.models.cnn"], "the cnn needs images"),

@@ -1,6 +1,7 @@
 """Splits that are read from disk as they are used, against the same examples in memory."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,40 @@ def test_streams_make_data_with_validation_and_one_hot_labels():
     np.testing.assert_array_equal(head.train.x, split.x[:3])
     with pytest.raises(ValueError, match="whole number from 0 to 29"):
         make_data(raw, valid_size=30)
+
+
+def test_a_stream_without_labels_is_refused_before_anything_is_trained():
+    streamed, split = both()
+    unlabelled = replace(streamed, records=streamed.records.map(lambda x, y: (x, -tf.ones_like(y))))
+    raw = {"train": (split.x, split.y), "test": unlabelled, "num_classes": N}
+    with pytest.raises(ValueError, match=r"labels must lie in \[0, 30\), received -1 in test"):
+        make_data(raw)
+
+
+@pytest.mark.parametrize(("label", "classes"), [(-1, N), (N - 1, N - 1)])
+def test_a_label_further_on_that_is_none_ends_the_pass_that_meets_it(monkeypatch, label, classes):
+    monkeypatch.setattr("mc.datasets.labels.FIRST_LABELS", 8)
+    streamed, split = both()
+    changed = streamed.records.map(
+        lambda x, y: (x, tf.where(y == N - 1, tf.cast(label, y.dtype), y))
+    )
+    raw = {"train": replace(streamed, records=changed), "test": (split.x[:4], split.y[:4])}
+    train = make_data(raw | {"num_classes": classes}).train
+    for examples in (train, train.one_hot(classes)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"in \[0, {classes}\)"):
+            list(examples.batches(7))
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"in \[0, {classes}\)"):
+            list(examples.epochs(7, 0))
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="labels must lie in"):
+        make_data(raw | {"num_classes": classes}, valid_size=3)
+
+
+def test_a_stream_for_a_network_that_rescales_is_not_divided():
+    streamed, split = both()
+    raw = {"train": streamed, "test": (split.x, split.y), "num_classes": N, "divide_by_255": False}
+    data = make_data(raw, valid_size=6)
+    for examples, expected in ((data.train, split.x[:24]), (data.valid, split.x[24:])):
+        np.testing.assert_array_equal(collected(examples.batches(30))[0], expected)
 
 
 @needs_tfds("cifar10")

@@ -1,13 +1,20 @@
 """The splits of a data set, and how they are made from whatever a dataset callable returns."""
 
+import logging
 import operator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mc.datasets.examples import Examples
+from mc.datasets.labels import check_stream, labels_of_floats
+from mc.datasets.lengths import padded
 from mc.datasets.raw import as_mapping, read_split
 from mc.datasets.split import Split
 from mc.datasets.stream import Stream
 from mc.datasets.targets import Arrays, column, read_targets
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,19 +72,26 @@ class Data:
         return replace(self, train=train, train_clean=clean, valid=valid, test=change(self.test))
 
 
-def make_data(raw, valid_size: int = 0) -> Data:
+def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None) -> Data:
     """The `Data` of what a dataset callable returned.
 
     Integer y are labels (`[n]`, `[n, 1]`, or one-hot `[n, C]`). Float y are class probabilities
     where every row is one-hot or `num_classes` columns are announced, otherwise targets of a
-    regression. `num_classes` is one more than the largest label of all splits unless it is given.
+    regression. `num_classes` is one more than the largest label of all splits unless it is given;
+    where it is, labels `[n]` may be floats, as tables have them.
+
+    Images of bytes (uint8 of three axes or four) are divided by 255; other integers, such as the
+    columns of a table or tokens, are taken as they are. `divide_by_255` says otherwise: False for
+    networks that rescale images by themselves, or for bytes that are no pixels; True for pixels in
+    rows. Sequences of different lengths are filled up with zeros; see `lengths.padded`.
 
     Args:
         raw: a pair `(train, test)`, or a mapping with `train`, `test` and optionally `valid`,
-            `num_classes`, `transform`, and `augment`, for training (see `Split`). A split is a
-            pair of arrays `(x [n, ...], y [n, ...])`, a `tf.data.Dataset` of single examples
-            `(x, y)`, which is read into memory, or a `Stream`, with `num_classes`.
+            `num_classes`, `transform`, `augment`, for training (see `Split`), and `divide_by_255`.
+            A split is a pair of arrays `(x [n, ...], y [n, ...])`, a `tf.data.Dataset` of single
+            examples `(x, y)`, which is read into memory, or a `Stream`, with `num_classes`.
         valid_size: the last so many training examples, in stored order, become `valid`.
+        divide_by_255: in place of what `raw` says of it.
 
     Raises:
         ValueError: another structure, bad arrays, labels outside [0, num_classes), or a
@@ -88,6 +102,7 @@ def make_data(raw, valid_size: int = 0) -> Data:
         if not callable(given.get(key, callable)):
             raise ValueError(f"dataset: {key!r} must be a function, received {given[key]!r}")
     there = {name: given[name] for name in ("train", "valid", "test") if name in given}
+    there, sequences = padded(there)
     splits = {name: split for name, split in there.items() if isinstance(split, Stream)}
     arrays = {name: read_split(name, s) for name, s in there.items() if name not in splits}
     arrays = {name: (column(x) if x.ndim == 1 else x, y) for name, (x, y) in arrays.items()}
@@ -98,10 +113,18 @@ def make_data(raw, valid_size: int = 0) -> Data:
             "only as they are used"
         )
     if arrays:
+        arrays = labels_of_floats(arrays, num_classes)
         arrays, num_classes = read_targets(arrays, num_classes)
         _check_alike(arrays)
+    for name, split in splits.items():
+        check_stream(name, split, num_classes)
+        splits[name] = replace(split, labels_below=num_classes)
+    if divide_by_255 is None:
+        divide_by_255 = given.get("divide_by_255", False if sequences else None)
+    _check_bytes(divide_by_255, arrays)
     splits |= {name: Split(x, y) for name, (x, y) in arrays.items()}
-    splits = {k: replace(split, transform=given.get("transform")) for k, split in splits.items()}
+    common = {"transform": given.get("transform"), "divide_by_255": divide_by_255}
+    splits = {name: replace(split, **common) for name, split in splits.items()}
     splits = _hold_out(splits, valid_size)
     train = replace(splits["train"], augment=given.get("augment"))
     one = train.head(1)
@@ -113,6 +136,29 @@ def make_data(raw, valid_size: int = 0) -> Data:
         num_classes=num_classes,
         input_shape=tuple(one.inputs(one.x).shape[1:]),
     )
+
+
+def _check_bytes(divide_by_255, arrays: Arrays) -> None:
+    """Nothing, if x may be divided by 255 as is asked; says so where bytes are taken as they are.
+
+    Raises:
+        ValueError: neither true, false nor None, or x that are no bytes would be divided.
+    """
+    dtypes = {name: str(x.dtype) for name, (x, _) in arrays.items()}
+    if divide_by_255 not in (None, True, False) or (
+        divide_by_255 and set(dtypes.values()) - {"uint8"}
+    ):
+        raise ValueError(
+            "dataset.divide_by_255 must be true for uint8 x that are to be divided by 255, false "
+            f"for those that are not, or null; received {divide_by_255!r} for x of {dtypes}"
+        )
+    tables = [x for x, _ in arrays.values() if x.dtype == np.uint8 and x.ndim == 2]
+    if divide_by_255 is None and tables and max(x.max() for x in tables) > 1:
+        log.info(
+            "dataset: uint8 x of shape [n, %d] are no images, so networks see them as they are, up "
+            "to %d. If they are pixels: +dataset.divide_by_255=true",
+            *(tables[0].shape[1], max(x.max() for x in tables)),
+        )
 
 
 def _hold_out(splits: dict[str, Examples], valid_size: int) -> dict[str, Examples]:

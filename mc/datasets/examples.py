@@ -19,15 +19,17 @@ class Examples(ABC):
         transform: deterministic TensorFlow function from a float32 batch of `x` to network inputs.
         augment: TensorFlow function of a stored batch `x [b, ...]` and `draws [b, 3]`, uniform in
             [0, 1), which `epochs` applies and `batches` does not.
+        divide_by_255: whether networks see x divided by 255; None: where they are `images`.
     """
 
     transform: Callable | None = None
     augment: Callable | None = None
+    divide_by_255: bool | None = None
 
     @property
     @abstractmethod
-    def pixels(self) -> bool:
-        """Whether stored x are bytes."""
+    def images(self) -> bool:
+        """Whether stored x are images of bytes."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -108,10 +110,12 @@ class Examples(ABC):
     def inputs(self, x):
         """What a network is fed for stored examples `x: [b, ...]`: float32 `[b, ...]`.
 
-        Bytes mean pixels: networks see them divided by 255.
+        Images of bytes are divided by 255, before the transform, unless `divide_by_255` says
+        otherwise.
         """
         x = tf.cast(x, tf.float32)
-        x = x / 255.0 if self.pixels else x
+        divides = self.images if self.divide_by_255 is None else self.divide_by_255
+        x = x / 255.0 if divides else x
         return x if self.transform is None else self.transform(x)
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-KEYS = ("train", "valid", "test", "num_classes", "transform", "augment")
+KEYS = ("train", "valid", "test", "num_classes", "transform", "augment", "divide_by_255")
 FORM = (
     "a dataset callable returns (train, test), or a mapping with 'train', 'test' and optionally "
-    "'valid', 'num_classes', 'transform', 'augment'; each split is a pair of arrays (x, y) or a "
-    "tf.data.Dataset of single examples (x, y)"
+    "'valid', 'num_classes', 'transform', 'augment', 'divide_by_255'; each split is a pair of "
+    "arrays (x, y) or a tf.data.Dataset of single examples (x, y)"
 )
 
 
@@ -91,7 +91,8 @@ def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.nd
         raise ValueError(
             f"dataset: examples of {name} cannot be stacked into one array, most likely because "
             "their shapes differ; bring them to one shape (TFDS images: set dataset.image_size, "
-            f"for instance dataset.image_size=32). {str(error).splitlines()[0]}"
+            "for instance dataset.image_size=32; sequences [T] or [T, d] may differ in T, their "
+            f"targets not). {str(error).splitlines()[0]}"
         ) from error
     raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
 
@@ -111,7 +112,10 @@ def _numbers(what: str, array) -> np.ndarray:
     try:
         array = np.asarray(array)
     except ValueError as error:
-        raise ValueError(f"dataset: {what} cannot be made an array: {error}") from error
+        raise ValueError(
+            f"dataset: {what} cannot be made an array: {error}. Of different shapes, only "
+            "sequences x [T] or [T, d] of numbers are taken"
+        ) from error
     if array.dtype.kind not in "biuf":
         raise ValueError(
             f"dataset: {what} must be an array of numbers, received {_describe(array)}"

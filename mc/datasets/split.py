@@ -15,7 +15,7 @@ class Split(Examples):
     """The examples of one split, in stored order, in memory.
 
     Attributes:
-        x: `[n, ...]`, in its stored dtype; see `inputs` for uint8.
+        x: `[n, ...]`, in its stored dtype; see `images` and `inputs` for uint8.
         y: `[n]` int64 labels, `[n, C]` float32 class probabilities (one-hot), or `[n, d]` float32
             regression targets.
     """
@@ -27,9 +27,9 @@ class Split(Examples):
         return len(self.x)
 
     @property
-    def pixels(self) -> bool:
-        """Whether `x` are bytes."""
-        return self.x.dtype == np.uint8
+    def images(self) -> bool:
+        """Whether `x` are images: uint8 of shape `[n, height, width]` or `[n, h, w, channels]`."""
+        return self.x.dtype == np.uint8 and self.x.ndim > 2
 
     def head(self, n: int) -> "Split":
         """The first `n` examples, or all of them where there are fewer."""

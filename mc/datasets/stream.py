@@ -26,6 +26,8 @@ class Stream(Examples):
         decode: TensorFlow function from a stored x to an image of
         shape: `(height, width, channels)`, uint8.
         num_classes: None for labels as numbers; else they are one-hot rows.
+        labels_below: labels must lie in [0, labels_below), which is looked at as they are read;
+            None: any.
     """
 
     records: tf.data.Dataset
@@ -33,7 +35,8 @@ class Stream(Examples):
     decode: Callable
     shape: tuple[int, ...]
     num_classes: int | None = None
-    pixels = True
+    labels_below: int | None = None
+    images = True
 
     def __len__(self) -> int:
         return self.size
@@ -55,8 +58,9 @@ class Stream(Examples):
         return replace(self, num_classes=num_classes)
 
     def _in_memory(self, records: tf.data.Dataset, augment) -> Split:
-        decoded = records.map(lambda stored, label: (self.decode(stored), label))
-        split = Split(*read_dataset("a stream", decoded), transform=self.transform, augment=augment)
+        decoded = records.map(lambda stored, label: (self.decode(stored), self._checked(label)))
+        kept = {"transform": self.transform, "divide_by_255": self.divide_by_255}
+        split = Split(*read_dataset("a stream", decoded), augment=augment, **kept)
         return split if self.num_classes is None else split.one_hot(self.num_classes)
 
     def _stored(self, batch_size: int) -> tf.data.Dataset:
@@ -83,4 +87,14 @@ class Stream(Examples):
     def _read(self, stored, label):
         signature = tf.TensorSpec(self.shape, tf.uint8)
         x = tf.map_fn(self.decode, stored, fn_output_signature=signature)
+        label = self._checked(label)
         return x, label if self.num_classes is None else tf.one_hot(label, self.num_classes)
+
+    def _checked(self, label):
+        """The labels, any shape; a pass ends with an error at one that is none."""
+        if self.labels_below is not None:
+            said = f"labels must lie in [0, {self.labels_below})"
+            limit = tf.cast(self.labels_below, label.dtype)
+            tf.debugging.assert_non_negative(label, said)
+            tf.debugging.assert_less(label, limit, said)
+        return label

@@ -13,6 +13,8 @@ from mc import batchnorm, connecting, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
+from mc.datasets.labels import said_of_floats
+from mc.datasets.scale import check_scale
 from mc.progress import show
 from mc.weights import FlatNetwork, check_same_architecture, pack
 
@@ -37,9 +39,9 @@ def load_data(cfg: DictConfig) -> Data:
     """The dataset, its targets as the loss takes them; a few examples of it if `smoke`."""
     # One seed for all: a callable that draws at random gives every network the same data.
     keras.utils.set_random_seed(0)
-    raw = call(cfg.dataset, "dataset", leave_out=("valid_size",))
+    raw = call(cfg.dataset, "dataset", leave_out=("valid_size", "divide_by_255"))
     keras.utils.set_random_seed(cfg.seed)
-    data = make_data(raw, OmegaConf.select(cfg, "dataset.valid_size") or 0)
+    data = make_data(raw, cfg.dataset.get("valid_size") or 0, cfg.dataset.get("divide_by_255"))
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
     if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
@@ -77,7 +79,15 @@ def build_network(cfg: DictConfig, data: Data) -> keras.Model:
         TypeError: the callable returns something else than a Keras model.
     """
     shape = {"input_shape": data.input_shape, "num_classes": data.num_classes}
-    network = call(cfg.model, "model", **shape)
+    try:
+        network = call(cfg.model, "model", **shape)
+    except Exception as error:  # whatever layers say of None classes
+        told = said_of_floats([data.train.y]) if data.num_classes is None else None
+        if told is None:
+            raise
+        raise ValueError(
+            f"model._target_={cfg.model._target_}: {error}. The data's {told}."
+        ) from error
     if not isinstance(network, keras.Model):
         raise TypeError(
             f"model._target_={cfg.model._target_} must return a keras.Model; received {network!r}."
@@ -103,6 +113,7 @@ def check_fits(network: keras.Model, data: Data, name: str) -> None:
             f"{name} does not take the dataset's inputs of shape {data.input_shape} ({error}). "
             "Choose the dataset that it is for."
         ) from error
+    check_scale(network, data, name)
     if tuple(outputs) != (None, needed):
         what = "classes" if data.num_classes else "targets"
         raise ValueError(

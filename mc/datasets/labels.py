@@ -1,0 +1,66 @@
+"""Labels that look like something else: floats of a table, and those of unlabelled examples."""
+
+import logging
+
+import numpy as np
+
+from mc.datasets.stream import Stream
+from mc.datasets.targets import Arrays
+
+log = logging.getLogger(__name__)
+
+FIRST_LABELS = 1000  # of a stream that are looked at before anything is trained
+
+
+def labels_of_floats(arrays: Arrays, num_classes: int | None) -> Arrays:
+    """The splits with float labels `[n]` or `[n, 1]` as integers, where classes are announced.
+
+    Tables (CSV files, data frames) often hold labels as floats. Without classes announced, floats
+    are targets of a regression; where they look like labels, that is said.
+    """
+    if not all(_are_whole(y) for _, y in arrays.values()):
+        return arrays
+    if num_classes is not None:
+        return {name: (x, y.astype(np.int64)) for name, (x, y) in arrays.items()}
+    if told := said_of_floats([y for _, y in arrays.values()]):
+        log.warning("dataset: %s", told)
+    return arrays
+
+
+def said_of_floats(ys) -> str | None:
+    """What to say of regression targets that may be labels: floats 0, 1, ... C-1, all of them."""
+    if not all(_are_whole(y) for y in ys):
+        return None
+    values = np.unique(np.concatenate([np.ravel(y) for y in ys]))
+    size = sum(len(y) for y in ys)
+    if not 2 <= len(values) < size or not np.array_equal(values, np.arange(len(values))):
+        return None
+    return (
+        f"y are floats, which makes this a regression, but all of them are whole numbers from 0 to "
+        f"{len(values) - 1}. If they are labels, return them as integers, y.astype(int), or "
+        f"announce 'num_classes': {len(values)}"
+    )
+
+
+def check_stream(name: str, split: Stream, num_classes: int) -> None:
+    """Nothing, if the first labels of a stream lie in [0, num_classes).
+
+    TFDS gives all examples of an unlabelled split the label -1. Labels further on are looked at as
+    they are read.
+
+    Raises:
+        ValueError: they do not.
+    """
+    labels = split.records.take(FIRST_LABELS).map(lambda stored, label: label).batch(FIRST_LABELS)
+    for y in labels.as_numpy_iterator():
+        if (wrong := y[(y < 0) | (y >= num_classes)]).size:
+            raise ValueError(
+                f"dataset: labels must lie in [0, {num_classes}), received {wrong[0]} in {name}; "
+                "where all are -1, the split has no labels: choose another"
+            )
+
+
+def _are_whole(y: np.ndarray) -> bool:
+    """Whether y are floats `[n]` or `[n, 1]` without fractions."""
+    one = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    return bool(one and y.dtype.kind == "f" and (y == np.round(y)).all())
