@@ -1,7 +1,10 @@
-"""Small networks and data that the tests share."""
+"""Small networks and data that the tests share, and what keeps tests from one another."""
 
+import gc
 import os
+import shutil
 import sys
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["WANDB_MODE"] = "disabled"
@@ -12,10 +15,47 @@ import keras
 import numpy as np
 import pytest
 from hydra._internal.core_plugins import basic_launcher
+from hypothesis import HealthCheck, settings
 
 from mc import run
 
+# How long something takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+PATIENCE = 1800  # seconds: an end for what hangs, which no busy machine meets
+
 CLASSES = 3
+# Small runs of every stage, which many tests begin with.
+QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
+
+
+# Files that take long, the longest first: what starts last should be short, or the other process
+# has nothing left to do.
+LONG_FILES = ("run", "jobs", "readme", "tracking", "recipes", "ensemble_stages", "devices", "disks")
+
+
+def pytest_collection_modifyitems(items):
+    names = [f"test_{name}.py" for name in LONG_FILES]
+    place = {name: number for number, name in enumerate(names)}
+    items.sort(key=lambda item: place.get(item.path.name, len(names)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leftovers_are_found_where_they_were_left():
+    """What a file of tests has left open is told at its end, and not in a test of another file."""
+    yield
+    gc.collect()
+
+
+def until(condition, why=lambda: ""):
+    """Wait for something that must come; `why` says more where it does not. Returns what came."""
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, why()
+        time.sleep(0.05)
+    return found
 
 
 def build(seed, *, batchnorm=True, dropout=True, regularizer="l2"):
@@ -93,7 +133,9 @@ def cli(tmp_path, monkeypatch, caplog):
         monkeypatch.setattr(module, "configure_log", lambda *_: None)
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mc.run", *arguments, f"output_dir={tmp_path}"])
+        given = any(argument.startswith("output_dir=") for argument in arguments)
+        own = [] if given else [f"output_dir={tmp_path}"]
+        monkeypatch.setattr(sys, "argv", ["mc.run", *arguments, *own])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         caplog.clear()
         try:
@@ -104,3 +146,21 @@ def cli(tmp_path, monkeypatch, caplog):
         return 0, caplog.text
 
     return call
+
+
+@pytest.fixture(scope="session")
+def kept_runs(tmp_path_factory):
+    """Where `made_runs` keeps them for the next test."""
+    return tmp_path_factory.mktemp("kept") / "outputs"
+
+
+@pytest.fixture
+def made_runs(cli, kept_runs, tmp_path):
+    """The runs of `stage=all` with `QUICK`, finished, in the test's own folder; returns it."""
+    if not kept_runs.exists():
+        status, output = cli(*QUICK)
+        assert status == 0, output
+        shutil.copytree(tmp_path, kept_runs)
+    else:
+        shutil.copytree(kept_runs, tmp_path, dirs_exist_ok=True)
+    return tmp_path

@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PATIENCE, until
 
 SCRIPT = Path(__file__).parent / "cluster/start_slurm.sh"
 QUICK = ["stage=base", "model=mlp", "train.base.epochs=700"]
@@ -53,16 +53,6 @@ def sweep(environment, outputs) -> subprocess.Popen:
     )
 
 
-def until(condition, seconds=120):
-    """What a condition gives once it is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise TimeoutError(condition)
-
-
 def running(environment) -> dict[str, str]:
     """The state of every job of the array that is not over: `12_0` -> `RUNNING`."""
     command = ["squeue", "-h", "-r", "-o", "%i %T"]
@@ -97,13 +87,22 @@ def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_pa
     array = next(iter(running(cluster))).split("_")[0]
     # Two at a time: the others wait.
     assert list(running(cluster).values()).count("RUNNING") == 2
+    # Suspended, as by a partition of higher priority, jobs are not over: the sweep waits for them.
+    for task in (0, 1):
+        subprocess.run(["scontrol", "suspend", f"{array}_{task}"], env=cluster, check=True)
+    answers = Path(cluster["SLURM_ROOT"], "answers")
+    until(lambda: answers.exists() and f"{array}_1 SUSPENDED" in answers.read_text())
+    for task in (0, 1):
+        subprocess.run(["scontrol", "resume", f"{array}_{task}"], env=cluster, check=True)
+    until(lambda: list(running(cluster).values()).count("RUNNING") == 2)
+    assert first.poll() is None
     preempt = subprocess.Popen(["scancel", "--signal=USR2", f"{array}_0"], env=cluster)
     until(lambda: running(cluster).get(f"{array}_0") != "RUNNING")
     preempt.kill()  # it may be about to signal again what is queued again
     preempt.wait()
     until(lambda: at_work(outputs, 2))
     subprocess.run(["scancel", f"{array}_1"], env=cluster, check=True)
-    _, errors = first.communicate(timeout=300)
+    _, errors = first.communicate(timeout=PATIENCE)
     assert first.returncode == 1, errors
     listed = errors.split("1 of the jobs failed")[1]
     assert str(folder_of(outputs, 2)) in listed
@@ -114,7 +113,7 @@ def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_pa
     assert "Continuing after epoch" in (folder_of(outputs, 1) / "run.log").read_text()
 
     second = sweep(cluster, outputs)
-    _, errors = second.communicate(timeout=300)
+    _, errors = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, errors
     assert [identity(outputs, seed) for seed in (1, 2)] == wandb_ids
     command = [sys.executable, "-m", "mc.run"]

@@ -46,7 +46,7 @@ def pair(n=6, dtype="float32"):
 # --- batches ---
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8)
 @given(n=st.integers(1, 40), batch_size=st.integers(1, 50), seed=st.integers(-(2**31), 2**40))
 def test_every_epoch_is_a_permutation_in_full_batches_and_one_short(n, batch_size, seed):
     split = numbered(n)
@@ -60,7 +60,7 @@ def test_every_epoch_is_a_permutation_in_full_batches_and_one_short(n, batch_siz
         assert len(epoch[-1]) == n - batch_size * (steps - 1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 1000), first=st.integers(0, 4))
 def test_a_run_resumed_at_an_epoch_sees_the_same_batches(seed, first):
     split = numbered(23)
@@ -68,7 +68,7 @@ def test_a_run_resumed_at_an_epoch_sees_the_same_batches(seed, first):
     assert order(split.epochs(5, seed, first, 5)) == whole[first * split.steps(5) :]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8)
 @given(steps=st.integers(1, 12), first=st.integers(0, 3), seed=st.integers(0, 1000))
 def test_epochs_of_other_lengths_cut_the_same_passes(steps, first, seed):
     split = numbered(23)

@@ -54,15 +54,16 @@ def test_a_wheel_runs_a_stage_in_any_folder(installed, tmp_path):
     assert json.loads(environment.read_text())["git_commit"] is None  # though this is a checkout
 
 
-def test_a_checkout_tells_its_commit_and_a_machine_without_git_runs(tmp_path):
+def test_a_checkout_tells_its_commit_and_a_machine_without_git_runs(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
     said = {}
-    for name, path in (("with", os.environ["PATH"]), ("without", "")):
-        arguments = ["stage=base", "model=mlp", "smoke=true", f"output_dir={tmp_path / name}"]
-        environment = os.environ | {"PATH": path, "WANDB_MODE": "disabled"}
-        command = [sys.executable, "-m", "mc.run", *arguments]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    for name in ("with", "without"):
+        outputs = f"output_dir={tmp_path / name}"
+        assert cli("stage=base", "model=mlp", "smoke=true", outputs)[0] == 0
         (made,) = tmp_path.glob(f"{name}/base/*/environment.json")
         said[name] = json.loads(made.read_text())["git_commit"]
+        monkeypatch.setenv("PATH", "")
+    monkeypatch.undo()
     assert said["without"] is None
     if (ROOT / ".git").exists() and shutil.which("git"):
         head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()

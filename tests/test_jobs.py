@@ -6,18 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 
 import filelock
 import pytest
 import yaml
+from conftest import PATIENCE, QUICK, until
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from mc import jobs, run, store
-
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 
 def command(tmp_path, *arguments, **environment):
@@ -27,7 +27,7 @@ def command(tmp_path, *arguments, **environment):
         capture_output=True,
         text=True,
         env=os.environ | {"WANDB_MODE": "disabled"} | environment,
-        timeout=300,
+        timeout=PATIENCE,
     )
 
 
@@ -97,42 +97,86 @@ def own_sweep(tmp_path, *arguments):
     return command(tmp_path, *launcher, *arguments, **here(tmp_path), OUT=str(tmp_path))
 
 
-@pytest.mark.parametrize(("n_jobs", "allocated"), [(1, None), (2, None), (1, 1), (-1, 1)])
-def test_jobs_of_joblib_share_the_cores(tmp_path, monkeypatch, n_jobs, allocated):
-    loky = pytest.importorskip("loky", reason="needs mc[cluster]")
-    if allocated:
-        monkeypatch.setenv("SLURM_CPUS_PER_TASK", str(allocated))
-    settings = [f"hydra.launcher.n_jobs={n_jobs}", "+dataset.mode=good", "seed=1,2"]
-    result = own_sweep(tmp_path, *settings)
-    assert result.returncode == 0, result.stderr
-    found = [json.loads(path.read_text()) for path in tmp_path.glob("[0-9]*.json")]
-    processes = n_jobs if n_jobs > 0 else allocated
-    threads = max(1, (allocated or loky.cpu_count()) // processes)
-    assert found == [[threads, threads]] * processes
-    assert not list(tmp_path.glob(".sweeps/*"))  # nothing failed
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """The folder and the result of a sweep on two processes, most of whose jobs fail."""
+    folder = tmp_path_factory.mktemp("mixed")
+    modes = "+dataset.mode=killed,unpicklable,changing,good"
+    result = own_sweep(folder, "hydra.launcher.n_jobs=2", modes, "seed=1,2,-1")
+    assert result.returncode == 1, result.stderr
+    return folder, result, result.stderr.split("10 of the jobs failed")[1]
+
+
+def test_jobs_of_joblib_tell_their_failures_and_the_others_run(mixed):
+    folder, result, listed = mixed
+    assert "Traceback" not in result.stderr
+    assert "leaked" not in result.stderr
+    assert listed.count("seed must be a number at least 0") == 4
+    kept = [yaml.safe_load(p.read_text()) for p in folder.glob("base/*/config.yaml")]
+    assert len(kept) == 8  # but for those that are a mistake
+    made = [p.parent / "config.yaml" for p in folder.glob("base/*/summary.json")]
+    made = [yaml.safe_load(path.read_text()) for path in made]
+    assert sorted((c["dataset"]["mode"], c["seed"]) for c in made) == [("good", 1), ("good", 2)]
+
+
+def test_a_job_that_is_killed_does_not_take_the_others_with_it(mixed):
+    folder, _, listed = mixed
+    assert listed.count("+dataset.mode=killed seed=1") == 1
+    assert listed.count("SIGKILL") == 2
+    assert str(folder / "base") in listed
 
 
 @pytest.mark.parametrize("mode", ["unpicklable", "changing"])
-def test_an_error_that_cannot_be_sent_keeps_its_words(tmp_path, mode):
-    result = own_sweep(tmp_path, "hydra.launcher.n_jobs=2", f"+dataset.mode={mode},good")
-    assert result.returncode == 1
-    listed = result.stderr.split("1 of the jobs failed")[1]
-    assert listed.count("label file 7 is empty") == 1
-    assert "Traceback" not in result.stderr
-    assert len(list(tmp_path.glob("base/*/summary.json"))) == 1
+def test_an_error_that_cannot_be_sent_keeps_its_words(mixed, mode):
+    told = [text for text in mixed[2].split("+dataset.mode=") if text.startswith(mode)]
+    assert [text.count("label file 7 is empty") for text in told if "seed=-1" not in text] == [1, 1]
 
 
-def test_jobs_of_joblib_tell_their_failures(tmp_path):
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
-    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    result = command(tmp_path, "-m", *launcher, *QUICK, "stage=base", "seed=1,2,-1")
-    assert result.returncode == 1, result.stderr
-    assert "1 of the jobs failed" in result.stderr
-    assert "Traceback" not in result.stderr
-    found = sorted(json.loads(p.read_text())["test/error"] for p in tmp_path.glob("base/*/*y.json"))
-    assert len(found) == 2
-    again = command(tmp_path, "-m", *launcher, *QUICK, "stage=base", "seed=1,2")
+def test_jobs_of_joblib_share_the_cores(mixed, monkeypatch):
+    loky = pytest.importorskip("loky", reason="needs mc[cluster]")
+    folder = mixed[0]
+    threads = max(1, loky.cpu_count() // 2)
+    found = [json.loads(path.read_text()) for path in folder.glob("[0-9]*.json")]
+    assert found
+    assert all(one == [threads, threads] for one in found)
+    # The same jobs again, and one more, on the one core that they are given now.
+    before = set(folder.glob("[0-9]*.json"))
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    again = own_sweep(folder, "hydra.launcher.n_jobs=-1", "+dataset.mode=good", "seed=1,2,3")
     assert again.returncode == 0, again.stderr
+    assert again.stdout.count("Finished before") == 2
+    (new,) = set(folder.glob("[0-9]*.json")) - before
+    assert json.loads(new.read_text()) == [1, 1]
+    assert len(list(folder.glob(".sweeps/*"))) == 1  # that of the failures
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "allocated", "processes", "threads"),
+    [
+        (1, None, 1, 4),
+        (2, None, 2, 2),
+        (3, None, 3, 1),
+        (-1, None, 4, 1),
+        (-1, 2, 2, 1),
+        (1, 2, 1, 2),
+    ],
+)
+def test_processes_and_their_threads_are_as_many_as_there_are_cores(
+    monkeypatch, n_jobs, allocated, processes, threads
+):
+    loky = pytest.importorskip("loky", reason="needs mc[cluster]")
+    from hydra_plugins.mc_launchers import JoblibLauncher
+
+    monkeypatch.setattr(loky, "cpu_count", lambda: 4)
+    if allocated:
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", str(allocated))
+    launcher = JoblibLauncher(n_jobs=n_jobs)
+    launcher.setup(hydra_context=None, task_function=None, config=None)
+    assert launcher.n_jobs == processes
+    given = {}
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", lambda _, **options: given.update(options))
+    launcher._pool(processes)
+    assert set(given["env"].values()) == {str(threads)}
 
 
 def test_the_jobs_of_one_process_leave_nothing_behind(cli):
@@ -153,15 +197,16 @@ def test_what_is_missing_in_a_sweep_is_listed_with_its_commands(cli, tmp_path):
     assert "    python -m mc.run stage=base seed=5" in listed.replace("      ", "    ")
 
 
-def test_optuna_needs_an_objective(tmp_path):
+OPTUNA = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
+RATES = "train.base.learning_rate=interval(0.001,0.1)"
+
+
+def test_optuna_needs_an_objective(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
-    sweeper = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
-    rates = "train.base.learning_rate=interval(0.001,0.1)"
-    result = command(tmp_path, "-m", *sweeper, *QUICK, "stage=base", rates)
-    assert result.returncode == 1
-    assert "type for example objective=" in result.stderr
+    status, output = cli("-m", *OPTUNA, *QUICK, "stage=base", RATES)
+    assert status == 1
+    assert "type for example objective=" in output
     assert not list(tmp_path.glob("base/*"))
-    assert not list(tmp_path.glob("base/*/checkpoint.npz"))
 
 
 def test_optuna_does_not_minimise_what_is_better_higher():
@@ -180,21 +225,6 @@ def test_a_cluster_that_takes_no_job_is_said_in_its_words():
     assert jobs.launcher_error(RuntimeError("something else")) is None
 
 
-def test_a_job_that_is_killed_does_not_take_the_others_with_it(tmp_path):
-    settings = ["hydra.launcher.n_jobs=2", "+dataset.mode=killed,good", "seed=1,2"]
-    result = own_sweep(tmp_path, *settings)
-    assert result.returncode == 1
-    listed = result.stderr.split("2 of the jobs failed")[1]
-    assert listed.count("+dataset.mode=killed") == listed.count("SIGKILL") == 2
-    assert str(tmp_path / "base") in listed
-    assert "Traceback" not in result.stderr
-    assert "leaked" not in result.stderr
-    kept = [yaml.safe_load(p.read_text()) for p in tmp_path.glob("base/*/config.yaml")]
-    made = [p.parent.name for p in tmp_path.glob("base/*/summary.json")]
-    assert len(kept) == 4
-    assert len(made) == 2  # by new processes, for those killed were the first
-
-
 def test_a_process_that_is_killed_between_two_batches_is_made_anew(monkeypatch):
     core = pytest.importorskip("hydra_plugins.hydra_joblib_launcher._core")
     from hydra_plugins.mc_launchers import JoblibLauncher
@@ -208,7 +238,7 @@ def test_a_process_that_is_killed_between_two_batches_is_made_anew(monkeypatch):
     first, second = ([r.return_value for r in launcher.launch([["x"]], i)] for i in (0, 1))
     assert first == second  # it is kept
     os.kill(first[0], signal.SIGKILL)
-    time.sleep(1)  # until its pool knows
+    until(lambda: launcher.idle[0]._flags.broken)  # its pool knows
     assert first[0] not in [r.return_value for r in launcher.launch([["x"], ["y"]], 2)]
     launcher.idle.pop().shutdown(kill_workers=True)
 
@@ -218,12 +248,6 @@ def of_group(group: int) -> list[int]:
     listed = subprocess.check_output(["ps", "-eo", "pid=,pgid=,stat="], text=True).splitlines()
     rows = (line.split() for line in listed)
     return [int(pid) for pid, own, state in rows if int(own) == group and state[0] != "Z"]
-
-
-def until(condition) -> None:
-    """Wait for something that must come; how long it takes is the machine's."""
-    while not condition():
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -308,13 +332,13 @@ def test_a_job_of_slurm_is_over_only_in_states_that_none_leaves(monkeypatch, sta
 
 
 @pytest.mark.parametrize("number", ["0", "-2", "true", "two"])
-def test_processes_are_a_number_or_as_many_as_cores(tmp_path, number):
+def test_processes_are_a_number_or_as_many_as_cores(cli, tmp_path, number):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs mc[cluster]")
     launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={number}"]
-    result = command(tmp_path, "-m", *launcher, "stage=base", "seed=1,2")
-    assert result.returncode == 1
-    assert "hydra.launcher.n_jobs must be a number at least 1, or -1" in result.stderr
-    assert result.stderr.strip().lower().endswith(f"got {number}.")
+    status, output = cli("-m", *launcher, "stage=base", "seed=1,2")
+    assert status == 1
+    assert "hydra.launcher.n_jobs must be a number at least 1, or -1" in output
+    assert output.strip().lower().endswith(f"got {number}.")
     assert not tmp_path.joinpath("base").exists()
 
 
@@ -357,51 +381,37 @@ def test_slurm_gives_a_job_its_cpus(monkeypatch):
     assert jobs.threads() == 3
 
 
-WITHOUT_PLUGINS = """
-PLUGINS = [("launcher", "submitit_slurm"), ("launcher", "joblib"), ("sweeper", "optuna")]
-from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-
-Plugins.instance()
-for group, name in PLUGINS:
-    ConfigStore.instance().repo["hydra"][group].pop(f"{name}.yaml", None)
-from mc import run
-
-run.main()
-"""
-
-
 @pytest.mark.parametrize(
     ("plugin", "extra"),
     [("launcher=slurm", "cluster"), ("launcher=joblib", "cluster"), ("sweeper=optuna", "optuna")],
 )
-def test_a_plugin_that_is_not_installed_names_the_extra(tmp_path, plugin, extra):
-    arguments = ["-m", f"hydra/{plugin}", "stage=base", "seed=1,2"]
-    result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PLUGINS, *arguments, f"output_dir={tmp_path}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert result.returncode == 1
-    assert f"pip install 'mc[{extra}]'" in result.stderr, result.stderr
+def test_a_plugin_that_is_not_installed_names_the_extra(cli, monkeypatch, plugin, extra):
+    Plugins.instance()  # which are found only once
+    for group, name in (
+        ("launcher", "submitit_slurm"),
+        ("launcher", "joblib"),
+        ("sweeper", "optuna"),
+    ):
+        options = ConfigStore.instance().repo["hydra"][group]
+        monkeypatch.delitem(options, f"{name}.yaml", raising=False)
+    status, output = cli("-m", f"hydra/{plugin}", "stage=base", "seed=1,2")
+    assert status == 1
+    assert f"pip install 'mc[{extra}]'" in output
 
 
-def test_optuna_gets_the_objective_of_each_run(tmp_path):
+def test_optuna_gets_the_objective_of_each_run(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
-    sweeper = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
-    rates = "train.base.learning_rate=interval(0.001,0.1)"
-    result = command(tmp_path, "-m", *sweeper, *QUICK, "stage=base", rates, "objective=test/nll")
-    assert result.returncode == 0, result.stderr
+    status, output = cli("-m", *OPTUNA, *QUICK, "stage=base", RATES, "objective=test/nll")
+    assert status == 0, output
     best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
     found = [json.loads(p.read_text())["test/nll"] for p in tmp_path.glob("base/*/summary.json")]
     assert len(found) == 3
     assert best["best_value"] == min(found)
 
 
-def test_slurm_where_there_is_none_is_said(tmp_path):
+def test_slurm_where_there_is_none_is_said(cli, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs mc[cluster]")
-    result = command(tmp_path, "-m", "hydra/launcher=slurm", "stage=base", "seed=1,2", PATH="")
-    assert result.returncode == 1
-    assert "srun" in result.stderr
-    assert "Traceback" not in result.stderr
+    monkeypatch.setenv("PATH", "")
+    status, output = cli("-m", "hydra/launcher=slurm", "stage=base", "seed=1,2")
+    assert status == 1
+    assert "srun" in output

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import only, saved_weights
+from conftest import QUICK, only, saved_weights
 
 from mc import curves
 from mc.geometry import gram
@@ -71,12 +71,7 @@ def test_three_points_on_one_line_are_refused():
         Plane(np.eye(3), gram(np.stack([start, end, end])))
 
 
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
-
-
-def test_a_plane_has_the_exact_metrics_of_its_networks(cli, tmp_path):
-    status, output = cli(*QUICK)
-    assert status == 0, output
+def test_a_plane_has_the_exact_metrics_of_its_networks(cli, made_runs, tmp_path):
     status, output = cli(*QUICK, "stage=plane")
     assert status == 0, output
     folder = only(tmp_path, "plane/*")
@@ -95,11 +90,12 @@ def test_a_plane_has_the_exact_metrics_of_its_networks(cli, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["plane", "eval", "chain"])
-def test_an_interrupted_evaluation_continues_to_the_same_result(cli, tmp_path, monkeypatch, stage):
+def test_an_interrupted_evaluation_continues_to_the_same_result(
+    cli, made_runs, tmp_path, monkeypatch, stage
+):
     from mc import evaluator
 
     monkeypatch.setattr(evaluator, "BLOCK", 2)
-    assert cli(*QUICK)[0] == 0
     command = [*QUICK, f"stage={stage}"]
     assert cli(*command)[0] == 0
     summary = only(tmp_path, f"{stage}/*/summary.json").read_text()
@@ -124,9 +120,8 @@ def test_an_interrupted_evaluation_continues_to_the_same_result(cli, tmp_path, m
     assert not (folder / "checkpoint.npz").exists()
 
 
-def test_a_plane_through_three_networks(cli, tmp_path):
-    for seed in (1, 2, 3):
-        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+def test_a_plane_through_three_networks(cli, made_runs, tmp_path):
+    assert cli(*QUICK, "stage=base", "seed=3")[0] == 0
     status, output = cli(*QUICK, "stage=plane", "plane.networks=[3,1,2]")
     assert status == 0, output
     folder = only(tmp_path, "plane/smoke-digits-mlp-3-1-2-*")

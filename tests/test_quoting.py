@@ -6,7 +6,7 @@ import shlex
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mc.quoting import remedy
@@ -34,7 +34,6 @@ def test_what_is_suggested_means_what_was_typed(value, meant):
     assert suggested(f"dataset.train_split={value}") == meant
 
 
-@settings(deadline=None)
 @given(st.text("ab[](){}%:=,", min_size=1))
 def test_a_suggestion_is_read_as_the_letters_that_were_typed(value):
     if remedy(f"key={value}") is None:

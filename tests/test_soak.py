@@ -12,6 +12,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from conftest import PATIENCE
 
 pytestmark = pytest.mark.slow
 RUNS = 20
@@ -50,7 +51,7 @@ def start(outputs, *arguments) -> subprocess.Popen:
 def finished(outputs, *arguments) -> str:
     """What a command says that is left alone."""
     process = start(outputs, *arguments)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     return said
 
@@ -132,7 +133,7 @@ def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
 def test_eight_processes_train_each_network_once(tmp_path):
     sweep = ["-m", "smoke=true", "model=mlp", "endpoints=[1,2],[2,3],[1,3]"]
     processes = [start(tmp_path, *sweep) for _ in range(8)]
-    said = [process.communicate(timeout=600)[0] for process in processes]
+    said = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 8, said
     for seed in (1, 2, 3):
         assert sum(text.count(f"base {seed} 2/2") for text in said) == 1

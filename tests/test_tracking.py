@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PATIENCE
 from wandb_files import axes_of, history_of, items_of, of_kind, records_of, summary_of
 
 from mc import plots, tracking
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# W&B leaves the temporary folders of its tables to the collector of garbage.
+pytestmark = pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +33,7 @@ def only_what_the_test_sets(monkeypatch):
 
 @pytest.fixture(scope="module", autouse=True)
 def no_warning_after_the_last_test():
-    """W&B leaves the temporary folders of its tables to the interpreter's exit."""
+    """Those folders that are left to the interpreter's exit."""
     yield
     atexit.register(warnings.simplefilter, "ignore", ResourceWarning)
 
@@ -317,7 +321,7 @@ tracking.start(mode="offline", folder={str(tmp_path / "out")!r}, run_id="x").fin
 def test_wandb_dir_takes_the_place_of_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DIR", str(tmp_path / "scratch"))
     offline(tmp_path / "run").finish()
-    assert len(list(tmp_path.glob("scratch/wandb/offline-run-*/*.wandb"))) == 1
+    assert len(of_kind(records_of(tmp_path / "scratch"), "run")) == 1
     assert not (tmp_path / "run").exists()
 
 
@@ -336,7 +340,7 @@ def python(code: str, home: Path, terminal: int | None = None, **variables) -> s
         stdout=subprocess.PIPE,
         stderr=terminal if terminal is not None else subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return result.stdout
 
@@ -400,7 +404,7 @@ def test_a_service_that_does_not_start_is_an_error_and_no_endless_wait(tmp_path)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1

@@ -2,18 +2,20 @@
 
 import json
 import struct
-import time
 from pathlib import Path
+
+from conftest import until
 
 
 def records_of(folder: Path):
     """Every record of the one finished offline run under a folder; W&B writes behind our back."""
-    for _ in range(100):
-        records = read(folder)
-        if of_kind(records, "exit"):
-            return records
-        time.sleep(0.1)
-    raise AssertionError("the run's file has no end")
+    until(lambda: any(folder.glob("wandb/offline-run-*/*.wandb")) and ended(read(folder)))
+    return read(folder)
+
+
+def ended(records) -> bool:
+    """Whether the run's file has its end."""
+    return bool(of_kind(records, "exit"))
 
 
 def read(folder: Path):
