@@ -199,8 +199,11 @@ def test_what_is_missing_in_a_sweep_is_listed_with_its_commands(cli, tmp_path):
 
 OPTUNA = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
 RATES = "train.base.learning_rate=interval(0.001,0.1)"
+# Of a release of 2022, which libraries of today warn of.
+optuna_warns = pytest.mark.filterwarnings("ignore")
 
 
+@optuna_warns
 def test_optuna_needs_an_objective(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
     status, output = cli("-m", *OPTUNA, *QUICK, "stage=base", RATES)
@@ -399,6 +402,7 @@ def test_a_plugin_that_is_not_installed_names_the_extra(cli, monkeypatch, plugin
     assert f"pip install 'mc[{extra}]'" in output
 
 
+@optuna_warns
 def test_optuna_gets_the_objective_of_each_run(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
     status, output = cli("-m", *OPTUNA, *QUICK, "stage=base", RATES, "objective=test/nll")
