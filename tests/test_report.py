@@ -84,9 +84,38 @@ def test_means_do_not_mix_networks_of_different_epochs(outputs):
     for ends in (["1@10", "2@10"], ["3@10", "4@10"]):
         made(outputs, "Bezier", 1, ends, 0.5)
     table = report.grouped(report.gather(outputs))["eval"]
-    bezier = table[table["curve._target_"] == "mc.curves.Bezier"].set_index("saved epochs")
-    assert bezier["runs"].to_dict() == {"": 2, "10 10": 2}
-    assert bezier.loc["10 10", "curve/test/error/max mean"] == 0.5
+    bezier = table[table["curve._target_"] == "mc.curves.Bezier"].set_index("networks")
+    assert bezier["runs"].to_dict() == {"seed seed": 2, "seed@10 seed@10": 2}
+    assert bezier.loc["seed@10 seed@10", "curve/test/error/max mean"] == 0.5
+
+
+def test_means_do_not_mix_files(outputs):
+    for i, ends in enumerate((["a.keras", "b.keras"], ["c.keras", "d.keras"])):
+        made(outputs, "Bezier", 1, ends, 0.1 + i)
+    table = report.grouped(report.gather(outputs))["eval"]
+    bezier = table[table["curve._target_"] == "mc.curves.Bezier"].set_index("networks")
+    assert bezier["runs"].to_dict() == {"seed seed": 2, "a.keras b.keras": 1, "c.keras d.keras": 1}
+
+
+def test_equal_numbers_have_no_deviation(outputs):
+    bezier, polychain = ([f"digits-{f}-1-{n}" for n in (1, 3)] for f in ("Bezier", "PolyChain"))
+    numbers = {bezier[0]: "0.1", bezier[1]: repr(0.1 + 2e-17)}
+    numbers |= {polychain[0]: "0.0", polychain[1]: "3.5e-18"}
+    for name, number in numbers.items():
+        summary = f'{{"curve/test/error/barrier_max": {number}}}'
+        (outputs / "eval" / name / "summary.json").write_text(summary)
+    table = report.grouped(report.gather(outputs))["eval"].set_index("curve._target_")
+    assert table["curve/test/error/barrier_max std"].tolist() == [0, 0]
+    assert table["curve/test/error/barrier_max mean"].tolist() == [0.1, 0]
+
+
+def test_a_mean_over_a_run_that_is_not_finite_is_not_finite(outputs):
+    name = "curve/test/error/max"
+    (outputs / "eval/digits-Bezier-1-1/summary.json").write_text(f'{{"{name}": null}}')
+    runs = report.gather(outputs)
+    table = report.grouped(runs)["eval"].set_index("curve._target_")
+    assert table[f"{name} mean"].isna().tolist() == [True, False]
+    assert "digits-Bezier-1-1" in report.page(runs, outputs)
 
 
 def test_runs_set_aside_and_unfinished_are_left_out(outputs):
