@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from mc.plots.style import COLUMN_WIDTH, SMALL, STYLES, TEXT, PaperFigure, dress, legend_of
+from mc.plots.style import COLUMN_WIDTH, SMALL, TEXT, PaperFigure, dress, legend_of, looks
 
 WRITTEN = 12  # up to so many classes, the fractions are written into the cells
 BINS = 25
@@ -77,7 +77,7 @@ def true_class_density(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
     for axes, (title, paths) in zip(grid, panels.items(), strict=False):
         for name, probabilities in paths.items():
             density, _ = np.histogram(probabilities, edges, density=True)
-            style = {k: v for k, v in STYLES[names.index(name)].items() if k != "marker"}
+            style = {k: v for k, v in looks(names)[name].items() if k != "marker"}
             axes.stairs(density, edges, label=name, linewidth=1.4, **style)
         axes.set_yscale("log")
         axes.set_xlim(0, 1)
