@@ -96,12 +96,22 @@ def along_t(
             log_scale(axes)
         dress(axes, x_label, f"{label}, log scale" if log else label)
         axes.set_xlim(-0.03, 1.03)
-        if isinstance(networks, Mapping) and sum(map(len, networks.values())) <= MOST_LETTERS:
-            axes.set_xticks(list(networks), [f"{t:.2g}\n{name}" for t, name in networks.items()])
+        if isinstance(networks, Mapping):
+            _name_networks(axes, networks)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     legend_of(figure, grid[: len(panels)])
     return figure
+
+
+def _name_networks(axes, networks: Mapping[float, str]) -> None:
+    """A tick at each network, with its name where there is room for all names."""
+    for text in ("network {}", "{}"):
+        names = [text.format(name) for name in networks.values()]
+        if sum(map(len, names)) <= MOST_LETTERS:
+            named = zip(networks, names, strict=True)
+            axes.set_xticks(list(networks), [f"{t:.2g}\n{name}" for t, name in named])
+            return
 
 
 def _line(axes, name: str, t, values, style: Mapping, networks) -> None:

@@ -147,7 +147,7 @@ def _networks(axes, points, names, bends) -> None:
         style = {"marker": "D", "markersize": 4.5, "color": "black", "linestyle": "none"}
         axes.plot(*points[bent].T, label="bend", zorder=4, **style)
     middle = np.mean(axes.get_ylim())
-    for point, name in zip(points, names or (), strict=bool(names)):
+    for point, name in () if names is None else zip(points, names, strict=True):
         below = point[1] > middle  # where there is room
         text = axes.annotate(name, point, (0, -5 if below else 5), textcoords="offset points")
         text.set(ha="center", va="top" if below else "bottom", zorder=5, fontsize=SMALL)

@@ -44,6 +44,8 @@ NETWORK = {
 }
 LOG_RATIO = 50  # above this ratio of extremes, a linear axis flattens the low end into one line
 
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 0.01 reads faster than a power of ten
+
 
 class PaperFigure(Figure):
     """A figure that saves at 300 dpi, with fonts that stay text in PDF and PostScript."""
@@ -90,9 +92,9 @@ def log_scale(axes) -> None:
     """A logarithmic y axis with ticks in plain numbers."""
     axes.set_yscale("log")
     decades = np.diff(np.log10(axes.get_ylim()))[0]
-    # 0.01 reads faster than a power of ten, and few decades need ticks between them.
+    # Few decades need ticks between them.
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 3 else (1.0, 3.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(PLAIN)
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
