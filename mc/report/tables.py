@@ -2,6 +2,7 @@
 
 import ast
 import logging
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def gather(output_dir: Path) -> pd.DataFrame:
     if not rows:
         raise ValueError(f"No run in output_dir={output_dir} can be read.")
     table = pd.DataFrame(rows)
-    return table[sorted(table.columns, key=_is_metric)]
+    return table[sorted(table.columns, key=is_metric)]
 
 
 def _row(folder: Path) -> dict:
@@ -83,7 +84,8 @@ def _text(value):
     return str(value) if isinstance(value, list | None) else value
 
 
-def _is_metric(column: str) -> bool:
+def is_metric(column: str) -> bool:
+    """Whether a column of `gather` is a number of the summaries, and no setting."""
     return "/" in column or column == "num_members"
 
 
@@ -99,17 +101,22 @@ def _flat(settings: dict, prefix: str = "") -> dict:
 
 def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ among runs, in their order; each is a column of `gather`."""
-    settings = [c for c in runs if not _is_metric(c) and c not in ("stage", "folder")]
-    return [c for c in settings if _differs(runs[c], runs["stage"])]
+    settings = [c for c in runs if not is_metric(c) and c not in ("stage", "folder")]
+    stages = runs["stage"].tolist()
+    return [c for c in settings if _differs(runs[c].tolist(), stages)]
 
 
-def _differs(setting: pd.Series, stage: pd.Series) -> bool:
+def _differs(setting: list, stages: list) -> bool:
     """Whether a setting differs among runs of one stage, of which some may not have it at all.
 
     Among stages only values differ: one that does not depend on the setting has none.
     """
-    within = setting.astype(object).map(str).groupby(stage).nunique().max() > 1
-    return bool(within or setting.dropna().astype(str).nunique() > 1)
+    by_stage, values = {}, set()
+    for stage, value in zip(stages, setting, strict=True):
+        there = value == value  # not nan
+        by_stage.setdefault(stage, set()).add(str(value))
+        values |= {str(value)} if there else set()
+    return len(values) > 1 or any(len(own) > 1 for own in by_stage.values())
 
 
 def headlines(runs: pd.DataFrame) -> list[str]:
@@ -140,13 +147,15 @@ def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _apart(runs: pd.DataFrame) -> dict[str, list]:
     """Columns, beside the settings, that tell runs apart which do not repeat one another."""
-    named = [key for key in NAMES if key in runs]
-    return {"networks": [_networks(run) for _, run in runs[named].iterrows()]}
+    named = (runs[key].tolist() for key in NAMES if key in runs)
+    return {"networks": [_networks(names) for names in zip(*named, strict=True)] or ""}
 
 
-def _networks(names: pd.Series) -> str:
+@lru_cache
+def _networks(names: tuple) -> str:
     """What the networks of one run have in common with those of its repetitions."""
-    lists = [ast.literal_eval(n) if str(n).startswith("[") else [n] for n in names.dropna()]
+    there = (name for name in names if name == name)  # not nan
+    lists = (ast.literal_eval(n) if str(n).startswith("[") else [n] for n in there)
     return " ".join(without_seeds(given) for given in lists)
 
 
