@@ -3,5 +3,4 @@ const words = input.value_input.toLowerCase().split(/\s+/).filter((word) => word
 const fits = texts.map((text) => words.every((word) => text.includes(word)))
 const count = fits.filter((fit) => fit).length
 filters.forEach((filter, k) => { filter.booleans = places[k].map((i) => fits[i]) })
-for (const source of sources) source.change.emit()
 told.text = `${count} of ${fits.length} runs`

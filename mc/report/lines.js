@@ -22,5 +22,7 @@ shown.data = found
 for (const [name, panel] of Object.entries(panels)) // those of other tasks are left out
     panel.visible = found[name].some((line) => line.some(Number.isFinite)) || !chosen.length
 const swatches = table.data.folder.map((_, row) => (by_run && order.has(row) ? palette_of(row) : ""))
-if (swatches.some((colour, row) => colour !== table.data.colour[row]))
-    table.data = {...table.data, colour: swatches}
+if (swatches.some((colour, row) => colour !== table.data.colour[row])) {
+    table.data.colour = swatches
+    view.change.emit() // which draws the table anew
+}

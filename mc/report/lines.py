@@ -58,6 +58,7 @@ def section(runs: pd.DataFrame, output_dir: Path) -> Section | None:
         "panels": panels,
         "table": source,
         "filter": fits,
+        "view": view,
         "points": ColumnDataSource(points),
         "lines": ColumnDataSource(lines.to_dict("list")),
         "shown": shown,

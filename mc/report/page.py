@@ -8,7 +8,7 @@ from bokeh.document import Document
 from bokeh.embed import file_html
 from bokeh.events import DocumentReady
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, CustomJS, DataTable, Div, TextInput
+from bokeh.models import ColumnDataSource, CustomJS, Div, TextInput
 from bokeh.resources import INLINE
 
 from mc.report import lines, numbers, pictures
@@ -74,14 +74,12 @@ def _filter(runs: pd.DataFrame, sections: list[Section]):
         max_width=420,
     )
     told = Div(text=f"{len(runs)} of {len(runs)} runs", align="end")
-    tables = [w for section in sections for w in section.widgets if isinstance(w, DataTable)]
     choose = CustomJS(
         args={
             "input": words,
             "texts": texts,
             "filters": [section.fits for section in sections],
             "places": [section.places for section in sections],
-            "sources": [widget.source for widget in tables],
             "told": told,
         },
         code=FILTER,
