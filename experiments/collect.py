@@ -52,7 +52,8 @@ def _ensemble(summary: dict) -> pd.DataFrame:
 def _markdown(frame: pd.DataFrame, form: str) -> str:
     lines = ["| | " + " | ".join(frame.columns) + " |", "|---|" + "---:|" * len(frame.columns)]
     for name, row in frame.iterrows():
-        lines.append(f"| {name} | " + " | ".join(format(v, form) for v in row) + " |")
+        cells = ("not finite" if pd.isna(v) else format(v, form) for v in row)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -62,6 +62,7 @@ class Chain:
 
     networks: list[Any] | None = MISSING
     num_points: int = MISSING
+    min_points: int = MISSING
 
 
 @dataclass

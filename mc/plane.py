@@ -61,6 +61,12 @@ class Plane:
         offsets = np.asarray(coefficients, np.float64) - self.rows[0]
         return np.stack([self._inner(offsets, axis) for axis in self._axes], axis=-1)
 
+    def distances(self, coefficients) -> np.ndarray:
+        """How far vectors lie off the plane; `[n, num_points]` -> `[n]`."""
+        offsets = np.asarray(coefficients, np.float64) - self.rows[0]
+        squared = np.einsum("nk,kl,nl->n", offsets, self.gram, offsets)
+        return np.sqrt(np.maximum(squared - (self.project(coefficients) ** 2).sum(axis=1), 0.0))
+
     def coefficients(self, xy) -> np.ndarray:
         """Coefficients of the vectors at coordinates `xy: [n, 2]`; `[n, num_points] float32`."""
         xy = np.asarray(xy, np.float64)

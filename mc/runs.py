@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from mc import store
 
 FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
+MIN_POINTS = 31  # chain.min_points, where it is not set
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -26,6 +27,12 @@ def base_network(endpoint) -> tuple[int, int | None] | None:
         return endpoint, None
     named = re.fullmatch(r"(\d+)@(\d+)", endpoint)
     return (int(named[1]), int(named[2])) if named else None
+
+
+def title(network) -> str:
+    """What figures and labels call a network: `1`, `1@160`, `fge:1`, or its file's name."""
+    named = base_network(start_of(network)) is None
+    return Path(network).stem if named else str(network)
 
 
 def saved_epoch(folder: Path, epoch: int) -> Path:
@@ -117,6 +124,8 @@ def settings(cfg: DictConfig) -> dict:
         looks["weight_decay"] = own["train"]["curve"]["weight_decay"]
         if cfg.stage == "chain":
             looks["splits"] = _splits(own)
+            if looks["min_points"] == MIN_POINTS:  # as before there was this setting
+                looks.pop("min_points")
         return common | {cfg.stage: looks}
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
     looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds
@@ -201,7 +210,7 @@ def _label(cfg: DictConfig) -> str:
         return f"{experiment(cfg)}-seed{cfg.seed}"
     names = networks(cfg)
     files = [base_network(start_of(e)) is None for e in names]
-    ends = [Path(e).stem if f else str(e) for e, f in zip(names, files, strict=True)]
+    ends = [title(network) for network in names]
     # With files alone, the model of the configuration is not used.
     first = _dataset_name(cfg) if all(files) else experiment(cfg)
     if cfg.stage == "fge":

@@ -1,5 +1,7 @@
 """The plane through three weight vectors, against the vectors themselves."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +41,16 @@ def test_coefficients_give_the_vectors_at_coordinates():
     xy = np.random.default_rng(1).normal(size=(6, 2)) * 5
     found = plane.coefficients(xy).astype("float64") @ points
     np.testing.assert_allclose(found, origin + xy @ np.stack([u, v]), rtol=1e-4, atol=1e-4)
+
+
+def test_distances_are_those_from_the_nearest_points_of_the_plane():
+    points = three(5)
+    plane = Plane(np.eye(5)[[0, 2, 4]], gram(points))
+    rows = curves.PolyChain(3).coefficients(np.linspace(0, 1, 9, dtype="float32")).numpy()
+    off = rows.astype("float64") @ points - plane.coefficients(plane.project(rows)) @ points
+    expected = np.linalg.norm(off, axis=1)
+    np.testing.assert_allclose(plane.distances(rows), expected, rtol=1e-4, atol=1e-4)
+    assert plane.distances(rows)[[0, 4, 8]] == pytest.approx(0, abs=1e-6)  # its three points
 
 
 def test_projecting_the_three_points_and_going_back_returns_them():
@@ -87,6 +99,26 @@ def test_a_plane_has_the_exact_metrics_of_its_networks(cli, made_runs, tmp_path)
     assert figures == {
         f"plane_{m}.{ending}" for m in ("train_loss", "test_error") for ending in ("png", "pdf")
     }
+
+
+def test_a_plane_with_values_that_are_not_finite_is_finished_and_drawn(cli, tmp_path):
+    settings = [*QUICK, "curve=polychain", "num_bends=3", "train.curve.init=random"]
+    assert cli(*settings)[0] == 0
+    status, output = cli(*settings, "stage=plane", "plane.margins=[1e30,0.2,0.2,0.2]")
+    assert status == 0, output
+    folder = only(tmp_path, "plane/*")
+    assert (folder / "figures/plane_train_loss.png").exists()
+    summary = json.loads((folder / "summary.json").read_text())
+    with np.load(folder / "plane.npz") as plane:
+        assert not np.isfinite(plane["train/loss"]).all()
+        assert plane["names"].tolist() == ["1", "", "2"]
+        assert plane["bends"].tolist() == [1]
+        assert plane["off"].max() > 0.01  # bends 1 and 3 lie beside the plane
+        middle = plane["points:train/loss"][1]
+    assert summary["plane/train/loss/point_1"] == pytest.approx(middle)
+    for extreme in ("min", "max"):
+        value = summary[f"plane/train/loss/{extreme}"]
+        assert value is None or np.isnan(value)
 
 
 @pytest.mark.parametrize("stage", ["plane", "eval", "chain"])

@@ -2,7 +2,10 @@
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mc import plots
 
@@ -97,6 +100,45 @@ def test_the_axis_is_logarithmic_only_where_it_can_and_should_be(values, scale):
     assert axes.get_ylabel() == ("Loss, log scale" if scale == "log" else "Loss")
 
 
+def test_the_table_of_an_evaluation_is_drawn():
+    columns = {"t": [0, 1], "segment_length": [0, 3], "arc_length": [0, 3]}
+    table = pd.concat(
+        pd.DataFrame({"path": path, **columns, "train/loss": values, "test/nll": 9.0})
+        for path, values in (("curve", [0.1, 0.2]), ("linear", [0.3, 0.4]), ("own", [0.5, 0.6]))
+    )
+    figure = plots.along_t(table)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "train loss"
+    assert legend_of(figure) == ["curve", "straight segment", "own", "endpoint networks"]
+    np.testing.assert_array_equal(lines_of(axes)["straight segment"].get_ydata(), [0.3, 0.4])
+    chosen = plots.along_t(plots.panels_of(table, ["test/nll"]))
+    assert [axes.get_ylabel() for axes in chosen.axes] == ["test negative log-likelihood"]
+
+
+def test_named_things_keep_their_looks_and_others_get_their_own():
+    first = plots.along_t({"Loss": {"straight segment": (T, HILL), "own": (T, FLAT)}})
+    second = plots.along_t({"Loss": {"own": (T, FLAT), "curve": (T, HILL)}})
+    segment = lines_of(first.axes[0])["straight segment"]
+    assert (
+        segment.get_color() == lines_of(the_papers_figure().axes[0])["straight segment"].get_color()
+    )
+    lines = lines_of(second.axes[0])
+    assert lines["curve"].get_color() == lines_of(the_papers_figure().axes[0])["curve"].get_color()
+    assert len({segment.get_color(), lines["curve"].get_color(), lines["own"].get_color()}) == 3
+    chain = plots.along_t({"Loss": {"chain of straight segments": (T, HILL)}})
+    assert chain.axes[0].get_lines()[0].get_color() == segment.get_color()
+
+
+def test_names_of_networks_stand_below_the_axis_where_there_is_room():
+    panels = {"train loss": {"chain": (T, HILL)}}
+    axes = plots.along_t(panels, networks={0.0: "1", 0.5: "2", 1.0: "3"}).axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == [
+        f"{t}\nnetwork {n}" for t, n in (("0", 1), ("0.5", 2), ("1", 3))
+    ]
+    many = plots.along_t(panels, networks={k / 109: f"{k}@160" for k in range(110)}).axes[0]
+    assert not any("@" in t.get_text() for t in many.get_xticklabels())
+
+
 def test_all_networks_of_a_chain_are_marked():
     panels = {"train loss": {"chain": (T, HILL)}}
     axes = plots.along_t(panels, networks=(0, 0.5, 1)).axes[0]
@@ -179,27 +221,117 @@ def test_shapes_that_do_not_fit_are_refused(call, words):
         call()
 
 
-def test_a_plane_shows_the_networks_the_curve_and_levels_from_the_minimum():
-    x, y = np.linspace(-1, 4, 21), np.linspace(-1, 2, 15)
-    values = 0.1 + (x - 1) ** 2 + 5 * y[:, None] ** 2
-    corners = np.array([[0, 0], [1.5, 1], [3, 0]])
-    curve = np.stack([np.linspace(0, 3, 9), np.linspace(0, 1, 9)], axis=-1)
-    figure = plots.plane(x, y, values, corners, curve, "train loss")
-    axes, bar = figure.axes
-    assert bar.get_ylabel() == "train loss"
-    labels = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
-    assert labels == {"curve", "bend", "endpoint networks"}
-    line = next(line for line in axes.lines if line.get_label() == "curve")
-    np.testing.assert_array_equal(np.stack(line.get_data(), axis=-1), curve)
-    levels = axes.collections[0].levels
-    assert levels[0] == pytest.approx(values.min())
-    assert levels[-1] == pytest.approx(np.quantile(values, 0.9))
-    assert np.all(np.diff(levels, 2)[1:] > 0)
-    alone = plots.plane(x, y, values, corners, None, "train loss")
-    labels = {text.get_text() for legend in alone.legends for text in legend.get_texts()}
-    assert labels == {"networks"}
+def a_plane(height=3.0, change=lambda values: values, **options):
+    """A valley along a curve that bends off the straight segment; `values` may be changed."""
+    x, y = np.linspace(-1, 4, 21), np.linspace(-0.5, height - 0.5, 15)
+    values = change(0.1 + (x - 1) ** 2 + 5 * y[:, None] ** 2)
+    corners = np.array([[0, 0], [1.5, height - 1], [3, 0]])
+    curve = np.stack([np.linspace(0, 3, 9), np.linspace(0, height - 1, 9)], axis=-1)
+    options = {"curve": curve} | options
+    return plots.plane(x, y, values, corners, label="train loss", **options), values
+
+
+def entries_of(figure):
+    return {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+
+
+def test_a_plane_shows_networks_curve_and_segment_in_the_looks_of_all_figures():
+    figure, _ = a_plane(names=["1", "", "2"])
+    axes = figure.axes[0]
+    assert entries_of(figure) == {"curve", "straight segment", "bend", "networks"}
+    lines = lines_of(axes)
+    np.testing.assert_array_equal(lines["straight segment"].get_data(), [[0, 3], [0, 0]])
+    np.testing.assert_array_equal(lines["networks"].get_xdata(), [0, 3])
+    np.testing.assert_array_equal(lines["bend"].get_xdata(), [1.5])
+    along = lines_of(the_papers_figure().axes[0])
+    for name in ("curve", "straight segment"):
+        assert lines[name].get_color() == along[name].get_color()
+        assert lines[name]._unscaled_dash_pattern == along[name]._unscaled_dash_pattern
+    assert [text.get_text() for text in axes.texts] == ["1", "", "2"]
+    alone, _ = a_plane(curve=None, names=["3", "1", "2"])
+    assert entries_of(alone) == {"networks"}
+    assert lines_of(alone.axes[0])["networks"].get_xdata().tolist() == [0, 1.5, 3]
     with pytest.raises(ValueError, match="Pass a row for each y"):
-        plots.plane(y, x, values, corners, None, "train loss")
+        plots.plane([0, 1, 2], [0, 1], np.ones((3, 2)), np.ones((3, 2)), None, "train loss")
+
+
+def test_bends_that_span_a_plane_are_no_networks_and_have_no_segment():
+    figure, _ = a_plane(bends=np.array([1, 2]), names=np.array(["1", "bend 1", "bend 2"]))
+    assert entries_of(figure) == {"curve", "bend", "networks"}
+    assert lines_of(figure.axes[0])["bend"].get_xdata().tolist() == [1.5, 3]
+
+
+def test_a_flat_plane_is_enlarged_and_says_so():
+    flat, _ = a_plane(height=0.5)
+    high, _ = a_plane(height=4.0)
+    assert flat.axes[0].get_aspect() == pytest.approx(6)  # .6 high for 1 wide, in place of .1
+    assert flat.axes[0].get_ylabel() == "distance across it\n(enlarged 6 times)"
+    assert high.axes[0].get_aspect() == 1
+    assert "enlarged" not in high.axes[0].get_ylabel() + flat.axes[0].get_xlabel()
+    tall, _ = a_plane(height=11.0)
+    assert "enlarged 2 times" in tall.axes[0].get_xlabel()
+
+
+def test_the_colour_bar_is_as_high_as_the_plane():
+    figure, _ = a_plane()
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    (bar,) = axes.child_axes
+    assert bar.get_ylabel() == "train loss"
+    for side in ("y0", "y1"):
+        ends = [getattr(a.get_window_extent(), side) for a in (axes, bar)]
+        assert ends[0] == pytest.approx(ends[1], abs=0.5)
+
+
+def test_how_far_a_curve_lies_off_the_plane_is_told():
+    figure, _ = a_plane(off=[0.0, 1.25, 0.0])
+    assert "curve (up to 1.2 off the plane)" in entries_of(figure)
+    figure, _ = a_plane(off=[0.0, 1e-4, 0.0])  # rounding
+    assert "curve" in entries_of(figure)
+
+
+@pytest.mark.parametrize("hole", [np.inf, -np.inf, np.nan])
+def test_levels_of_a_plane_come_from_finite_values(hole):
+    def torn(values):
+        values[0, :] = hole
+        return values
+
+    figure, values = a_plane(change=torn)
+    levels = figure.axes[0].collections[1].levels
+    finite = values[np.isfinite(values)]
+    assert levels[0] == pytest.approx(finite.min(), rel=0.1)
+    assert levels[-1] == pytest.approx(np.quantile(finite, 0.9), rel=0.1)
+    assert "not finite" in entries_of(figure)
+    whole, _ = a_plane()
+    assert "not finite" not in entries_of(whole)
+
+
+def test_a_plane_without_any_finite_value_is_drawn(tmp_path):
+    figure, _ = a_plane(change=lambda values: np.full_like(values, np.nan))
+    figure.savefig(tmp_path / "plane.png")
+    assert "not finite" in entries_of(figure)
+
+
+@settings(deadline=None)
+@given(
+    low=st.floats(-1e6, 1e6),
+    span=st.floats(1e-6, 1e12),
+    power=st.floats(0.2, 6),
+)
+def test_levels_are_round_increase_and_begin_at_the_minimum(low, span, power):
+    values = low + span * np.linspace(0, 1, 50) ** power
+    levels = plots.planes.levels(values)
+    assert np.all(np.diff(levels) > 0)
+    assert levels[0] <= values.min()
+    assert len(levels) >= 2
+
+
+def test_levels_of_a_flat_plane_and_of_a_valley():
+    assert len(plots.planes.levels(np.full(9, 0.5))) >= 2
+    found = plots.planes.levels(0.07 + 2 * np.linspace(0, 1, 100) ** 3)
+    assert [f"{level:.6g}" for level in found][:3] == ["0.07", "0.077", "0.085"]
+    gaps = np.diff(found)
+    assert np.all(gaps[1:] > 0.8 * gaps[:-1])  # dense in the valley
 
 
 def test_confusion_shows_the_fraction_of_each_true_class():
@@ -230,6 +362,7 @@ def test_joining_members_are_points_and_ensembles_lines():
     figure = plots.as_members_join([1, 2], {"test error (fraction)": values})
     lines = lines_of(figure.axes[0])
     assert lines["single members"].get_linestyle() == "None"
+    assert lines["single members"].get_markeredgecolor() == "black"  # as networks elsewhere
     np.testing.assert_array_equal(lines["ensemble"].get_ydata(), [0.3, 0.1])
     assert figure.axes[0].get_xlabel() == "number of members"
     with pytest.raises(ValueError, match="at least one panel"):

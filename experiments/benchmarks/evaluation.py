@@ -22,7 +22,6 @@ NETWORKS = {
     "cnn": lambda: models.cnn((28, 28, 1), 10),
     "mlp": lambda: models.mlp((28, 28, 1), 10, widths=[64, 64], activation="relu"),
 }
-POINTS = 61
 
 
 def main() -> None:
@@ -30,8 +29,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=4000)
     parser.add_argument("--batch-size", type=int, default=500)
+    parser.add_argument("--points", type=int, default=61)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    points = arguments.points
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(arguments.examples, 28, 28, 1)).astype("float32")
     y = rng.integers(0, 10, arguments.examples)
@@ -40,7 +41,7 @@ def main() -> None:
     for name, build in NETWORKS.items():
         network = build()
         curve = mc.connect(network, build())
-        rows = curve.curve.coefficients(np.linspace(0, 1, POINTS, dtype="float32")).numpy()
+        rows = curve.curve.coefficients(np.linspace(0, 1, points, dtype="float32")).numpy()
         forward = tf.function(lambda x, network=network: network(x, training=False))
 
         def ours(curve=curve, rows=rows):
@@ -51,7 +52,7 @@ def main() -> None:
             return evaluate(rows)
 
         def plain(forward=forward):
-            for _ in range(POINTS):
+            for _ in range(points):
                 for x, _ in data:
                     last = forward(x)
             return last.numpy()
@@ -66,7 +67,7 @@ def main() -> None:
             if repeat:  # the first filled caches
                 ratios.append(times[0] / times[1])
         print(
-            f"{name}: {POINTS} points in {times[0]:.2f} s (graph building included), {POINTS} "
+            f"{name}: {points} points in {times[0]:.2f} s (graph building included), {points} "
             f"plain passes in {times[1]:.2f} s, median ratio {statistics.median(ratios):.3f}"
         )
 

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 import mc
-from mc import config, connecting, run
+from mc import checks, config, connecting, run
 from mc.stages import parts, resumable
 from mc.weights import pack
 
@@ -49,21 +49,25 @@ class Clock:
 
 def train_times(cfg, section, curve, network, data, epochs):
     """Median seconds of an epoch: (ours, plain)."""
-    arguments = parts.training_arguments(cfg, section, data) | {"epochs": epochs}
-    plain = parts.training_arguments(cfg, section, data)
-    network.compile(plain["optimizer"], plain["loss"], metrics=plain["metrics"])
+    arguments = resumable.schedule(cfg, section) | {"epochs": epochs}
+    network.compile(
+        parts.call(cfg.optimizer, "optimizer", learning_rate=section.learning_rate),
+        parts.make_loss(cfg, data),
+        metrics=["mse"] if data.num_classes is None else ["accuracy"],
+    )
     network.optimizer.build(network.trainable_variables)
     network.make_train_function()
-    batches = iter(data.train.epochs(section.batch_size, cfg.seed, 0, epochs))
+    steps = arguments["steps_per_epoch"] or data.train.steps(section.batch_size)
+    batches = iter(data.train.epochs(section.batch_size, cfg.seed, last=epochs, steps=steps))
 
     def plain_epoch():
-        for _ in range(data.train.steps(section.batch_size)):
+        for _ in range(steps):
             logs = network.train_function(batches)
         return {name: float(value) for name, value in logs.items()}
 
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock(plain_epoch)
-        resumable.train(curve, data.train, Path(folder), clock, **arguments)
+        resumable.train(cfg, curve, data, Path(folder), clock, **arguments)
     return clock.medians()
 
 
@@ -114,12 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiment")
     parser.add_argument("overrides", nargs="*", help="as on the command line of mc.run")
-    parser.add_argument("--epochs", type=int, default=4, help="epochs to time, the first left out")
+    parser.add_argument("--epochs", type=int, default=4, help="to time, first left out: 2 or more")
     arguments = parser.parse_args()
     with hydra.initialize_config_dir(str(run.CONF), version_base="1.3"):
         overrides = [f"+experiment={arguments.experiment}", *arguments.overrides]
         cfg = hydra.compose("config", overrides)
-    config.check(cfg)
+    checks.check(cfg)
+    cfg = config.typed_groups(cfg, overrides)
     keras.utils.set_random_seed(0)
     data = parts.load_data(cfg)
     a, b, plain = (parts.build_network(cfg, data) for _ in range(3))

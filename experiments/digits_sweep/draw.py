@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from mc.plots.style import COLUMN_WIDTH, STYLES, PaperFigure, dress, legend_of, log_scale
+from mc.plots.style import (
+    COLUMN_WIDTH,
+    CURVE,
+    LOOKS,
+    OTHERS,
+    PaperFigure,
+    dress,
+    legend_of,
+    log_scale,
+)
+from mc.report.tables import mean, std
 
 PAGE = Path(__file__).parent
 METRICS = {
@@ -19,21 +29,28 @@ METRICS = {
     "train/nll/barrier_max": "train nll barrier",
 }
 FAMILIES = {"mc.curves.Bezier": "Bezier", "mc.curves.PolyChain": "PolyChain"}
+STRAIGHT = "straight segment"
+STYLES = {STRAIGHT: LOOKS[STRAIGHT], "Bezier": CURVE, "PolyChain": OTHERS[0]}
 
 
 def gathered(results: Path) -> pd.DataFrame:
-    """A row a metric, family and number of bends: `mean` and `std` over the pairs of endpoints."""
+    """A row a metric, family and number of bends: `mean` and `std` over the pairs of endpoints.
+
+    The curve without bends is the straight segment, and no family's.
+    """
     runs = pd.read_csv(results, low_memory=False).query("stage == 'eval'")
     rows = []
     for target, family in FAMILIES.items():
         own = runs[runs["curve._target_"] == target]
-        for bends in (0, *sorted(own["curve.num_bends"].unique())):
+        straight = [0] if family == "Bezier" else []
+        for bends in (*straight, *sorted(own["curve.num_bends"].unique())):
             of = own if bends else own.drop_duplicates("endpoints")
             of = of[of["curve.num_bends"] == bends] if bends else of
             for metric in METRICS:
                 values = of[f"{'curve' if bends else 'linear'}/{metric}"]
-                row = {"metric": metric, "family": family, "num_bends": int(bends)}
-                rows.append(row | {"mean": values.mean(), "std": values.std(), "runs": len(of)})
+                name = family if bends else STRAIGHT
+                row = {"metric": metric, "family": name, "num_bends": int(bends)}
+                rows.append(row | {"mean": mean(values), "std": std(values), "runs": len(of)})
     return pd.DataFrame(rows)
 
 
@@ -42,11 +59,12 @@ def draw(table: pd.DataFrame) -> PaperFigure:
     figure = PaperFigure((COLUMN_WIDTH * 2, 2.5), layout="constrained")
     grid = figure.subplots(1, len(METRICS))
     for axes, (metric, label) in zip(grid, METRICS.items(), strict=True):
-        for i, (family, rows) in enumerate(table[table.metric == metric].groupby("family")):
+        for i, (family, style) in enumerate(STYLES.items()):
+            rows = table[(table.metric == metric) & (table.family == family)]
             low = (rows["mean"] - rows["std"]).clip(lower=rows["mean"] / 4)  # none below zero
             bars = [rows["mean"] - low, rows["std"]]
-            shifted = rows["num_bends"] + 0.06 * (2 * i - 1)
-            style = STYLES[i] | {"markersize": 4, "capsize": 2, "elinewidth": 0.8}
+            shifted = rows["num_bends"] + (0, -0.06, 0.06)[i]
+            style = style | {"markersize": 4, "capsize": 2, "elinewidth": 0.8}
             axes.errorbar(shifted, rows["mean"], bars, label=family, **style)
         log_scale(axes)
         axes.set_xticks(range(4))
@@ -59,13 +77,10 @@ def markdown(table: pd.DataFrame) -> str:
     """The table of the page: mean and standard deviation."""
     lines = ["| family | num_bends | " + " | ".join(METRICS.values()) + " |"]
     lines.append("|---|---:|" + "---:|" * len(METRICS))
-    for (family, bends), rows in table.groupby(["family", "num_bends"]):
-        if bends == 0 and family != "Bezier":
-            continue
+    for (family, bends), rows in table.groupby(["family", "num_bends"], sort=False):
         by = rows.set_index("metric")
         cells = (f"{by.loc[m, 'mean']:.4f} ± {by.loc[m, 'std']:.4f}" for m in METRICS)
-        name = family if bends else "straight segment"
-        lines.append(f"| {name} | {bends} | " + " | ".join(cells) + " |")
+        lines.append(f"| {family} | {bends} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -1,16 +1,18 @@
 """Figures for print: arrays in, a matplotlib figure out. No other room imports matplotlib."""
 
-from mc.plots.along import along_t
+from mc.plots.along import PATHS, along_t, panels_of
 from mc.plots.classes import confusion, true_class_density
 from mc.plots.functions import function_fan
 from mc.plots.joining import as_members_join
 from mc.plots.planes import plane
 
 __all__ = [
+    "PATHS",
     "along_t",
     "as_members_join",
     "confusion",
     "function_fan",
+    "panels_of",
     "plane",
     "true_class_density",
 ]

@@ -9,7 +9,17 @@ from matplotlib import colormaps
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from mc.plots.style import COLUMN_WIDTH, SMALL, STYLES, TEXT, PaperFigure, dress, legend_of
+from mc.plots.style import (
+    COLUMN_WIDTH,
+    PLAIN,
+    SMALL,
+    TEXT,
+    PaperFigure,
+    dress,
+    legend_of,
+    log_scale,
+    looks,
+)
 
 WRITTEN = 12  # up to so many classes, the fractions are written into the cells
 BINS = 25
@@ -44,6 +54,7 @@ def confusion(matrices: Mapping[str, np.ndarray]) -> Figure:
         axes.set_title(title, fontsize=TEXT)
     bar = figure.colorbar(image, ax=list(grid), shrink=0.8, pad=0.02)
     bar.set_label("fraction of the true class", fontsize=TEXT)
+    bar.ax.yaxis.set_major_formatter(PLAIN)
     bar.ax.tick_params(labelsize=SMALL)
     return figure
 
@@ -77,9 +88,9 @@ def true_class_density(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
     for axes, (title, paths) in zip(grid, panels.items(), strict=False):
         for name, probabilities in paths.items():
             density, _ = np.histogram(probabilities, edges, density=True)
-            style = {k: v for k, v in STYLES[names.index(name)].items() if k != "marker"}
+            style = {k: v for k, v in looks(names)[name].items() if k != "marker"}
             axes.stairs(density, edges, label=name, linewidth=1.4, **style)
-        axes.set_yscale("log")
+        log_scale(axes)
         axes.set_xlim(0, 1)
         axes.set_title(title, fontsize=TEXT)
         dress(axes, "probability of the true class", "" if axes is not grid[0] else "density")

@@ -8,10 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mc.plots.style import COLUMN_WIDTH, STYLES, PaperFigure, dress, legend_of, vectors
-
-# Rings around what they may coincide with: the first member is the first ensemble.
-SINGLE = {"linestyle": "none", "markersize": 7.5, "markerfacecolor": "none", "zorder": 4}
+from mc.plots.style import COLUMN_WIDTH, NETWORK, PaperFigure, dress, legend_of, looks, vectors
 
 
 def as_members_join(members, panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
@@ -31,7 +28,8 @@ def as_members_join(members, panels: Mapping[str, Mapping[str, np.ndarray]]) -> 
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (label, lines) in zip(grid, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            style = STYLES[i] | (SINGLE if i == 0 else {"markersize": 4})
+            # Rings around what they may coincide with: the first member is the first ensemble.
+            style = NETWORK if i == 0 else looks(list(lines)[1:])[name] | {"markersize": 4}
             axes.plot(*vectors(name, members, values), label=name, **style)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         dress(axes, "number of members", label)

@@ -14,16 +14,37 @@ TEXT, SMALL = 9, 8  # points: axis labels; ticks and legends
 
 # Okabe and Ito's palette tells lines apart for every kind of colour vision; with line style and
 # marker they stay apart in grey. Yellow is left out: it vanishes on white paper.
-STYLES = (
-    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
-    {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+CURVE = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
+SEGMENT = {"color": "#D55E00", "linestyle": (0, (4, 1.6)), "marker": "s"}
+# One thing has one look in all figures; the first two are those of nothing else.
+LOOKS = {
+    "curve": CURVE,
+    "straight segment": SEGMENT,
+    "chain of straight segments": SEGMENT,
+    "before training": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
+    "ensemble": {"color": "#CC79A7", "linestyle": "-", "marker": "D"},
+    "average of weights": {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},
+}
+OTHERS = (
     {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
     {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
     {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},
     {"color": "#000000", "linestyle": (0, (1, 3)), "marker": "X"},
 )
+# A single network is a black ring: it shows what it stands on.
+NETWORK = {
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 7.5,
+    "markerfacecolor": "none",
+    "markeredgecolor": "black",
+    "markeredgewidth": 1.1,
+    "zorder": 4,
+}
 LOG_RATIO = 50  # above this ratio of extremes, a linear axis flattens the low end into one line
+
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 0.01 reads faster than a power of ten
 
 
 class PaperFigure(Figure):
@@ -35,6 +56,14 @@ class PaperFigure(Figure):
         # read while saving, so it is lent for that time only.
         with matplotlib.rc_context({"pdf.fonttype": 42, "ps.fonttype": 42}):
             super().savefig(fname, **({"dpi": 300} | options))
+
+
+def looks(names: Sequence[str]) -> dict[str, dict]:
+    """The look of each named thing: its own (`LOOKS`), or one that none of the others has."""
+    taken = [LOOKS[name] for name in names if name in LOOKS]
+    free = [look for look in OTHERS if look not in taken] or OTHERS
+    rest = [name for name in names if name not in LOOKS]
+    return {**LOOKS, **{name: free[i % len(free)] for i, name in enumerate(rest)}}
 
 
 def vectors(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
@@ -63,9 +92,9 @@ def log_scale(axes) -> None:
     """A logarithmic y axis with ticks in plain numbers."""
     axes.set_yscale("log")
     decades = np.diff(np.log10(axes.get_ylim()))[0]
-    # 0.01 reads faster than a power of ten, and few decades need ticks between them.
+    # Few decades need ticks between them.
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 3 else (1.0, 3.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(PLAIN)
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 

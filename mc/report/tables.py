@@ -1,38 +1,22 @@
 """One table of all finished runs, and means over the endpoints and seeds of it."""
 
+import ast
 import logging
-import re
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from mc import store
+from mc.report.depends import NAMES, depends, without_seeds
 
 log = logging.getLogger(__name__)
 
-# What a run of a stage is, by the beginnings of its settings' keys; all else is where and how it
-# was made, or is for other stages.
-COMMON = ("dataset.", "model.", "optimizer.", "loss.", "precision", "smoke", "seed", "train.base.")
-ON_CURVE = (*COMMON, "endpoints", "curve.", "train.curve.")
-DEPENDS = {
-    "base": COMMON,
-    "curve": ON_CURVE,
-    "eval": (*ON_CURVE, "eval."),
-    "plane": (*ON_CURVE, "plane.", "eval.bn_"),
-    "chain": (
-        *(*COMMON, "endpoints", "chain.", "train.curve.weight_decay"),
-        *("eval.bn_", "eval.splits"),
-    ),
-    "fge": (*COMMON, "fge.", "eval.bn_"),
-    "ensemble": (*ON_CURVE, "ensemble.", "eval.bn_", "eval.splits"),
-}
-ASIDE = (
-    *("stage", "dataset.data_dir", "eval.batch_size"),
-    *("train.base.save_every", "train.curve.save_every"),
-)
-# What repeats a run: tables show means over these.
-REPEATED = ("seed", "endpoints", "fge.start", "chain.networks")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast
+REPEATED = ("seed", *NAMES)  # what repeats a run: tables show means over these
+ROUNDING = 1e-15  # what is left of the difference of two equal numbers of the size of 1
 HEADLINES = (
     "train/loss",
     "test/error",
@@ -78,24 +62,30 @@ def gather(output_dir: Path) -> pd.DataFrame:
     if not rows:
         raise ValueError(f"No run in output_dir={output_dir} can be read.")
     table = pd.DataFrame(rows)
-    return table[sorted(table.columns, key=_is_metric)]
+    return table[sorted(table.columns, key=is_metric)]
 
 
 def _row(folder: Path) -> dict:
     stage, path = folder.parent.name, folder / "config.yaml"
     try:
-        settings = _flat(dict(yaml.safe_load(path.read_text())))
+        settings = _flat(dict(yaml.load(path.read_text(), LOADER)))
     except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path} is damaged or gone ({error}).") from error
-    depends = DEPENDS.get(stage, "")  # a stage of your own: on all
-    own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
+    # Text, so that null differs from a setting that other stages have.
+    own = {k: _text(v) for k, v in depends(stage, settings).items()}
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
     if (summary := store.summary(folder)) is None:
         raise ValueError(f"{folder} is gone.")
-    return place | own | summary
+    numbers = {k: np.nan if v is None else v for k, v in summary.items()}  # null: not finite
+    return place | own | numbers
 
 
-def _is_metric(column: str) -> bool:
+def _text(value):
+    return str(value) if isinstance(value, list | None) else value
+
+
+def is_metric(column: str) -> bool:
+    """Whether a column of `gather` is a number of the summaries, and no setting."""
     return "/" in column or column == "num_members"
 
 
@@ -105,24 +95,28 @@ def _flat(settings: dict, prefix: str = "") -> dict:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            # Text, so that null differs from a setting that other stages have.
-            flat[prefix + key] = str(value) if isinstance(value, list | None) else value
+            flat[prefix + key] = value
     return flat
 
 
 def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ among runs, in their order; each is a column of `gather`."""
-    settings = [c for c in runs if not _is_metric(c) and c not in ("stage", "folder")]
-    return [c for c in settings if _differs(runs[c], runs["stage"])]
+    settings = [c for c in runs if not is_metric(c) and c not in ("stage", "folder")]
+    stages = runs["stage"].tolist()
+    return [c for c in settings if _differs(runs[c].tolist(), stages)]
 
 
-def _differs(setting: pd.Series, stage: pd.Series) -> bool:
+def _differs(setting: list, stages: list) -> bool:
     """Whether a setting differs among runs of one stage, of which some may not have it at all.
 
     Among stages only values differ: one that does not depend on the setting has none.
     """
-    within = setting.astype(object).map(str).groupby(stage).nunique().max() > 1
-    return bool(within or setting.dropna().astype(str).nunique() > 1)
+    by_stage, values = {}, set()
+    for stage, value in zip(stages, setting, strict=True):
+        there = value == value  # not nan
+        by_stage.setdefault(stage, set()).add(str(value))
+        values |= {str(value)} if there else set()
+    return len(values) > 1 or any(len(own) > 1 for own in by_stage.values())
 
 
 def headlines(runs: pd.DataFrame) -> list[str]:
@@ -131,26 +125,51 @@ def headlines(runs: pd.DataFrame) -> list[str]:
 
 
 def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """For each stage, a row a group of runs that differ in endpoints and seed alone.
+    """For each stage, a row a group of runs that differ in the seeds of networks and stage alone.
 
-    Columns: what varies among the groups; `saved epochs` if endpoints such as `1@160` differ in
-    them; `runs`, how many there are; and of the main metrics
-    `<metric> mean` and `<metric> std` (of the sample; empty for a single run).
+    Columns: what varies among the groups; `networks` where these differ in more than seeds (files,
+    saved epochs such as `1@160`, how many there are); `runs`, how many runs; and of the main
+    metrics `<metric> mean` and `<metric> std` (of the sample; empty for a single run, and both
+    where a run's number is not finite).
     """
     tables = {}
     for stage, own in runs.groupby("stage", sort=False):
-        own = own.assign(**{"saved epochs": own.apply(_saved_epochs, axis=1)})
+        own = own.assign(**_apart(own))
         keys = [key for key in varied(own) if key not in REPEATED]
         metrics = headlines(own)
         groups = own.groupby(keys or ["stage"], sort=True, dropna=False)
-        table = groups[metrics].agg(["mean", "std"]) if metrics else groups[[]].first()
+        table = groups[metrics].agg([mean, std]) if metrics else groups[[]].first()
         table.columns = [" ".join(names) for names in table.columns]
         table.insert(0, "runs", groups.size())
         tables[stage] = table.reset_index()
     return tables
 
 
-def _saved_epochs(run: pd.Series) -> str:
-    """`10 10` of endpoints `[1@10, 2@10]`; empty for networks as training left them."""
-    named = " ".join(str(run.get(key, "")) for key in REPEATED)
-    return " ".join(re.findall(r"@(\d+)", named))
+def _apart(runs: pd.DataFrame) -> dict[str, list]:
+    """Columns, beside the settings, that tell runs apart which do not repeat one another."""
+    named = (runs[key].tolist() for key in NAMES if key in runs)
+    return {"networks": [_networks(names) for names in zip(*named, strict=True)] or ""}
+
+
+@lru_cache
+def _networks(names: tuple) -> str:
+    """What the networks of one run have in common with those of its repetitions."""
+    there = (name for name in names if name == name)  # not nan
+    lists = (ast.literal_eval(n) if str(n).startswith("[") else [n] for n in there)
+    return " ".join(without_seeds(given) for given in lists)
+
+
+def mean(values: pd.Series) -> float:
+    """Mean; nan where a value is nan, and 0 where only rounding is left."""
+    return _rounded(values.mean(skipna=False))
+
+
+def std(values: pd.Series) -> float:
+    """Standard deviation of the sample, nan for a single value; 0 where only rounding is left."""
+    deviation = values.std(skipna=False)
+    small = deviation <= ROUNDING * values.abs().max()
+    return 0.0 if small else _rounded(deviation)
+
+
+def _rounded(value: float) -> float:
+    return 0.0 if abs(value) <= ROUNDING else float(value)

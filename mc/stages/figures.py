@@ -14,12 +14,6 @@ from mc.predictions import labels_of
 
 log = logging.getLogger(__name__)
 
-PATHS = {
-    "curve": "curve",
-    "linear": "straight segment",
-    "initial": "before training",
-    "chain": "chain of straight segments",
-}
 # Of classifiers, what the first figure leaves out.
 SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
 JOINING = ("test/error", "test/nll", "test/mse")
@@ -46,16 +40,27 @@ def draw(folder: Path) -> dict[str, Path]:
             )
     if (folder / "plane.npz").exists():
         with np.load(folder / "plane.npz") as f:
-            curve = f.get("curve")
-            for column in (c for c in metrics.SHOWN if c in f):
-                name, label = f"plane_{column.replace('/', '_')}", metrics.label(column)
-                made[name] = plots.plane(f["x"], f["y"], f[column], f["corners"], curve, label)
+            made |= _planes(dict(f))
     if (folder / "predictions.npz").exists():
         with np.load(folder / "predictions.npz") as f:
             made |= _of_predictions(dict(f))
     if (folder / "members.csv").exists():
         made |= _as_members_join(pd.read_csv(folder / "members.csv"))
     return store.save_figures(folder, made)
+
+
+def _planes(arrays: dict) -> dict:
+    """A plane for each of the main metrics; files of before have no names and distances."""
+    given = {key: arrays[key] for key in ("names", "bends", "off") if key in arrays}
+    where = [arrays.get(key) for key in ("x", "y")]
+    drawn = arrays["corners"], arrays.get("curve")
+    return {
+        f"plane_{column.replace('/', '_')}": plots.plane(
+            *where, arrays[column], *drawn, metrics.label(column), **given
+        )
+        for column in metrics.SHOWN
+        if column in arrays
+    }
 
 
 def _of_predictions(arrays: dict) -> dict:
@@ -69,7 +74,7 @@ def _of_predictions(arrays: dict) -> dict:
         for path in ("linear", "curve"):
             log_p = log_probabilities(arrays[path][i])
             classes = range(log_p.shape[1])
-            name = PATHS[path]
+            name = plots.PATHS[path]
             matrices[f"{name}, t = {t:g}"] = confusion_matrix(
                 labels, log_p.argmax(axis=1), labels=classes
             )
@@ -101,18 +106,7 @@ def _along_t(folder: Path) -> dict:
     networks = (0, 1)
     if "chain" in set(points["path"]):
         settings = OmegaConf.load(folder / "config.yaml")
-        networks = np.linspace(0, 1, len(settings.chain.networks or settings.endpoints))
-    panels = {name: _panels(points, columns) for name, columns in figures.items()}
+        names = [runs.title(n) for n in settings.chain.networks or settings.endpoints]
+        networks = dict(zip(np.linspace(0, 1, len(names)).tolist(), names, strict=True))
+    panels = {name: plots.panels_of(points, columns) for name, columns in figures.items()}
     return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}
-
-
-def _panels(points: pd.DataFrame, columns) -> dict:
-    """`{label: {path: (t, values)}}` of those columns that the points have."""
-    return {
-        metrics.label(column): {
-            PATHS[path]: (rows["t"].to_numpy(), rows[column].to_numpy())
-            for path, rows in points.groupby("path", sort=False)
-        }
-        for column in columns
-        if column in points
-    }

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import store
+from mc import runs, store
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram
 from mc.plane import Plane
@@ -18,7 +18,7 @@ CURVE_POINTS = 61  # of the projected curve that is drawn
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """Metrics at the three points and the extremes over the grid; `plane.npz` holds them all."""
     data = parts.load_data(cfg)
-    network, points, state, rows, curve = _three_points(cfg, data)
+    network, points, state, rows, curve, names = _three_points(cfg, data)
     plane = Plane(rows, gram(points))
     num = parts.shortened(cfg, cfg.plane.grid_points, parts.SMOKE_POINTS)
     x, y = plane.grid(num, list(cfg.plane.margins))
@@ -36,36 +36,57 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     values = in_blocks(evaluate, coefficients, **resumable.blocks(folder))
     grid = {name: value[:-3].reshape(num, num) for name, value in values.items()}
     at_points = {name: value[-3:] for name, value in values.items()}
-    arrays = {"x": x, "y": y, "corners": plane.corners}
+    arrays = {"x": x, "y": y, "corners": plane.corners, **names}
     if curve is not None:
         t = np.linspace(0, 1, CURVE_POINTS, dtype=np.float32)
-        arrays |= {"t": t, "curve": plane.project(curve.coefficients(t).numpy())}
+        along = curve.coefficients(t).numpy()
+        arrays |= {"t": t, "curve": plane.project(along), "off": plane.distances(along)}
     named = {f"points:{name}": value for name, value in at_points.items()}
     store.save_arrays(folder, "plane", arrays | grid | named)
     tracker.figures(figures.draw(folder))
     summary = {}
     for name, values in grid.items():
+        summary |= {f"plane/{name}/{how}": extreme(values, how) for how in ("min", "max")}
         summary |= {
-            f"plane/{name}/min": float(values.min()),
-            f"plane/{name}/max": float(values.max()),
+            f"plane/{name}/point_{i}": extreme(value, "max")
+            for i, value in enumerate(at_points[name])
         }
-        for i, value in enumerate(at_points[name]):
-            summary[f"plane/{name}/point_{i}"] = float(value)
     return summary
 
 
+def extreme(values, how: str) -> float:
+    """The `min` or `max` of values; nan, unless all of them are finite."""
+    return float(getattr(np, how)(values)) if np.isfinite(values).all() else float("nan")
+
+
 def _three_points(cfg: DictConfig, data):
-    """The network, the control points, the state, the three points' coefficients, and the curve."""
+    """The network, control points, state, the three points' coefficients, the curve, and names.
+
+    The last are arrays for the figure: `names`, of the three points, and `bends`, which of them are
+    no networks.
+    """
     if cfg.plane.networks is not None:
         networks = parts.load_networks(cfg, data)
         flat = FlatNetwork(networks[0])
-        return flat, [pack(n) for n in networks], flat.state(), np.eye(3), None
+        names = {"names": np.array([runs.title(n) for n in cfg.plane.networks]), "bends": []}
+        return flat, [pack(n) for n in networks], flat.state(), np.eye(3), None, names
     model = parts.load_curve(cfg, data)
     count = model.curve.num_points
-    chosen = cfg.plane.points or [0, count // 2, count - 1]
+    chosen = list(cfg.plane.points or [0, count // 2, count - 1])
     if max(chosen) >= count:
         raise ValueError(
             f"plane.points must be three of the control points 0 to {count - 1}; received "
-            f"plane.points={list(chosen)}."
+            f"plane.points={chosen}."
         )
-    return model.network, model.points, model.state_values, np.eye(count)[list(chosen)], model.curve
+    fixed = cfg.train.curve.fix_start, cfg.train.curve.fix_end
+    titles = [
+        runs.title(network) if stays else name
+        for network, stays, name in zip(cfg.endpoints, fixed, ("start", "end"), strict=True)
+    ]
+    ends = dict(zip((0, count - 1), titles, strict=True))
+    bends = [i for i, k in enumerate(chosen) if k not in ends]
+    several = len(bends) > 1
+    names = [ends.get(k, f"bend {k}" if several else "") for k in chosen]
+    rows = np.eye(count)[chosen]
+    told = {"names": np.array(names), "bends": np.array(bends, int)}
+    return model.network, model.points, model.state_values, rows, model.curve, told

@@ -1,0 +1,144 @@
+"""Which settings the report shows beside a run: those that its result depends on."""
+
+import pytest
+
+from mc.report.depends import depends, without_seeds
+
+SETTINGS = {
+    "stage": "any",
+    "seed": 1,
+    "endpoints": [1, 2],
+    "output_dir": "outputs",
+    "precision": "float32",
+    "smoke": False,
+    "dataset._target_": "mc.datasets.digits",
+    "dataset.data_dir": None,
+    "model._target_": "mc.models.cnn",
+    "curve.num_bends": 1,
+    "optimizer.momentum": 0.9,
+    "loss._target_": None,
+    "train.base.epochs": 20,
+    "train.base.save_every": None,
+    "train.curve.epochs": 40,
+    "train.curve.weight_decay": 5e-4,
+    "eval.num_points": 61,
+    "eval.t": None,
+    "eval.splits": None,
+    "eval.batch_size": 500,
+    "eval.bn_batches": None,
+    "chain.networks": None,
+    "chain.num_points": 6,
+    "plane.points": None,
+    "plane.networks": None,
+    "fge.start": 1,
+    "fge.cycle": 2,
+    "ensemble.networks": None,
+    "ensemble.num_points": 11,
+}
+ALL = {"precision", "smoke", "dataset._target_", "loss._target_"}
+BASE = {"model._target_", "train.base.epochs"}
+CURVE = {"seed", "curve.num_bends", "train.curve.epochs", "train.curve.weight_decay"}
+NETWORKS = {"train.curve.weight_decay", "eval.bn_batches"}  # that no curve joins
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "own"),
+    [
+        ("base", {}, {*BASE, "optimizer.momentum", "seed"}),
+        ("curve", {}, {*BASE, *CURVE, "optimizer.momentum", "endpoints"}),
+        ("curve", {"endpoints": ["a.keras", "b"]}, {*CURVE, "optimizer.momentum", "endpoints"}),
+        (
+            "curve",
+            {"endpoints": ["1@160", "b.keras"]},
+            {*BASE, *CURVE, "optimizer.momentum", "endpoints"},
+        ),
+        (
+            "eval",
+            {"endpoints": ["a.keras", "b.keras"]},
+            {*CURVE, "optimizer.momentum", "endpoints", "eval.bn_batches", "eval.splits"}
+            | {"eval.num_points", "eval.t"},
+        ),
+        (
+            "eval",
+            {"eval.t": [0.5]},
+            {*BASE, *CURVE, "optimizer.momentum", "endpoints", "eval.bn_batches", "eval.splits"}
+            | {"eval.t"},
+        ),
+        (
+            "plane",
+            {},
+            {*BASE, *CURVE, "optimizer.momentum", "endpoints", "eval.bn_batches", "plane.points"},
+        ),
+        (
+            "plane",
+            {"plane.networks": [1, 2, 3]},
+            {*BASE, *NETWORKS, "optimizer.momentum", "plane.networks"},
+        ),
+        ("plane", {"plane.networks": ["a", "b", "c"]}, {*NETWORKS, "plane.networks"}),
+        (
+            "chain",
+            {"chain.networks": [3, 4]},
+            {*BASE, *NETWORKS, "optimizer.momentum", "eval.splits"}
+            | {"chain.networks", "chain.num_points"},
+        ),
+        (
+            "chain",
+            {"endpoints": ["a.keras", "b.keras"]},
+            {*NETWORKS, "eval.splits", "endpoints", "chain.num_points"},
+        ),
+        (
+            "fge",
+            {},
+            {*BASE, "optimizer.momentum", "seed", "eval.bn_batches", "fge.start", "fge.cycle"},
+        ),
+        (
+            "fge",
+            {"fge.start": "a.keras"},
+            {"optimizer.momentum", "seed", "eval.bn_batches", "fge.start", "fge.cycle"},
+        ),
+        (
+            "ensemble",
+            {},
+            {*BASE, *CURVE, "optimizer.momentum", "endpoints", "eval.bn_batches", "eval.splits"}
+            | {"ensemble.num_points"},
+        ),
+        (
+            "ensemble",
+            {"ensemble.networks": [1, 2]},
+            {*BASE, "optimizer.momentum", "eval.splits", "ensemble.networks"},
+        ),
+        (
+            "ensemble",
+            {"ensemble.networks": ["a.keras", "b.keras"]},
+            {"eval.splits", "ensemble.networks"},
+        ),
+        (
+            "ensemble",
+            {"ensemble.networks": ["fge:a.keras"]},
+            {"optimizer.momentum", "eval.splits", "ensemble.networks"}
+            | {"fge.cycle", "seed", "eval.bn_batches"},
+        ),
+    ],
+)
+def test_a_run_shows_what_it_depends_on_and_nothing_else(stage, changes, own):
+    assert set(depends(stage, SETTINGS | changes)) == ALL | own
+
+
+def test_a_stage_of_your_own_depends_on_all_but_where_and_how():
+    aside = {"stage", "dataset.data_dir", "train.base.save_every", "eval.batch_size"}
+    assert set(depends("tangents", SETTINGS)) == set(SETTINGS) - aside
+
+
+@pytest.mark.parametrize(
+    ("networks", "told"),
+    [
+        ([1, 2], "seed seed"),
+        ([7], "seed"),
+        (["1@160", "2@step100"], "seed@160 seed@step100"),
+        (["fge:1/3", "fge:2@10", "fge:1/swa"], "fge:seed/3 fge:seed@10 fge:seed/swa"),
+        (["a.keras", 3, "outputs/base/x-1"], "a.keras seed outputs/base/x-1"),
+        (["fge:a.keras"], "fge:a.keras"),
+    ],
+)
+def test_repetitions_differ_in_seeds_alone(networks, told):
+    assert without_seeds(networks) == told
