@@ -64,6 +64,7 @@ def evaluate(
     loss = keras.losses.get(loss if loss is not None else getattr(curve, "loss", None))
     if loss is None:
         raise ValueError("No loss: compile the curve, or pass loss=.")
+    curve.first_look.of_batches(next(iter(splits.values())))
     if num_classes is None:
         num_classes = _classes(curve, splits, loss)
     bn_data = train if bn_data is None else bn_data

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent / "mc"
 
 # Rooms from the ground up: a room imports only from levels below its own.
 LEVELS = [
+    {"hidden_state"},
     {
         "atomic",
         "weights",
@@ -18,13 +19,26 @@ LEVELS = [
         "metrics",
         "objective",
         "schedules",
+        "families",
         "losses",
         "geometry",
         "optimizers",
         "progress",
     },
-    {"store", "tracking", "plots", "curve_file", "models", "datasets"},
-    {"batchnorm", "plane", "predictions", "report"},
+    {
+        "store",
+        "tracking",
+        "plots",
+        "curve_file",
+        "models",
+        "datasets",
+        "constraints",
+        "first_look",
+        "refusals",
+    },
+    {"batchnorm", "plane", "predictions", "report", "copying", "probe"},
+    {"between"},
+    {"looking"},
     {"curve_model", "evaluator"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},
