@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import batchnorm, curves
-from mc.weights import is_passing
+from mc.hidden_state import is_passing
 
 
 def state_at(curve, t: float, data=None) -> list[np.ndarray]:
@@ -35,6 +35,39 @@ def fixed_end(curve, t: float) -> int | None:
         if t == end and fixed and not curve.is_point:
             return end
     return None
+
+
+class EndStates:
+    """State of a fixed end's own that training has moved, for networks at many coefficients.
+
+    Args:
+        curve: the curve.
+        repeats: how many times the control points are repeated in the coefficients; each time
+            the first and the last are the curve's own ends.
+    """
+
+    def __init__(self, curve, repeats: int = 1):
+        self.left, self.ends = curve.state_values, curve.end_states.value
+        self.positions = [
+            i
+            for i in curve.network.movable
+            if i not in curve.network.batchnorm and not curve.is_point
+            if any(not np.array_equal(self.left[i], end[i]) for end in self.ends)
+        ]
+        last = curve.curve.num_points - 1
+        fixed = [(0, 0)] * curve.fix_start + [(last, 1)] * curve.fix_end
+        self.rows = [(k + n * (last + 1), end) for n in range(repeats) for k, end in fixed if last]
+
+    def __call__(self, coefficients) -> dict[int, np.ndarray]:
+        """Position in the state -> its values `[n, ...]`; `coefficients: [n, num_points]`."""
+        coefficients = np.asarray(coefficients)
+        units = np.eye(coefficients.shape[1])
+        values = {}
+        for i in self.positions:
+            values[i] = np.stack([self.left[i]] * len(coefficients))
+            for k, end in self.rows:
+                values[i][np.all(coefficients == units[k], axis=1)] = self.ends[end][i]
+        return values
 
 
 def warn_of_averages(curve) -> None:

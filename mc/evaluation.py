@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from mc import batchnorm, losses
+from mc import batchnorm, between, losses
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram, positions, segment_lengths, straight_segment
 
@@ -82,6 +82,7 @@ def evaluate(
         weight_decay=curve.weight_decay,
         num_classes=num_classes,
         progress=progress,
+        own_state=between.EndStates(curve, repeats=1 if initial is None else 2),
     )
     rows = np.concatenate(list(paths.values()))
     values = in_blocks(at, rows, after_block, snapshot) if after_block else at(rows)

@@ -1,5 +1,6 @@
 """A curve family as plain text, and back: its class by name, and what it holds."""
 
+import copyreg
 import json
 import pkgutil
 import sys
@@ -32,7 +33,7 @@ def describe(curve) -> dict[str, str]:
                 return plain
         except Exception:  # it holds more than its arguments, or no plain ones
             pass
-    described = {"family": name, "attributes": json.dumps(_encoded(curve.__getstate__(), name))}
+    described = {"family": name, "attributes": json.dumps(_encoded(_state_of(curve, name), name))}
     if not same(restore(described), curve):
         raise ValueError(
             f"A curve of the family {name} cannot be saved: read again it would compute other "
@@ -118,14 +119,22 @@ def _encoded(value, where: str):
             return {KIND: kind, "dtype": array.dtype.name, "of": array.tolist()}
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return {KIND: "name", "of": _name_of(value)}
-    module = type(value).__module__
-    if module.split(".")[0] not in ("builtins", "numpy", "tensorflow", "keras"):
-        state = _encoded(value.__getstate__(), where)
-        return {KIND: "object", "class": _name_of(type(value)), "of": state}
-    raise ValueError(
-        f"A curve of this family cannot be saved: {where} is of {type(value)}. Keep numbers, "
-        "strings, arrays, and lists and dicts of these."
-    )
+    state = _encoded(_state_of(value, where), where)
+    return {KIND: "object", "class": _name_of(type(value)), "of": state}
+
+
+def _state_of(value, where: str):
+    """What an object of a class written in Python holds, as pickle would keep it."""
+    try:
+        made_by, arguments, *state = value.__reduce_ex__(2)[:3]
+    except TypeError:  # what not even pickle can keep
+        made_by, arguments, state = None, None, []
+    if made_by is not copyreg.__newobj__ or arguments != (type(value),):
+        raise ValueError(
+            f"A curve of this family cannot be saved: {where} is of {type(value)}. Keep numbers, "
+            "strings, arrays, and lists and dicts of these."
+        )
+    return state[0] if state else None
 
 
 def _decoded(value):

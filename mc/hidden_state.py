@@ -54,6 +54,16 @@ def rnn_states(model: keras.Model) -> list:
     return [v for layer in layers if layer.stateful for v in keras.tree.flatten(layer.states)]
 
 
+def untrained_of(model: keras.Model) -> list:
+    """The variables of a model that are not trained, the states of stateful RNNs last."""
+    return [*model.non_trainable_variables, *rnn_states(model)]
+
+
+def is_passing(variable) -> bool:
+    """Whether a variable holds what passes with use: the state of a generator, or of an RNN."""
+    return variable.name in ("seed_generator_state", "rnn_state")
+
+
 def copy_tables(source: keras.Model, target: keras.Model) -> None:
     """Give the layers of a model the lookup tables that those of another have.
 
@@ -63,13 +73,12 @@ def copy_tables(source: keras.Model, target: keras.Model) -> None:
     for ours, theirs in pairs:
         if ours is theirs or not hasattr(ours, "save_assets"):
             continue
+        store = {}  # weights of a tf-idf table, which are no Keras variables
+        ours.save_own_variables(store)
+        theirs.load_own_variables(store)
         with tempfile.TemporaryDirectory() as folder:
             ours.save_assets(folder)
             theirs.load_assets(folder)
-        # Weights of a tf-idf table are no Keras variables.
-        store = {}
-        ours.save_own_variables(store)
-        theirs.load_own_variables(store)
 
 
 def tables(model: keras.Model) -> list[tuple[str, list]]:

@@ -50,6 +50,7 @@ def train(
         FloatingPointError: the loss became NaN or infinite; names the epoch.
         ValueError: the snapshot is of another run.
     """
+    curve.first_look.of_batches(data.batches(batch_size))
     curve.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     curve.optimizer.build(curve.trainable_variables)
     history = _restore(curve, snapshot) if snapshot else []

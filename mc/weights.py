@@ -48,7 +48,7 @@ class FlatNetwork:
     @cached_property
     def untrained(self) -> list:
         """The variables that are not trained, in the model's own order, and states of RNNs."""
-        return untrained_of(self.model)
+        return hidden_state.untrained_of(self.model)
 
     @cached_property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -202,9 +202,9 @@ def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
     """
     check_same_shapes(a, b)
     free = FlatNetwork(a).batchnorm
-    pairs = zip(untrained_of(a), untrained_of(b), strict=True)
+    pairs = zip(hidden_state.untrained_of(a), hidden_state.untrained_of(b), strict=True)
     for i, (v, u) in enumerate(pairs):
-        if i in free or is_passing(v):
+        if i in free or hidden_state.is_passing(v):
             continue
         if not np.array_equal(v.numpy(), u.numpy()):
             raise ValueError(
@@ -229,7 +229,7 @@ def check_same_shapes(a: keras.Model, b: keras.Model) -> None:
     """
     both = {
         "trainable": (a.trainable_variables, b.trainable_variables),
-        "untrained": (untrained_of(a), untrained_of(b)),
+        "untrained": (hidden_state.untrained_of(a), hidden_state.untrained_of(b)),
     }
     for kind, (ours, theirs) in both.items():
         for v, u in zip(ours, theirs, strict=False):  # a difference in number is reported below
@@ -246,13 +246,3 @@ def check_same_shapes(a: keras.Model, b: keras.Model) -> None:
                 f"The endpoints have different architectures: {len(ours)} against {len(theirs)} "
                 f"{kind} variables; only one has {extra.path} {tuple(extra.shape)}."
             )
-
-
-def untrained_of(model: keras.Model) -> list:
-    """The variables of a model that are not trained, the states of stateful RNNs last."""
-    return [*model.non_trainable_variables, *hidden_state.rnn_states(model)]
-
-
-def is_passing(variable) -> bool:
-    """Whether a variable holds what passes with use: the state of a generator, or of an RNN."""
-    return variable.name in ("seed_generator_state", "rnn_state")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import batchnorm, connecting, first_look, losses, runs
+from mc import batchnorm, connecting, families, first_look, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
@@ -179,13 +179,15 @@ def check_alike(cfg: DictConfig, data: Data, first: tuple, second: tuple) -> Non
 
 def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:
     """The curve of the configuration as its training starts, its ends checked on training data."""
+    family = call(cfg.curve, "curve")
+    families.describe(family)  # refuses one that could not be saved, before hours of training
     start, end = (load_endpoint(cfg, e, data) for e in cfg.endpoints)
     settings = cfg.train.curve
     given = runs.curve_file(settings.init)
     curve = connecting.connect(
         start,
         end,
-        call(cfg.curve, "curve"),
+        family,
         init="linear" if given else settings.init,
         fix_start=settings.fix_start,
         fix_end=settings.fix_end,
