@@ -111,8 +111,8 @@ def test_softmax_with_a_loss_on_logits_is_refused_for_every_form_of_inputs(form,
     x = x if form == "dict" else tuple(x.values())
     curve = mc.connect(network(), network())
     curve.compile("sgd", logits_loss())
+    x = list(x) if given == "arrays" and form == "list" else x
     with pytest.raises(ValueError, match="Remove the softmax"):
-        x = list(x) if given == "arrays" and form == "list" else x
         curve.fit(*GIVEN[given](x), shuffle=False, verbose=0)
 
 
