@@ -1,12 +1,14 @@
 """From networks to curves: connect two networks, or load a curve that was saved."""
 
+import warnings
+
 import keras
 import numpy as np
-import tensorflow as tf
 
-from mc import curve_file, curves, losses
+from mc import curve_file, curves, families, first_look, probe, refusals
+from mc.copying import copy
 from mc.curve_model import CurveModel
-from mc.weights import FlatNetwork, check_same_architecture, copy, pack
+from mc.weights import FlatNetwork, check_same_architecture, check_same_shapes, pack
 
 
 def connect(
@@ -33,10 +35,21 @@ def connect(
 
     Raises:
         ValueError: the architectures differ (the first differing variable and both shapes), or
-            `init` is unknown, or `random` for a network that Keras cannot copy.
+            `init` is unknown, or `random` for a network that Keras cannot copy; the family is none
+            (`curves.check_family`); or see `CurveModel` and `CurveModel.check_on`: the latter is
+            done here on inputs made up, and again on the first real batch.
     """
+    flat = FlatNetwork(network_a)
+    refusals.check_weights(flat)
+    check_same_shapes(network_a, network_b)
+    if (x := first_look.made_up_inputs(flat)) is not None:
+        refusals.check_weights_stay(flat, pack(network_a), flat.state(), x)
     check_same_architecture(network_a, network_b)
-    family = curves.resolve(curve, num_bends)
+    family = curves.check_family(curves.resolve(curve, num_bends))
+    try:
+        families.describe(family)
+    except ValueError as error:
+        warnings.warn(f"This curve cannot be saved: {error}", stacklevel=2)
     points = curves.linear_points(pack(network_a), pack(network_b), family.num_points)
     if init == "random":
         for k in range(1, family.num_points - 1):
@@ -51,50 +64,13 @@ def connect(
         fix_start=fix_start,
         fix_end=fix_end,
         weight_decay=weight_decay,
-        end_states=[FlatNetwork(network_a).state(), FlatNetwork(network_b).state()],
+        end_states=[flat.state(), FlatNetwork(network_b).state()],
         seed=seed,
     )
-    inputs = getattr(network_b, "inputs", None) or []
-    if inputs and all(None not in i.shape[1:] for i in inputs):
-        x = [losses.made_up(i) for i in inputs]
-        check_ends(curve, network_a, network_b, x if len(x) > 1 else x[0])
+    curve.first_look.others = [(1.0, network_b)]
+    if x is not None:
+        curve.first_look.compare(x)
     return curve
-
-
-def check_ends(curve: CurveModel, start: keras.Model, end: keras.Model, x) -> None:
-    """Nothing, if the curve's ends compute what the endpoint networks compute.
-
-    Equal shapes do not make equal networks: an activation or a stride may differ. `x`: a batch of
-    inputs; outputs may differ by 1e-4 of their largest magnitude.
-
-    Raises:
-        ValueError: they differ; says at which end and by how much.
-    """
-    for t, network in ((0.0, start), (1.0, end)):
-        state = curve.end_states.value[int(t)]
-        if (far := distance(curve.network, curve.weights_at(t), state, network, x)) is not None:
-            raise ValueError(
-                f"At t={t:g} the curve does not compute what its endpoint network does: "
-                f"outputs differ by {far:.3g}. The endpoints have weights of the same shapes but "
-                "other layers: build both by the same code."
-            )
-
-
-def distance(flat: FlatNetwork, w, state, network: keras.Model, x) -> float | None:
-    """How far the outputs of one network are from another's, or None if they agree.
-
-    `flat` with weights `w` and `state` against `network`, on a batch of inputs `x`; outputs may
-    differ by 1e-4 of their largest magnitude.
-    """
-    found, _, _ = flat(tf.convert_to_tensor(w), state, x, training=False)
-    expected = network(x, training=False) if network._call_has_training_arg else network(x)
-    for ours, theirs in zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True):
-        ours, theirs = (np.asarray(keras.ops.cast(o, "float32")) for o in (ours, theirs))
-        scale = max(np.abs(theirs).max(initial=0.0), 1e-6)
-        far = np.abs(ours - theirs).max(initial=0.0)
-        if not far <= 1e-4 * scale:
-            return float(far)
-    return None
 
 
 def random_weights(network: keras.Model, seed: int) -> np.ndarray:
@@ -109,21 +85,24 @@ def random_weights(network: keras.Model, seed: int) -> np.ndarray:
     return pack(copy(network))
 
 
-def load_curve(filepath, network: keras.Model) -> CurveModel:
+def load_curve(filepath, network: keras.Model, curve=None) -> CurveModel:
     """The curve that `CurveModel.save` wrote.
 
     Args:
         filepath: a `.npz` file.
         network: a model of the architecture of the curve's networks; its weights do not matter.
+        curve: the family, where its class is not found by name any more, such as that of a script.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not a curve's, or the network has another architecture (the first
-            differing variable and both shapes).
+        ValueError: the file is not a curve's; the network has another architecture (the first
+            differing variable and both shapes), other vocabularies, or computes something else
+            than the network with which the curve was saved; or the family is not found.
     """
-    saved = curve_file.read(filepath)
-    curve_file.check_network(saved, FlatNetwork(network))
-    curve = CurveModel(
+    saved = curve_file.read(filepath, curve)
+    flat = FlatNetwork(network)
+    curve_file.check_network(saved, flat)
+    made = CurveModel(
         network,
         saved["curve"],
         saved["control_points"],
@@ -131,26 +110,37 @@ def load_curve(filepath, network: keras.Model) -> CurveModel:
         fix_end=saved["fix_end"],
         weight_decay=saved["weight_decay"],
         end_states=saved["end_states"],
+        seed=saved["seed"],
     )
-    for variable, value in zip(curve.state, saved["state"], strict=True):
-        variable.assign(value)
-    return curve
+    for variable, value in zip(made.state, saved["state"], strict=True):
+        variable.assign(curve_file.typed(value, variable.numpy()))
+    made.step.assign(saved["step"])
+    probe.check(made, saved["probe"])
+    return made
 
 
 def start_from(curve: CurveModel, filepath) -> None:
     """Set a curve's control points and state to those of a saved curve of the same family.
 
     Raises:
-        ValueError: the saved curve is of another family or other networks.
+        ValueError: the saved curve is of another family or other networks, or one of its ends,
+            which is fixed here, lies elsewhere.
     """
     saved = curve_file.read(filepath)
     curve_file.check_network(saved, curve.network)
-    if saved["curve"] != curve.curve:
+    if not families.same(saved["curve"], curve.curve):
         raise ValueError(
             f"The curve in {filepath} is {saved['curve']}, but the one to train is {curve.curve}: "
             "choose the same curve and num_bends."
         )
+    for fixed, k, end in ((curve.fix_start, 0, "start"), (curve.fix_end, -1, "end")):
+        if fixed and not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5):
+            raise ValueError(
+                f"The {end} of the curve in {filepath} is not the endpoint network: its training "
+                f"moved it, or it joins others. Free this {end} (fix_{end}=false), or name the "
+                "networks that it joins."
+            )
     for point, row in zip(curve.points, saved["control_points"], strict=True):
         point.assign(row)
     for variable, value in zip(curve.state, saved["state"], strict=True):
-        variable.assign(value)
+        variable.assign(curve_file.typed(value, variable.numpy()))

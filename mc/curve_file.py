@@ -1,13 +1,12 @@
 """The `.npz` file of a curve: plain arrays that NumPy alone can read."""
 
-import importlib
 import json
 import zipfile
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mc import families
 from mc.atomic import replacing
 
 
@@ -20,18 +19,23 @@ def write(
     fix_start,
     fix_end,
     weight_decay,
+    seed,
+    step,
     network,
     state,
     end_states,
     endpoints,
+    probe,
 ) -> None:
     """Write a curve to a `.npz` file, atomically.
 
-    Arrays in the file: `control_points [num_points, P]`; `family`, its import path, and `settings`,
-    its arguments as JSON; `fix_start`, `fix_end`, `weight_decay`; `paths` and `shapes` (JSON) of
-    the trainable weights in the order that they have in a control point; `state_*`,
+    Arrays in the file: `control_points [num_points, P]`; `family`, its import path, and `settings`
+    or `attributes`, what it is made of as JSON (see `families.describe`); `fix_start`, `fix_end`,
+    `weight_decay`; `seed` and `step`, from which the next t is drawn; `paths` and `shapes` (JSON)
+    of the trainable weights in the order that they have in a control point; `state_*`,
     `start_state_*`, `end_state_*`, the untrained variables left by training and of both ends;
-    `endpoints`, strings that say where the end networks are.
+    `endpoints`, strings that say where the end networks are; `probe_*`, see `probe.of`. Types that
+    NumPy alone does not know (bfloat16) are written as float32.
 
     Raises:
         ValueError: the name does not end in `.npz`, or the family cannot be found again by name.
@@ -42,54 +46,77 @@ def write(
         raise ValueError(f"A curve is saved as a .npz file; received {str(filepath)!r}.")
     if filepath.exists() and not overwrite:
         raise FileExistsError(f"{filepath} exists; pass overwrite=True to replace it.")
-    kind = type(curve)
-    if "<locals>" in kind.__qualname__:
-        raise ValueError(f"{kind.__qualname__} cannot be found by name: define it in a module.")
     arrays = {
         "control_points": control_points,
-        "family": f"{kind.__module__}.{kind.__qualname__}",
-        "settings": json.dumps(asdict(curve) if is_dataclass(curve) else vars(curve)),
+        **families.describe(curve),
         "fix_start": fix_start,
         "fix_end": fix_end,
         "weight_decay": weight_decay,
+        "seed": seed,
+        "step": step,
         "paths": np.array(network.paths),
         "shapes": json.dumps(network.shapes),
         "endpoints": np.array([str(e) for e in endpoints], dtype=np.str_),
     }
+    arrays |= {f"probe_{name}": value for name, value in probe.items()}
     named = {"state": state, "start_state": end_states[0], "end_state": end_states[1]}
     for name, values in named.items():
-        arrays |= {f"{name}_{i}": value for i, value in enumerate(values)}
+        arrays |= {f"{name}_{i}": plain(value) for i, value in enumerate(values)}
     with replacing(filepath) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, **arrays)
 
 
-def read(filepath) -> dict:
-    """What `write` was given, from a `.npz` file.
+def plain(value) -> np.ndarray:
+    """An array as NumPy alone can read it back: types of others (bfloat16, float8) as float32."""
+    value = np.asarray(value)
+    return value.astype(np.float32) if value.dtype.kind == "V" else value
+
+
+def typed(value, like: np.ndarray) -> np.ndarray:
+    """An array that was written, in the type of another."""
+    value = np.asarray(value)
+    # Files of before hold the bytes of a type that NumPy alone does not know.
+    if value.dtype != like.dtype and value.dtype.kind == "V":
+        return value.view(like.dtype)
+    return value.astype(like.dtype)
+
+
+def read(filepath, curve=None) -> dict:
+    """What `write` was given, from a `.npz` file; of one of before, without seed, step and probe.
+
+    `curve`: the family, where its class is not found by name any more.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or is not a curve's.
+        ValueError: the file is damaged, or is not a curve's; or its family is not found.
     """
     try:
         # np.load leaves a damaged file open if it opens it itself.
         with open(filepath, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
-        module, _, name = str(arrays["family"]).rpartition(".")
-        family = getattr(importlib.import_module(module), name)
+        family = {name: str(arrays[name]) for name in families.KEYS if name in arrays}
         saved = {
             "control_points": arrays["control_points"],
-            "curve": family(**json.loads(str(arrays["settings"]))),
             "fix_start": bool(arrays["fix_start"]),
             "fix_end": bool(arrays["fix_end"]),
             "weight_decay": float(arrays["weight_decay"]),
             "paths": arrays["paths"].tolist(),
             "shapes": [tuple(shape) for shape in json.loads(str(arrays["shapes"]))],
             "endpoints": arrays["endpoints"].tolist(),
+            "seed": int(arrays.get("seed", 0)),
+            "step": int(arrays.get("step", 0)),
         }
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{filepath} is damaged or not a curve file ({error}).") from error
+    saved["curve"] = families.restore(family) if curve is None else curve
+    if len(saved["control_points"]) != saved["curve"].num_points:
+        raise ValueError(
+            f"The curve in {filepath} has {len(saved['control_points'])} control points, but the "
+            f"family {saved['curve']!r} has num_points={saved['curve'].num_points}."
+        )
+    saved["probe"] = {k.removeprefix("probe_"): arrays[k] for k in arrays if k.startswith("probe_")}
     saved["state"] = _numbered(arrays, "state_")
     saved["end_states"] = [_numbered(arrays, "start_state_"), _numbered(arrays, "end_state_")]
     return saved

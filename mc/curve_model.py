@@ -1,13 +1,22 @@
 """CurveModel: the control points of a curve in weight space, trained by Keras' own `fit`."""
 
-import warnings
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mc import batchnorm, curve_file, curves, losses, optimizers
-from mc.weights import FlatNetwork, check_same_architecture, copy
+from mc import (
+    between,
+    constraints,
+    copying,
+    curve_file,
+    curves,
+    hidden_state,
+    optimizers,
+    probe,
+    refusals,
+)
+from mc.looking import FirstLook
+from mc.weights import FlatNetwork
 
 
 class CurveModel(keras.Model):
@@ -35,8 +44,9 @@ class CurveModel(keras.Model):
         seed: seeds the draws of t.
 
     Raises:
-        ValueError: `control_points` has another shape than the curve and the network need, or
-            `weight_decay` is negative.
+        ValueError: `control_points` has another shape than the curve and the network need,
+            `weight_decay` is negative, or a weight has a constraint that would not hold along the
+            curve (see `constraints.of_points`) or is the scale of a float8 layer.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class CurveModel(keras.Model):
     ):
         super().__init__(name="curve", dtype="float32")  # control points stay float32
         self.network = FlatNetwork(network)
+        refusals.check_weights(self.network)
         self.curve = curves.resolve(curve)
         control_points = np.asarray(control_points, np.float32)
         if control_points.shape != (self.curve.num_points, self.network.size):
@@ -66,12 +77,20 @@ class CurveModel(keras.Model):
             raise ValueError(f"seed must be from 0 to 2**31 - 1; received seed={seed}.")
         self.fix_start, self.fix_end = bool(fix_start), bool(fix_end)
         self.weight_decay, self.seed = float(weight_decay), int(seed)
-        self.end_states = _Plain(end_states or [self.network.state()] * 2)
+        own = self.network.state()
+        self.end_states = _Plain(
+            [
+                [curve_file.typed(value, like) for value, like in zip(state, own, strict=True)]
+                for state in end_states or [own, own]
+            ]
+        )
+        self.first_look = FirstLook(self)
         # One [P] variable a control point: slicing one [num_points, P] variable costs 40% a step.
         last = self.curve.num_points - 1
         fixed = [0] * self.fix_start + [last] * self.fix_end if last else []  # a point has no ends
+        constraint = constraints.of_points(self.network, self.curve, control_points[fixed])
         self.points = [
-            self._variable(row, f"control_point_{k}", trainable=k not in fixed)
+            self._variable(row, f"control_point_{k}", k not in fixed, constraint)
             for k, row in enumerate(control_points)
         ]
         self.state = [
@@ -82,12 +101,13 @@ class CurveModel(keras.Model):
         self.step = self._variable(np.int32(0), "step")
         self.built = True
 
-    def _variable(self, value, name, trainable=False):
+    def _variable(self, value, name, trainable=False, constraint=None):
         return self.add_weight(
             shape=value.shape,
             dtype=value.dtype.name,
             initializer=lambda shape, dtype: tf.constant(value),
             trainable=trainable,
+            constraint=constraint,
             autocast=False,
             # Of several devices: statistics of each one's share of a batch are averaged.
             aggregation="mean" if value.dtype.kind == "f" else "only_first_replica",
@@ -121,8 +141,10 @@ class CurveModel(keras.Model):
         """`keras.Model.compile`, for optimizers that treat every weight by itself.
 
         Raises:
-            ValueError: the optimizer looks at the shape of a weight.
+            ValueError: the optimizer looks at the shape of a weight or decays some weights and not
+                others; or the network's class has a `train_step` or `compute_loss` of its own.
         """
+        refusals.check_own_training(self.network.model)
         optimizer = keras.optimizers.get(optimizer)
         optimizers.check_elementwise(optimizer)
         # The network's layers are out of Keras' sight, so what Keras would ask them is asked here.
@@ -133,52 +155,50 @@ class CurveModel(keras.Model):
             jit_compile = self.network.model._resolve_auto_jit_compile()
         super().compile(optimizer, *args, jit_compile=jit_compile, **kwargs)
 
-    def fit(self, *args, **kwargs):
+    @property
+    def output_names(self) -> list[str]:
+        """The network's, by which losses, metrics and targets can be given."""
+        return self.network.model.output_names  # an AttributeError where it has none
+
+    def check_on(self, x) -> None:
+        """Raise unless, on a batch of inputs, the curve is what its end networks are.
+
+        Done once by itself, on the first batch of `fit`, `evaluate` and `mc.evaluate`; see
+        `looking.FirstLook`.
+        """
+        self.first_look.at(x)
+
+    def fit(self, x=None, *args, **kwargs):
         """`keras.Model.fit` on the control points.
 
         Raises:
-            ValueError: both ends are fixed and there is no bend; or the network gives
-                probabilities and the loss expects logits, or the reverse.
+            ValueError: both ends are fixed and there is no bend; or the first batch shows that the
+                network gives probabilities and the loss expects logits, or the reverse; or see
+                `check_on`.
         """
         if not self.trainable_variables:
             raise ValueError(
                 "Nothing to train: num_bends=0 with both ends fixed. Set num_bends=1 or more, or "
                 "free an end (fix_start=False, fix_end=False)."
             )
-        inputs = losses.example_inputs(args[0] if args else kwargs.get("x"))
-        if inputs is not None and self.loss is not None:
-            losses.check_outputs(self.loss, self._forward(inputs)[1])
-        return super().fit(*args, **kwargs)
+        if self.compiled:
+            optimizers.check_elementwise(self.optimizer)
+        return self.first_look.watching(super().fit, x, *args, **kwargs)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, x=None, *args, **kwargs):
         """`keras.Model.evaluate` at `curve.t`; warns where BatchNorm needs `mc.evaluate`."""
-        self._warn_of_averages()
-        return super().evaluate(*args, **kwargs)
+        between.warn_of_averages(self)
+        return self.first_look.watching(super().evaluate, x, *args, **kwargs)
 
     def predict(self, *args, **kwargs):
         """`keras.Model.predict` at `curve.t`; warns where BatchNorm needs `network_at`."""
-        self._warn_of_averages()
+        between.warn_of_averages(self)
         return super().predict(*args, **kwargs)
 
     @property
-    def _is_point(self) -> bool:
+    def is_point(self) -> bool:
+        """Whether the curve is a single network, which has no ends."""
         return self.curve.num_points == 1
-
-    def _fixed_end(self, t: float) -> int | None:
-        """0 or 1 where t is a fixed end of the curve; a point has no ends."""
-        for end, fixed in ((0, self.fix_start), (1, self.fix_end)):
-            if t == end and fixed and not self._is_point:
-                return end
-        return None
-
-    def _warn_of_averages(self):
-        if self.network.batchnorm and not self._is_point and self._fixed_end(self.t) is None:
-            warnings.warn(
-                f"BatchNorm at t={self.t} needs statistics of its own; used here are the averages "
-                "over all t that training left. mc.evaluate(curve, train=...) and "
-                "curve.network_at(t, data=...) estimate them.",
-                stacklevel=3,
-            )
 
     def train_step(self, data):
         """One step at a random t: the network's gradient at w(t), given to each control point."""
@@ -191,7 +211,9 @@ class CurveModel(keras.Model):
         before = [tf.convert_to_tensor(s) for s in self.state]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(w)
-            y_pred, after, own_loss = self.network(w, before, x, training=True)
+            y_pred, after, own_loss = self.network(
+                w, before, x, training=True, seed=tf.stack([self.seed, step])
+            )
             # Gradients are summed over replicas: Keras gives each its share of the loss.
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             loss = tf.cast(loss, tf.float32) + own_loss / replicas
@@ -223,7 +245,7 @@ class CurveModel(keras.Model):
         if training:
             raise ValueError("Training draws its own t: use fit, or call the curve for inference.")
         if tf.executing_eagerly():
-            self._warn_of_averages()
+            between.warn_of_averages(self)
         return self._forward(x)[1]
 
     def _forward(self, x):
@@ -233,11 +255,11 @@ class CurveModel(keras.Model):
 
     def _state_at_t(self):
         state = [tf.convert_to_tensor(s) for s in self.state]
-        if self._is_point:
+        if self.is_point:
             return state
         for t, fixed in ((0.0, self.fix_start), (1.0, self.fix_end)):
             own = self.end_states.value[int(t)]
-            for i in self.network.batchnorm if fixed else ():
+            for i in self.network.movable if fixed else ():
                 state[i] = tf.where(tf.equal(self._t, t), own[i], state[i])
         return state
 
@@ -250,31 +272,18 @@ class CurveModel(keras.Model):
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def state_at(self, t: float, data=None) -> list[np.ndarray]:
-        """State of the network at t: BatchNorm statistics from data, or a fixed end's own.
+        """State of the network at t: a fixed end's own; elsewhere as training left it.
 
-        `data`: a tf.data.Dataset of batches, or arrays x or (x, y); see `batchnorm.estimate`.
+        BatchNorm statistics come from data, if given. `data`: a tf.data.Dataset of batches, or
+        arrays x or (x, y); see `batchnorm.estimate`.
         """
-        state = self.state_values
-        if not self.network.batchnorm:
-            return state
-        if data is not None:
-            row = self.curve.coefficients(curves.check_t(t))[tf.newaxis]
-            found = batchnorm.estimate(
-                self.network, self.points, row, state, batchnorm.as_batches(data)
-            )
-            return batchnorm.state_of(found, 0, state)
-        if (end := self._fixed_end(t)) is not None:
-            return self.end_states.value[end]
-        if not self._is_point:
-            warnings.warn(
-                f"BatchNorm needs data at t={t}: pass data=, or the statistics are the averages "
-                "over all t that training left.",
-                stacklevel=3,
-            )
-        return state
+        return between.state_at(self, t, data)
 
     def network_at(self, t: float, data=None, into=None) -> keras.Model:
         """The plain Keras model at w(t): a copy of the network, or `into` with its weights set.
+
+        What a call of it gives is compared with what the curve gives at t, on inputs made up or
+        those of the first batch that the curve was given.
 
         Args:
             t: position in [0, 1].
@@ -283,19 +292,26 @@ class CurveModel(keras.Model):
                 copy (a subclass without `get_config`).
 
         Raises:
-            ValueError: the network cannot be copied and `into` is not given.
+            ValueError: the network cannot be copied and `into` is not given; or `into` computes
+                something else.
         """
         state = self.state_at(t, data)
-        target = FlatNetwork(copy(self.network.model) if into is None else into)
-        if target.shapes != self.network.shapes:
-            check_same_architecture(self.network.model, target.model)
-        target.assign(self.weights_at(t), state)
+        target = self.network.of(copying.copy(self.network.model) if into is None else into)
+        if into is not None:
+            hidden_state.copy_tables(self.network.model, into)
+        w = self.weights_at(t)
+        target.assign(w, state)
+        copying.check_is(self.network, w, state, target, self.first_look.inputs())
         return target.model
 
     def save(self, filepath, overwrite=True, endpoints=()):
         """Write the curve to a `.npz` file that `mc.load_curve` reads; see `curve_file.write`.
 
         `endpoints`: strings that say where the end networks are, kept in the file.
+
+        Raises:
+            ValueError: the family cannot be saved (see `families.describe`), or the name does not
+                end in `.npz`.
         """
         curve_file.write(
             filepath,
@@ -305,10 +321,13 @@ class CurveModel(keras.Model):
             fix_start=self.fix_start,
             fix_end=self.fix_end,
             weight_decay=self.weight_decay,
+            seed=self.seed,
+            step=int(self.step.numpy()),
             network=self.network,
             state=self.state_values,
             end_states=self.end_states.value,
             endpoints=endpoints,
+            probe=probe.of(self),
         )
 
 

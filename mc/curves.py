@@ -122,6 +122,30 @@ def resolve(curve, num_bends: int = 1) -> Curve:
     return curve
 
 
+def check_family(curve: Curve) -> Curve:
+    """A family, if its coefficients are those of a curve between two networks.
+
+    Raises:
+        ValueError: not one for each control point at every t, or at t=0 or t=1 another than the
+            first or the last control point.
+    """
+    t = np.linspace(0.0, 1.0, 5, dtype=np.float32)
+    found = np.asarray(curve.coefficients(t))
+    if found.shape != (5, curve.num_points):
+        raise ValueError(
+            f"coefficients(t) of {curve!r} must give [..., num_points] = [5, {curve.num_points}] "
+            f"for five t at once, t: [5]; received shape {found.shape}."
+        )
+    ends = np.eye(curve.num_points, dtype=np.float32)[[0, -1]]
+    for t, row, end in zip((0, 1), found[[0, -1]], ends, strict=True):
+        if not np.allclose(row, end, atol=1e-6):
+            raise ValueError(
+                f"At t={t} the coefficients of {curve!r} must be {end.tolist()}, so that the curve "
+                f"{'ends' if t else 'starts'} at its network; received {row.tolist()}."
+            )
+    return curve
+
+
 def mix(coefficients, points) -> tf.Tensor:
     """The weight vector sum_k coefficients[k] * points[k]; `points`: num_points vectors [P]."""
     return tf.add_n([coefficients[k] * tf.convert_to_tensor(p) for k, p in enumerate(points)])

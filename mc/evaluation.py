@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from mc import batchnorm, losses
+from mc import batchnorm, between, losses
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram, positions, segment_lengths, straight_segment
 
@@ -64,6 +64,7 @@ def evaluate(
     loss = keras.losses.get(loss if loss is not None else getattr(curve, "loss", None))
     if loss is None:
         raise ValueError("No loss: compile the curve, or pass loss=.")
+    curve.first_look.of_batches(next(iter(splits.values())))
     if num_classes is None:
         num_classes = _classes(curve, splits, loss)
     bn_data = train if bn_data is None else bn_data
@@ -81,6 +82,7 @@ def evaluate(
         weight_decay=curve.weight_decay,
         num_classes=num_classes,
         progress=progress,
+        own_state=between.EndStates(curve, repeats=1 if initial is None else 2),
     )
     rows = np.concatenate(list(paths.values()))
     values = in_blocks(at, rows, after_block, snapshot) if after_block else at(rows)

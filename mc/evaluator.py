@@ -30,6 +30,7 @@ class Evaluator:
         weight_decay: of the penalty 0.5 * weight_decay * ||w||^2, a part of the metric `loss`.
         num_classes: None for regression.
         progress: wraps an iterable of batches and a label, to show how far it is.
+        own_state: further state that points have of their own (`between.EndStates`).
 
     Raises:
         ValueError: the loss depends on the batch size; when called: there is no batch, or outputs
@@ -48,6 +49,7 @@ class Evaluator:
         weight_decay: float,
         num_classes: int | None,
         progress=None,
+        own_state=None,
     ):
         if getattr(loss, "reduction", "mean") in ("sum", None, "none"):
             raise ValueError(
@@ -61,6 +63,8 @@ class Evaluator:
         self.splits = splits
         self.bn_data = bn_data if network.batchnorm else None
         self.estimated = [] if self.bn_data is None else list(network.batchnorm)
+        self.own_state = own_state
+        self.estimated += own_state.positions if own_state else []
         self.estimate = batchnorm.estimator(network, self.points, self.state)
         self.half_inner = 0.5 * weight_decay * gram(points, center=False)
         self.progress = progress or (lambda batches, label: batches)
@@ -74,6 +78,8 @@ class Evaluator:
         if self.bn_data is not None:
             batches = self.progress(self.bn_data, f"BatchNorm statistics{note}")
             statistics = self.estimate(coefficients, batches)
+        if self.own_state:
+            statistics |= self.own_state(coefficients)
         penalty = np.einsum("nk,kl,nl->n", coefficients, self.half_inner, coefficients)
         values = {}
         for split, batches in self.splits.items():

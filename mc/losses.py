@@ -69,29 +69,3 @@ def check_outputs(loss, outputs) -> None:
             "The network's outputs are not probabilities, but the loss expects them "
             "(from_logits=False). Set from_logits=True in the loss, or end the network in softmax."
         )
-
-
-def example_inputs(x):
-    """A few inputs like those of what `fit` was given, or None where that cannot be told.
-
-    Of a tf.data.Dataset only the shapes and types are used: reading from it could shift its
-    random order.
-    """
-    if isinstance(x, tf.data.Dataset):
-        spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
-        known = all(None not in s.shape.as_list()[1:] for s in tf.nest.flatten(spec))
-        return tf.nest.map_structure(made_up, spec) if known else None
-    if isinstance(x, keras.utils.PyDataset):
-        return x[0][0]
-    if isinstance(x, np.ndarray | tf.Tensor):
-        return tf.convert_to_tensor(x[:8])
-    return None
-
-
-def made_up(spec) -> tf.Tensor:
-    """A batch of inputs of a shape and type: standard normal numbers, or zeros for integers."""
-    shape = [spec.shape[0] or 8, *spec.shape[1:]]
-    dtype = tf.as_dtype(spec.dtype)
-    if dtype.is_floating:
-        return tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), dtype)
-    return tf.zeros(shape, dtype)

@@ -5,10 +5,11 @@ NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
 
 
 def check_elementwise(optimizer) -> None:
-    """Nothing, if an optimizer treats every element of a weight alike.
+    """Nothing, if an optimizer treats every element of every weight alike.
 
     Raises:
-        ValueError: it looks at the shape of a weight, which is lost in a flat vector.
+        ValueError: it looks at the shape of a weight, which is lost in a flat vector, or decays
+            some weights and not others.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     names = {c.__name__ for c in type(optimizer).__mro__}
@@ -22,4 +23,13 @@ def check_elementwise(optimizer) -> None:
         raise ValueError(
             "The optimizer's clipnorm clips weight by weight, but a curve trains flat weight "
             "vectors. Use global_clipnorm or clipvalue."
+        )
+    excluded = getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
+        optimizer, "_exclude_from_weight_decay_pattern", None
+    )
+    if excluded and optimizer.weight_decay:
+        raise ValueError(
+            "exclude_from_weight_decay names weights of a network, but a curve trains flat weight "
+            "vectors, which are decayed whole. Leave it out, or give the layers that are to decay "
+            "a kernel_regularizer in place of the optimizer's weight_decay."
         )

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import schedules
+from mc.curve_file import plain
 from mc.curve_model import CurveModel
 from mc.progress import Progress
 
@@ -49,6 +50,7 @@ def train(
         FloatingPointError: the loss became NaN or infinite; names the epoch.
         ValueError: the snapshot is of another run.
     """
+    curve.first_look.of_batches(data.batches(batch_size))
     curve.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     curve.optimizer.build(curve.trainable_variables)
     history = _restore(curve, snapshot) if snapshot else []
@@ -135,7 +137,7 @@ def _variables(curve: CurveModel) -> list:
 
 def _snapshot(curve: CurveModel, history: list[dict]) -> dict:
     variables = _variables(curve)
-    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(variables)}
+    arrays = {f"variable_{i}": plain(v) for i, v in enumerate(variables)}
     columns = {f"history:{key}": np.array([row[key] for row in history]) for key in history[0]}
     return arrays | columns
 

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mc import hidden_state
+
 
 @dataclass(frozen=True)
 class FlatNetwork:
@@ -14,7 +16,7 @@ class FlatNetwork:
 
     `w: [P] float32` holds the trainable weights in the model's own variable order, each flattened
     in C order. `state` is a list with one tensor for every variable that is not trained, in the
-    order of `model.non_trainable_variables`.
+    order of `model.non_trainable_variables`; the states of stateful RNNs come last.
 
     A frozen dataclass on purpose: Keras tracks layers and models set as attributes of a model, and
     would add this model's weights to those of the curve that holds it.
@@ -45,8 +47,8 @@ class FlatNetwork:
 
     @cached_property
     def untrained(self) -> list:
-        """The variables that are not trained, in the model's own order."""
-        return list(self.model.non_trainable_variables)
+        """The variables that are not trained, in the model's own order, and states of RNNs."""
+        return hidden_state.untrained_of(self.model)
 
     @cached_property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -57,6 +59,13 @@ class FlatNetwork:
     def sizes(self) -> list[int]:
         """Number of elements of each trainable weight; they add up to P."""
         return [int(np.prod(shape)) for shape in self.shapes]
+
+    @cached_property
+    def movable(self) -> list[int]:
+        """Positions in `state` of what is no frozen weight: a call may update these."""
+        layers = self.model._flatten_layers()
+        frozen = {id(v) for layer in layers for v in layer._trainable_variables}
+        return [i for i, v in enumerate(self.untrained) if id(v) not in frozen]
 
     @property
     def size(self) -> int:
@@ -97,25 +106,60 @@ class FlatNetwork:
             for part, v in zip(parts, self.trainable, strict=True)
         ]
 
-    def __call__(self, w, state, x, training: bool):
+    def __call__(self, w, state, x, training: bool, seed=(0, 0)):
         """Outputs, the state after the call, and the model's own regularisation losses in one sum.
 
         `w: [P]`, `state`: list of tensors, `x: [batch, ...]` -> `(outputs, state, loss: [])`.
+        `seed: [2]` is what `keras.random` without a seed draws from; generators of the layers' own
+        are part of the state.
+
+        Raises:
+            ValueError: a layer writes a weight that is to be trained; names it.
         """
         model = self.model
         values = [*self.unpack(w), *state]
         variables = [*self.trainable, *self.untrained]
-        with keras.StatelessScope(
-            list(zip(variables, values, strict=True)), collect_losses=True
-        ) as scope:
+        with (
+            keras.StatelessScope(
+                list(zip(variables, values, strict=True)), collect_losses=True
+            ) as scope,
+            hidden_state.following_its_variables(model),
+            hidden_state.drawing(seed),
+        ):
+            given = [scope.get_current_value(v) for v in self.trainable]
             # As keras.Model.stateless_call, but through __call__, which serves models whose `call`
             # has no `training` argument too.
             mode = {"training": training} if model._call_has_training_arg else {}
             outputs = model(x, **mode)
             # A loss may have any shape; Keras takes the sum.
             losses = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in model.losses]
+        for variable, value in zip(self.trainable, given, strict=True):
+            if scope.get_current_value(variable) is not value:
+                raise ValueError(
+                    f"A layer writes its own weight {variable.path} when it is called, as "
+                    "SpectralNormalization does. On a curve weights are w(t), which only training "
+                    "moves: build the networks without that layer."
+                )
         after = [scope.get_current_value(v) for v in self.untrained]
         return outputs, after, tf.add_n(losses) if losses else tf.constant(0.0)
+
+    def of(self, model: keras.Model) -> "FlatNetwork":
+        """Another instance of the model, with the same variables, by position, in w and in state.
+
+        Its own `trainable` flags do not count, since they may have been set later.
+
+        Raises:
+            ValueError: it has other variables; names the first and both shapes.
+        """
+        ours = [*self.model.variables, *hidden_state.rnn_states(self.model)]
+        theirs = [*model.variables, *hidden_state.rnn_states(model)]
+        if [tuple(v.shape) for v in ours] != [tuple(v.shape) for v in theirs]:
+            check_same_shapes(self.model, model)
+        same = {id(v): u for v, u in zip(ours, theirs, strict=True)}
+        flat = FlatNetwork(model)
+        vars(flat)["trainable"] = [same[id(v)] for v in self.trainable]
+        vars(flat)["untrained"] = [same[id(v)] for v in self.untrained]
+        return flat
 
     def assign(self, w, state) -> None:
         """Write a weight vector `w: [P]` and a state into the model's own variables."""
@@ -123,6 +167,7 @@ class FlatNetwork:
             variable.assign(value)
         for variable, value in zip(self.untrained, state, strict=True):
             variable.assign(value)
+        hidden_state.finalize(self.model)
 
 
 def pack(network: keras.Model) -> np.ndarray:
@@ -145,40 +190,48 @@ def unpack(network: keras.Model, w) -> list[np.ndarray]:
     return [part.reshape(shape) for part, shape in zip(parts, flat.shapes, strict=True)]
 
 
-def copy(network: keras.Model) -> keras.Model:
-    """A new model of the same architecture, with weights of its own from its initialisers.
-
-    Raises:
-        ValueError: Keras cannot rebuild the model from its configuration.
-    """
-    try:
-        # Own configuration, so Lambda layers are no danger here.
-        clone = keras.saving.deserialize_keras_object(
-            keras.saving.serialize_keras_object(network), safe_mode=False
-        )
-        if not clone.built:
-            raise TypeError("its configuration does not say the shape of its input")
-    except Exception as error:  # Keras raises many kinds here
-        raise ValueError(
-            f"Keras cannot copy the network {network.name!r} ({error}). Pass into=, a second "
-            "instance to write into, or give its class get_config and get_build_config."
-        ) from error
-    check_same_architecture(network, clone)
-    return clone
-
-
 def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
-    """Nothing, if two networks have the same weights by shape and equal constants.
+    """Nothing, if two networks have the same weights by shape, equal constants and equal tables.
 
     Weights are compared by their position in the model, since Keras numbers layer names anew in
-    every instance. BatchNorm statistics and generator states may differ; every other untrained
-    variable must be equal, since one value of it serves the whole curve.
+    every instance. BatchNorm statistics, states of generators and of stateful RNNs may differ;
+    every other untrained variable must be equal, since one value of it serves the whole curve.
 
     Raises:
         ValueError: names the first variable that differs, and both shapes.
     """
-    for kind in ("trainable_variables", "non_trainable_variables"):
-        ours, theirs = getattr(a, kind), getattr(b, kind)
+    check_same_shapes(a, b)
+    free = FlatNetwork(a).batchnorm
+    pairs = zip(hidden_state.untrained_of(a), hidden_state.untrained_of(b), strict=True)
+    for i, (v, u) in enumerate(pairs):
+        if i in free or hidden_state.is_passing(v):
+            continue
+        if not np.array_equal(v.numpy(), u.numpy()):
+            raise ValueError(
+                f"The untrained variable {v.path} differs between the endpoints. It is constant "
+                "along a curve, so both networks must hold the same value: copy one's to the other."
+            )
+    for (name, ours), (_, theirs) in zip(
+        hidden_state.tables(a), hidden_state.tables(b), strict=True
+    ):
+        if ours != theirs:
+            raise ValueError(
+                f"The vocabulary of the layer {name} differs between the endpoints: "
+                f"{len(ours)} against {len(theirs)} words. Adapt both to the same data."
+            )
+
+
+def check_same_shapes(a: keras.Model, b: keras.Model) -> None:
+    """Nothing, if two networks have the same variables by position and shape.
+
+    Raises:
+        ValueError: names the first variable that differs, and both shapes.
+    """
+    both = {
+        "trainable": (a.trainable_variables, b.trainable_variables),
+        "untrained": (hidden_state.untrained_of(a), hidden_state.untrained_of(b)),
+    }
+    for kind, (ours, theirs) in both.items():
         for v, u in zip(ours, theirs, strict=False):  # a difference in number is reported below
             if tuple(v.shape) != tuple(u.shape):
                 raise ValueError(
@@ -191,20 +244,5 @@ def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
             extra = longer[min(len(ours), len(theirs))]
             raise ValueError(
                 f"The endpoints have different architectures: {len(ours)} against {len(theirs)} "
-                f"{kind.replace('_', ' ')}; only one has {extra.path} {tuple(extra.shape)}."
+                f"{kind} variables; only one has {extra.path} {tuple(extra.shape)}."
             )
-    free = FlatNetwork(a).batchnorm
-    pairs = zip(a.non_trainable_variables, b.non_trainable_variables, strict=True)
-    for i, (v, u) in enumerate(pairs):
-        if i in free or is_generator_state(v):
-            continue
-        if not np.array_equal(v.numpy(), u.numpy()):
-            raise ValueError(
-                f"The untrained variable {v.path} differs between the endpoints. It is constant "
-                "along a curve, so both networks must hold the same value: copy one's to the other."
-            )
-
-
-def is_generator_state(variable) -> bool:
-    """Whether a variable is the state of a random generator, such as a Dropout layer's."""
-    return variable.name == "seed_generator_state"

@@ -163,21 +163,25 @@ def test_the_same_seed_repeats_and_another_does_not(networks):
     assert not np.array_equal(points(1), points(2))
 
 
+drawn = []
+
+
+class Watched(mc.Bezier):
+    """Keeps every t that it is asked for."""
+
+    def coefficients(self, t):
+        tf.py_function(lambda t: drawn.extend(np.ravel(t)), [t], [])
+        return super().coefficients(t)
+
+
 def test_every_step_draws_its_own_t_also_while_gradients_accumulate(plain_networks):
-    drawn = []
-
-    class Watched(mc.Bezier):
-        def coefficients(self, t):
-            tf.py_function(lambda t: drawn.append(float(t)), [t], [])
-            return super().coefficients(t)
-
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=4)
     curve = connected(plain_networks, curve=Watched(1), optimizer=optimizer)
     drawn.clear()
     curve.fit(*arrays(1), batch_size=6, epochs=2, verbose=0, shuffle=False)
-    drawn = drawn[-16:]
-    assert len(set(drawn)) == 16
-    assert 0.2 < np.mean(drawn) < 0.8
+    last = drawn[-16:]
+    assert len(set(last)) == 16
+    assert 0.2 < np.mean(last) < 0.8
 
 
 REPLICAS = """

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mc import losses
 
@@ -44,17 +43,3 @@ def test_the_default_loss_is_the_task_s():
     assert isinstance(logits, keras.losses.SparseCategoricalCrossentropy)
     assert losses.expects_logits(logits) is True
     assert isinstance(losses.default(None), keras.losses.MeanSquaredError)
-
-
-def test_example_inputs_are_like_the_data_and_read_nothing_from_a_dataset():
-    def never():
-        raise AssertionError("read from")
-        yield
-
-    spec = (tf.TensorSpec([None, 4]), tf.TensorSpec([None], tf.int32))
-    dataset = tf.data.Dataset.from_generator(never, output_signature=spec)
-    assert losses.example_inputs(dataset).shape[1:] == (4,)
-    tokens = tf.data.Dataset.from_tensor_slices(np.ones((5, 3), "int32")).batch(2)
-    assert losses.example_inputs(tokens).dtype == tf.int32
-    np.testing.assert_array_equal(losses.example_inputs(LOGITS), LOGITS)
-    assert losses.example_inputs(iter([LOGITS])) is None

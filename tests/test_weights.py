@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import arrays, build
 
-from mc import weights
+from mc import copying, weights
 
 
 def test_pack_and_unpack_are_inverse(networks):
@@ -52,7 +52,7 @@ def test_batchnorm_finds_nested_layers_and_leaves_out_frozen_ones():
 
 
 def test_a_copy_has_the_same_architecture_and_other_weights(networks):
-    copied = weights.copy(networks[0])
+    copied = copying.copy(networks[0])
     weights.check_same_architecture(networks[0], copied)
     assert not np.array_equal(weights.pack(copied), weights.pack(networks[0]))
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import batchnorm, connecting, losses, runs
+from mc import batchnorm, connecting, families, first_look, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
@@ -130,7 +130,7 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
     """
     path, base = runs.network_file(cfg, endpoint), runs.base_network(endpoint)
     if base is None:
-        network = _read(path, lambda: keras.models.load_model(path), REMEDY)
+        network = _read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
         check_fits(network, data, f"The endpoint {endpoint}")
         return network
     network = build_network(cfg, data)
@@ -181,7 +181,7 @@ def check_alike(cfg: DictConfig, data: Data, first: tuple, second: tuple) -> Non
     else:
         x = next(iter(data.train.batches(32)))[0]
         flat, own = FlatNetwork(network), FlatNetwork(other)
-        if (far := connecting.distance(flat, pack(other), own.state(), other, x)) is not None:
+        if (far := first_look.distance(flat, pack(other), own.state(), other, x)) is not None:
             reason = f"With the same weights their outputs differ by {far:.3g}: other layers."
     if reason:
         message = f"{cfg.stage}.networks: {first_name} and {name} do not fit. {reason}"
@@ -190,13 +190,15 @@ def check_alike(cfg: DictConfig, data: Data, first: tuple, second: tuple) -> Non
 
 def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:
     """The curve of the configuration as its training starts, its ends checked on training data."""
+    family = call(cfg.curve, "curve")
+    families.describe(family)  # refuses one that could not be saved, before hours of training
     start, end = (load_endpoint(cfg, e, data) for e in cfg.endpoints)
     settings = cfg.train.curve
     given = runs.curve_file(settings.init)
     curve = connecting.connect(
         start,
         end,
-        call(cfg.curve, "curve"),
+        family,
         init="linear" if given else settings.init,
         fix_start=settings.fix_start,
         fix_end=settings.fix_end,
@@ -205,7 +207,7 @@ def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:
     )
     if given:
         connecting.start_from(curve, given)
-    connecting.check_ends(curve, start, end, next(iter(data.train.batches(32)))[0])
+    curve.check_on(next(iter(data.train.batches(32)))[0])
     return curve
 
 

@@ -1,0 +1,103 @@
+"""The state of networks on a curve: a fixed end's own, estimated, or an average over t."""
+
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from mc import batchnorm, curves
+from mc.hidden_state import is_passing
+
+
+def state_at(curve, t: float, data=None) -> list[np.ndarray]:
+    """State of the network at t; see `CurveModel.state_at`."""
+    end = fixed_end(curve, curves.check_t(t))
+    state = curve.state_values if end is None else curve.end_states.value[end]
+    if end is None:
+        warn_of_moved(curve)
+    if data is not None and curve.network.batchnorm:
+        row = curve.curve.coefficients(t)[tf.newaxis]
+        batches = batchnorm.as_batches(data)
+        found = batchnorm.estimate(curve.network, curve.points, row, state, batches)
+        return batchnorm.state_of(found, 0, state)
+    if end is None and curve.network.batchnorm and not curve.is_point:
+        warnings.warn(
+            f"BatchNorm needs data at t={t}: pass data=, or the statistics are the averages "
+            "over all t that training left.",
+            stacklevel=4,
+        )
+    return state
+
+
+def fixed_end(curve, t: float) -> int | None:
+    """0 or 1 where t is a fixed end of the curve; a point has no ends."""
+    for end, fixed in ((0, curve.fix_start), (1, curve.fix_end)):
+        if t == end and fixed and not curve.is_point:
+            return end
+    return None
+
+
+class EndStates:
+    """State of a fixed end's own that training has moved, for networks at many coefficients.
+
+    Args:
+        curve: the curve.
+        repeats: how many times the control points are repeated in the coefficients; each time
+            the first and the last are the curve's own ends.
+    """
+
+    def __init__(self, curve, repeats: int = 1):
+        self.left, self.ends = curve.state_values, curve.end_states.value
+        self.positions = [
+            i
+            for i in curve.network.movable
+            if i not in curve.network.batchnorm and not curve.is_point
+            if any(not np.array_equal(self.left[i], end[i]) for end in self.ends)
+        ]
+        last = curve.curve.num_points - 1
+        fixed = [(0, 0)] * curve.fix_start + [(last, 1)] * curve.fix_end
+        self.rows = [(k + n * (last + 1), end) for n in range(repeats) for k, end in fixed if last]
+
+    def __call__(self, coefficients) -> dict[int, np.ndarray]:
+        """Position in the state -> its values `[n, ...]`; `coefficients: [n, num_points]`."""
+        coefficients = np.asarray(coefficients)
+        units = np.eye(coefficients.shape[1])
+        values = {}
+        for i in self.positions:
+            values[i] = np.stack([self.left[i]] * len(coefficients))
+            for k, end in self.rows:
+                values[i][np.all(coefficients == units[k], axis=1)] = self.ends[end][i]
+        return values
+
+
+def warn_of_averages(curve) -> None:
+    """Warn if the network at `curve.t` has averages over all t in place of a state of its own."""
+    if curve.is_point or fixed_end(curve, curve.t) is not None:
+        return
+    if curve.network.batchnorm:
+        warnings.warn(
+            f"BatchNorm at t={curve.t} needs statistics of its own; used here are the averages "
+            "over all t that training left. mc.evaluate(curve, train=...) and "
+            "curve.network_at(t, data=...) estimate them.",
+            stacklevel=3,
+        )
+    warn_of_moved(curve)
+
+
+def warn_of_moved(curve) -> None:
+    """Warn of state that training has moved and that nothing estimates between the ends."""
+    network, start = curve.network, curve.end_states.value[0]
+    moved = [
+        network.untrained[i].path
+        for i in network.movable
+        if i not in network.batchnorm
+        and not is_passing(network.untrained[i])
+        and not np.array_equal(curve.state[i].numpy(), start[i])
+    ]
+    if moved and not curve.is_point:
+        warnings.warn(
+            f"Training updates {', '.join(moved)}, which is no BatchNorm statistic and cannot be "
+            "estimated at a t of its own: between the ends, networks have the value that training "
+            "left, an average over all t.",
+            stacklevel=4,
+        )
