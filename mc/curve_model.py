@@ -185,7 +185,7 @@ class CurveModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         step = tf.convert_to_tensor(self.step)
-        t = tf.random.stateless_uniform([], seed=tf.stack([self.seed, step]))
+        t = curves.random_t(self.seed, step)
         coefficients = self.curve.coefficients(t)
         w = curves.mix(coefficients, self.points)
         before = [tf.convert_to_tensor(s) for s in self.state]
