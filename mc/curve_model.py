@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mc import batchnorm, curve_file, curves, losses, optimizers
+from mc import batches, batchnorm, curve_file, curves, losses, optimizers
 from mc.weights import FlatNetwork, check_same_architecture, copy
 
 
@@ -138,8 +138,9 @@ class CurveModel(keras.Model):
 
         Raises:
             ValueError: both ends are fixed and there is no bend; or the network gives
-                probabilities and the loss expects logits, or the reverse.
+                probabilities and the loss expects logits, or the reverse; or the data never end.
         """
+        batches.check_call(super().fit, *args, **kwargs)
         if not self.trainable_variables:
             raise ValueError(
                 "Nothing to train: num_bends=0 with both ends fixed. Set num_bends=1 or more, or "
@@ -152,11 +153,13 @@ class CurveModel(keras.Model):
 
     def evaluate(self, *args, **kwargs):
         """`keras.Model.evaluate` at `curve.t`; warns where BatchNorm needs `mc.evaluate`."""
+        batches.check_call(super().evaluate, *args, **kwargs)
         self._warn_of_averages()
         return super().evaluate(*args, **kwargs)
 
     def predict(self, *args, **kwargs):
         """`keras.Model.predict` at `curve.t`; warns where BatchNorm needs `network_at`."""
+        batches.check_call(super().predict, *args, **kwargs)
         self._warn_of_averages()
         return super().predict(*args, **kwargs)
 
@@ -260,7 +263,7 @@ class CurveModel(keras.Model):
         if data is not None:
             row = self.curve.coefficients(curves.check_t(t))[tf.newaxis]
             found = batchnorm.estimate(
-                self.network, self.points, row, state, batchnorm.as_batches(data)
+                self.network, self.points, row, state, batches.as_batches(data)
             )
             return batchnorm.state_of(found, 0, state)
         if (end := self._fixed_end(t)) is not None:

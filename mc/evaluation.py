@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from mc import batchnorm, losses
+from mc import losses
+from mc.batches import as_batches
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram, positions, segment_lengths, straight_segment
 
@@ -58,7 +59,7 @@ def evaluate(
     """
     t = positions(num_points, t)
     splits = {"train": train, "valid": valid, "test": test}
-    splits = {k: batchnorm.as_batches(v) for k, v in splits.items() if v is not None}
+    splits = {k: as_batches(v) for k, v in splits.items() if v is not None}
     if not splits:
         raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
     loss = keras.losses.get(loss if loss is not None else getattr(curve, "loss", None))
@@ -76,7 +77,7 @@ def evaluate(
         points,
         curve.state_values,
         splits,
-        bn_data=None if bn_data is None else batchnorm.as_batches(bn_data),
+        bn_data=None if bn_data is None else as_batches(bn_data),
         loss=loss,
         weight_decay=curve.weight_decay,
         num_classes=num_classes,

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import batchnorm, curves, losses, metrics
+from mc.batches import any_batch
 from mc.geometry import gram
 from mc.predictions import labels_of
 from mc.weights import FlatNetwork
@@ -89,7 +90,7 @@ class Evaluator:
             size = int(tf.nest.flatten(x)[0].shape[0])
             if examples == 0:
                 self._check(coefficients[0], x, y)
-                step = self.step.get_concrete_function(*batchnorm.any_batch((*points, x, y)))
+                step = self.step.get_concrete_function(*any_batch((*points, x, y)))
             values = [v.numpy().astype(np.float64) for v in step(*points, x, y)]
             values[0] *= size  # the loss is a mean over the batch, all else a sum
             totals = [total + value for total, value in zip(totals, values, strict=False)]

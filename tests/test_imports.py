@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent / "mc"
 LEVELS = [
     {
         "atomic",
+        "batches",
         "weights",
         "curves",
         "metrics",
