@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import pandas as pd
 
-from mc import losses
 from mc.batches import as_batches
+from mc.compiled import given_to
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram, positions, segment_lengths, straight_segment
 
@@ -21,6 +20,7 @@ def evaluate(
     num_points=61,
     t=None,
     loss=None,
+    loss_weights=None,
     bn_data=None,
     num_classes=None,
     initial=None,
@@ -34,14 +34,15 @@ def evaluate(
 
     Args:
         curve: a `CurveModel`.
-        train, valid, test: the data of each split to evaluate, at least one: a tf.data.Dataset of
-            batches (x, y), or a pair of arrays (x, y). `train` must be free of augmentation.
+        train, valid, test: the data of each split to evaluate, at least one: (x, y) or
+            (x, y, sample_weight), in a form of `batches.as_batches`. `train` must be free of
+            augmentation.
         num_points: that many equidistant t, ends included; or
         t: the positions themselves, increasing, in [0, 1].
-        loss: a Keras loss; default: the one that the curve was compiled with.
+        loss, loss_weights: as in `keras.Model.compile`; default: what the curve was compiled with.
         bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
-        num_classes: default: the number of outputs if labels are integers or the loss is
-            categorical, else regression.
+        num_classes: the number of classes, where targets are classes that the loss and the shapes
+            do not say (one-hot targets with mean squared error); see `tasks.of`.
         initial: control points `[num_points, P]` that the curve had before its training, to
             evaluate as the path `initial`.
         progress: wraps an iterable of batches and a label, to show how far it is.
@@ -51,7 +52,9 @@ def evaluate(
     Returns:
         One row a point: `path` (`curve`, `linear`, `initial`), `t`, `segment_length` (the distance
         from the point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every
-        split `<split>/<metric>`: loss, nll, error, accuracy, f1, or loss and mse for regression.
+        split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1; of a regression mse.
+        See `Evaluator` for what they are. What it is that depends on the batches, of a loss that is
+        no plain mean over examples, is in `attrs["dependence"]`: split -> why.
 
     Raises:
         ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
@@ -62,11 +65,10 @@ def evaluate(
     splits = {k: as_batches(v) for k, v in splits.items() if v is not None}
     if not splits:
         raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
-    loss = keras.losses.get(loss if loss is not None else getattr(curve, "loss", None))
+    if loss is None:
+        loss, loss_weights = given_to(curve)
     if loss is None:
         raise ValueError("No loss: compile the curve, or pass loss=.")
-    if num_classes is None:
-        num_classes = _classes(curve, splits, loss)
     bn_data = train if bn_data is None else bn_data
     if curve.network.batchnorm and bn_data is None:
         raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
@@ -79,13 +81,16 @@ def evaluate(
         splits,
         bn_data=None if bn_data is None else as_batches(bn_data),
         loss=loss,
+        loss_weights=loss_weights,
         weight_decay=curve.weight_decay,
         num_classes=num_classes,
         progress=progress,
     )
     rows = np.concatenate(list(paths.values()))
     values = in_blocks(at, rows, after_block, snapshot) if after_block else at(rows)
-    return positions_table(paths, t, points).assign(**values)
+    table = positions_table(paths, t, points).assign(**values)
+    table.attrs["dependence"] = at.dependence
+    return table
 
 
 def _paths(curve, t, initial) -> tuple[dict[str, np.ndarray], list]:
@@ -111,11 +116,3 @@ def positions_table(paths: dict, t: np.ndarray, points) -> pd.DataFrame:
         columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}
         tables.append(pd.DataFrame({"path": path, **columns}))
     return pd.concat(tables, ignore_index=True)
-
-
-def _classes(curve, splits, loss) -> int | None:
-    x, y = next(iter(next(iter(splits.values()))))
-    if not (y.dtype.is_integer or losses.expects_logits(loss) is not None):
-        return None
-    state = curve.state_values
-    return curve.network(curve.weights_at(0.0), state, x, training=False)[0].shape[-1]

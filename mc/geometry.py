@@ -51,7 +51,8 @@ def gram(points, center: bool = True) -> np.ndarray:
     for i in range(count):
         own = vector(i)
         for j in range(i + 1):
-            result[i, j] = result[j, i] = own @ vector(j)
+            with np.errstate(invalid="ignore", over="ignore"):  # of weights that are not finite
+                result[i, j] = result[j, i] = own @ vector(j)
     return result
 
 

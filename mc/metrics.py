@@ -40,7 +40,7 @@ def classification(hits, predicted, support) -> dict[str, float]:
     `f1_score(average="weighted", zero_division=0)`.
 
     Args:
-        hits: `[C]`, right predictions of each class.
+        hits: `[C]`, right predictions of each class: their number, or the sum of their weights.
         predicted: `[C]`, predictions of each class.
         support: `[C]`, examples of each class; N in all.
 
@@ -53,12 +53,14 @@ def classification(hits, predicted, support) -> dict[str, float]:
     counts = np.asarray([hits, predicted, support], dtype=np.float64)
     hits, predicted, support = counts
     total = support.sum()
-    if not np.all(np.isfinite(counts)) or counts.min() < 0 or predicted.sum() != total:
+    slack = 1e-5 * total if np.any(counts % 1) else 0  # sums of weights are rounded
+    contrary = abs(predicted.sum() - total) > slack
+    if not np.all(np.isfinite(counts)) or counts.min() < 0 or contrary:
         raise ValueError(
             "predictions and examples must be counts with one sum; received"
             f" {predicted.sum()} predictions of {total} examples."
         )
-    if total == 0 or np.any(hits > np.minimum(predicted, support)):
+    if total == 0 or np.any(hits > np.minimum(predicted, support) + slack):
         raise ValueError(
             "there must be an example, and no more right predictions of a class than predictions"
             f" and examples of it; received {counts.tolist()}."

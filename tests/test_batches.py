@@ -46,7 +46,7 @@ def test_every_form_of_data_gives_the_same_examples_every_time():
 
 def test_what_is_no_data_is_refused_with_the_forms_that_are():
     with pytest.raises(ValueError, match=r"keras.utils.PyDataset, or arrays.*generator"):
-        batches.as_batches((i for i in range(3)))
+        batches.as_batches(i for i in range(3))
 
 
 @pytest.fixture
