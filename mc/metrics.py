@@ -98,7 +98,7 @@ def nll(logits, labels) -> float:
 
 
 def error(logits, labels) -> float:
-    """Fraction of examples whose largest logit is not at the label.
+    """Fraction of examples whose largest logit is not at the label; nan if logits are not finite.
 
     Args:
         logits: `[n, C]`; of equal largest logits the first counts.
@@ -108,6 +108,8 @@ def error(logits, labels) -> float:
         ValueError: shapes that do not fit, no example, or a label that is no class.
     """
     logits, labels = _check_predictions(logits, labels)
+    if not np.isfinite(logits).all():
+        return float("nan")
     return float(np.mean(logits.argmax(axis=1) != labels))
 
 
@@ -157,7 +159,7 @@ def brier(logits, labels) -> float:
 
 
 def of_logits(logits, labels) -> dict[str, float]:
-    """All metrics of a classifier: nll, error, accuracy, f1, ece, brier.
+    """All metrics of a classifier: nll, error, accuracy, f1, ece, brier; nan of infinite logits.
 
     Args:
         logits: `[n, C]`; log-probabilities are logits too.
@@ -167,6 +169,8 @@ def of_logits(logits, labels) -> dict[str, float]:
         ValueError: shapes that do not fit, no example, or a label that is no class.
     """
     logits, labels = _check_predictions(logits, labels)
+    if not np.isfinite(logits).all():
+        return dict.fromkeys(("nll", "error", "accuracy", "f1", "ece", "brier"), float("nan"))
     predicted, classes = logits.argmax(axis=1), logits.shape[1]
     counts = [np.bincount(a, minlength=classes) for a in (predicted, labels)]
     hits = np.bincount(labels[predicted == labels], minlength=classes)

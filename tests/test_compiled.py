@@ -1,4 +1,4 @@
-"""The loss of an evaluation against Keras' own `evaluate` of the same network at the same batches."""
+"""The loss of an evaluation against Keras' own `evaluate` of the same network and batches."""
 
 import functools
 
@@ -112,9 +112,9 @@ KINDS = {
 }
 
 
-def data_of(x, y, weight=None):
+def data_of(x, y, weight=None, size=SIZE):
     parts = (x, y) if weight is None else (x, y, weight)
-    return tf.data.Dataset.from_tensor_slices(parts).batch(SIZE)
+    return tf.data.Dataset.from_tensor_slices(parts).batch(size)
 
 
 def pair_of(build):
@@ -132,17 +132,56 @@ def keras_says(network, data, loss, loss_weights=None, metrics=()):
     return network.evaluate(data, verbose=0, return_dict=True)
 
 
+# Of which the loss depends on how examples are put into batches.
+DEPENDENT = {
+    "steps masked": "masked",
+    "tokens masked": "masked",
+    "steps masked and weighted": "masked",
+    "weights of the batch": "no mean over the examples",
+    "a class ignored": "ignores a class",
+    "summed": "adds up each batch",
+}
+
+
+SCORES = {"labels": ["nll", "error", "accuracy", "f1"], "regression": ["mse"], None: []}
+TASKS = {
+    **dict.fromkeys(["labels by object", "labels by name", "labels by function"], "labels"),
+    **dict.fromkeys(["labels by partial", "labels, by shape", "labels weighted"], "labels"),
+    **dict.fromkeys(["labels of [n, 1]", "one-hot by name", "a class ignored"], "labels"),
+    **dict.fromkeys(["y [n], outputs [n, 1]", "absolute by name", "counts"], "regression"),
+    **dict.fromkeys(["own function", "sequences", "steps masked"], "regression"),
+    **dict.fromkeys(["steps masked and weighted", "weights of the batch"], "regression"),
+    **dict.fromkeys(["summed", "without reduction"], "regression"),
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_loss_is_the_one_of_keras(kind):
+def test_the_loss_is_the_one_of_keras_and_known_to_depend_on_batches_where_it_does(kind, caplog):
     build, x, y, loss, weight, loss_weights = (*KINDS[kind], None, None)[:6]
     start, curve = pair_of(build)
-    data = data_of(x, y, weight)
-    found = mc.evaluate(curve, test=data, num_points=3, loss=loss, loss_weights=loss_weights)
     middle = build()
     middle.set_weights(mc.unpack(start, curve.weights_at(0.5)))
-    for row, network in ((0, start), (1, middle)):
-        expected = keras_says(network, data, loss, loss_weights)["loss"]
-        assert found["test/loss"][row] == pytest.approx(expected, rel=1e-5), kind
+    found, reasons = [], []
+    for size in (SIZE, 5):
+        data = data_of(x, y, weight, size)
+        table = mc.evaluate(curve, test=data, num_points=3, loss=loss, loss_weights=loss_weights)
+        for row, network in ((0, start), (1, middle))[: 2 if size == SIZE else 1]:
+            expected = keras_says(network, data, loss, loss_weights)["loss"]
+            assert table["test/loss"][row] == pytest.approx(expected, rel=1e-5), kind
+        found.append(table["test/loss"][0])
+        reasons.append(table.attrs["dependence"].get("test"))
+    if kind in DEPENDENT:
+        assert DEPENDENT[kind] in reasons[0]
+        assert found[1] != pytest.approx(found[0], rel=2e-6)
+    else:
+        assert reasons == [None, None]
+        assert found[1] == pytest.approx(found[0], rel=1e-5)
+
+    metrics = SCORES[TASKS.get(kind)]
+    assert list(table.columns[4:]) == [f"test/{m}" for m in ["loss", *metrics]]
+    said = [r.getMessage() for r in caplog.records]
+    assert len(said) == (0 if metrics else 2)
+    assert all("by its loss alone, without nll, error, accuracy and f1 and mse" in s for s in said)
 
 
 @pytest.mark.parametrize("kind", ["outputs by name, weighed", "labels by name", "binary by name"])
@@ -170,32 +209,3 @@ def test_outputs_of_few_bits_have_keras_loss_too(policy):
             assert found == pytest.approx(expected, rel=1e-3)
     finally:
         keras.config.set_dtype_policy(before)
-
-
-# Of which the loss depends on how examples are put into batches.
-DEPENDENT = {
-    "steps masked": "masked",
-    "tokens masked": "masked",
-    "steps masked and weighted": "masked",
-    "weights of the batch": "no mean over the examples",
-    "a class ignored": "ignores a class",
-    "summed": "adds up each batch",
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_loss_that_depends_on_the_batches_is_known_by_what_was_met(kind):
-    build, x, y, loss, weight, loss_weights = (*KINDS[kind], None, None)[:6]
-    _, curve = pair_of(build)
-    losses_found, reasons = [], []
-    for size in (SIZE, 5):
-        data = data_of(x, y, weight).unbatch().batch(size)
-        table = mc.evaluate(curve, test=data, t=[0.0], loss=loss, loss_weights=loss_weights)
-        losses_found.append(table["test/loss"][0])
-        reasons.append(table.attrs["dependence"])
-    if kind in DEPENDENT:
-        assert DEPENDENT[kind] in reasons[0]["test"]
-        assert losses_found[1] != pytest.approx(losses_found[0], rel=2e-6)
-    else:
-        assert reasons == [{}, {}]
-        assert losses_found[1] == pytest.approx(losses_found[0], rel=1e-5)

@@ -25,30 +25,6 @@ from test_compiled import (
 import mc
 from mc import scoring
 
-SCORES = {"labels": ["nll", "error", "accuracy", "f1"], "regression": ["mse"], None: []}
-TASKS = {
-    **dict.fromkeys(["labels by object", "labels by name", "labels by function"], "labels"),
-    **dict.fromkeys(["labels by partial", "labels, by shape", "labels weighted"], "labels"),
-    **dict.fromkeys(["labels of [n, 1]", "one-hot by name", "a class ignored"], "labels"),
-    **dict.fromkeys(["y [n], outputs [n, 1]", "absolute by name", "counts"], "regression"),
-    **dict.fromkeys(["own function", "sequences", "steps masked"], "regression"),
-    **dict.fromkeys(["steps masked and weighted", "weights of the batch"], "regression"),
-    **dict.fromkeys(["summed", "without reduction"], "regression"),
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_task_has_its_own_metrics_or_its_loss_alone_and_a_word_about_it(kind, caplog):
-    build, x, y, loss, weight, loss_weights = (*KINDS[kind], None, None)[:6]
-    _, curve = pair_of(build)
-    data = data_of(x, y, weight)
-    found = mc.evaluate(curve, test=data, t=[0.0], loss=loss, loss_weights=loss_weights)
-    task = TASKS.get(kind)
-    assert list(found.columns[4:]) == [f"test/{m}" for m in ["loss", *SCORES[task]]]
-    said = [r.getMessage() for r in caplog.records]
-    assert len(said) == (task is None)
-    assert all("by its loss alone, without nll, error, accuracy and f1 and mse" in s for s in said)
-
 
 def test_scores_of_weighted_examples_are_scikit_learn_s_and_ignored_ones_do_not_count():
     start, curve = pair_of(dense(3))

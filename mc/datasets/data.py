@@ -65,12 +65,14 @@ class Data:
         return replace(self, train=train, train_clean=clean, valid=valid, test=change(self.test))
 
 
-def make_data(raw, valid_size: int = 0) -> Data:
+def make_data(raw, valid_size: int = 0, loss=None) -> Data:
     """The `Data` of what a dataset callable returned.
 
-    Integer y are labels (`[n]`, `[n, 1]`, or one-hot `[n, C]`). Float y are class probabilities
-    where every row is one-hot or `num_classes` columns are announced, otherwise targets of a
-    regression. `num_classes` is one more than the largest label of all splits unless it is given.
+    Where `num_classes` is given, y are classes. Else the loss says what y are: numbers for mean
+    squared error and its like, yes and no for a binary cross-entropy, whatever their type. Where it
+    says neither, integer y are labels (`[n]`, `[n, 1]`, or one-hot `[n, C]`), and float y class
+    probabilities where every row is one-hot, otherwise targets of a regression. `num_classes` is
+    one more than the largest label of all splits unless it is given.
 
     Args:
         raw: a pair `(train, test)`, or a mapping with `train`, `test` and optionally `valid`,
@@ -78,6 +80,7 @@ def make_data(raw, valid_size: int = 0) -> Data:
             pair of arrays `(x [n, ...], y [n, ...])`, a `tf.data.Dataset` of single examples
             `(x, y)`, which is read into memory, or a `Stream`, with `num_classes`.
         valid_size: the last so many training examples, in stored order, become `valid`.
+        loss: a Keras loss that was chosen; None: what fits y is chosen later.
 
     Raises:
         ValueError: another structure, bad arrays, labels outside [0, num_classes), or a
@@ -98,7 +101,7 @@ def make_data(raw, valid_size: int = 0) -> Data:
             "only as they are used"
         )
     if arrays:
-        arrays, num_classes = read_targets(arrays, num_classes)
+        arrays, num_classes = read_targets(arrays, num_classes, loss)
         _check_alike(arrays)
     splits |= {name: Split(x, y) for name, (x, y) in arrays.items()}
     splits = {k: replace(split, transform=given.get("transform")) for k, split in splits.items()}

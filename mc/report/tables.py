@@ -89,6 +89,8 @@ def _row(folder: Path) -> dict:
         raise ValueError(f"{path} is damaged or gone ({error}).") from error
     depends = DEPENDS.get(stage, "")  # a stage of your own: on all
     own = {k: v for k, v in settings.items() if k.startswith(depends) and k not in ASIDE}
+    if own.get("eval.bn_batches", "None") != "None" and store.took_first(folder):
+        own["eval.bn_batches"] = f"first {own['eval.bn_batches']}"  # other numbers: not averaged
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
     if (summary := store.summary(folder)) is None:
         raise ValueError(f"{folder} is gone.")
@@ -143,7 +145,11 @@ def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         keys = [key for key in varied(own) if key not in REPEATED]
         metrics = headlines(own)
         groups = own.groupby(keys or ["stage"], sort=True, dropna=False)
-        table = groups[metrics].agg(["mean", "std"]) if metrics else groups[[]].first()
+        # Not the mean of the others where one run's number is not finite.
+        whole = {
+            name: lambda v, name=name: getattr(v, name)(skipna=False) for name in ("mean", "std")
+        }
+        table = groups[metrics].agg(list(whole.items())) if metrics else groups[[]].first()
         table.columns = [" ".join(names) for names in table.columns]
         table.insert(0, "runs", groups.size())
         tables[stage] = table.reset_index()

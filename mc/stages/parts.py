@@ -39,7 +39,8 @@ def load_data(cfg: DictConfig) -> Data:
     keras.utils.set_random_seed(0)
     raw = call(cfg.dataset, "dataset", leave_out=("valid_size",))
     keras.utils.set_random_seed(cfg.seed)
-    data = make_data(raw, OmegaConf.select(cfg, "dataset.valid_size") or 0)
+    loss = None if cfg.loss._target_ is None else call(cfg.loss, "loss")
+    data = make_data(raw, OmegaConf.select(cfg, "dataset.valid_size") or 0, loss)
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
     if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
@@ -226,8 +227,9 @@ def networks_along(cfg: DictConfig, curve: CurveModel, data: Data, rows) -> Iter
 
 def bn_batches(cfg: DictConfig, data: Data):
     """The clean training batches that BatchNorm statistics come from."""
-    batches = data.train_clean.batches(cfg.eval.bn_batch_size)
-    return batches.take(cfg.eval.bn_batches) if cfg.eval.bn_batches else batches
+    if cfg.eval.bn_batches:
+        return data.train_clean.spread(cfg.eval.bn_batch_size, cfg.eval.bn_batches)
+    return data.train_clean.batches(cfg.eval.bn_batch_size)
 
 
 def batched(cfg: DictConfig, splits: dict[str, Examples]) -> dict:
