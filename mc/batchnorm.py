@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import curves
+from mc.batches import any_batch, size_of
 from mc.weights import FlatNetwork
 
 
@@ -49,7 +50,7 @@ def estimator(network: FlatNetwork, points, state):
     scale = [1.0 / (1.0 - network.batchnorm[i]) for i in where]
     signature = [tf.TensorSpec(zeroed[i].shape, tf.float32) for i in where]
 
-    @tf.function
+    @tf.function(reduce_retracing=True)  # of lengths that vary
     def of_batch(coefficients, x):
         def at(row):
             _, new, _ = network(curves.mix(row, points), zeroed, x, training=True)
@@ -66,12 +67,12 @@ def estimator(network: FlatNetwork, points, state):
         square = [0.0] * len(where)  # and of its square
         for batch in batches:
             x = batch[0] if isinstance(batch, tuple | list) else batch
-            size = int(tf.nest.flatten(x)[0].shape[0])
+            x, size = tf.nest.map_structure(tf.convert_to_tensor, x), size_of(x)
             if examples == 0:
                 _check_updates(network, curves.mix(coefficients[0], points), zeroed, x)
-                traced = of_batch.get_concrete_function(*any_batch((coefficients, x)))
+                of_batch.get_concrete_function(*any_batch((coefficients, x)))  # of any size
             examples += size
-            for j, value in enumerate(traced(coefficients, x)):
+            for j, value in enumerate(of_batch(coefficients, x)):
                 value = value.numpy().astype(np.float64)
                 total[j] = total[j] + size * value
                 square[j] = square[j] + size * value**2
@@ -123,31 +124,3 @@ def _combine(network, where, mean, mean_square) -> dict[int, np.ndarray]:
         result[where[m]] = mean[m].astype(np.float32)
         result[where[v]] = (mean[v] + between).astype(np.float32)
     return result
-
-
-def as_batches(data) -> tf.data.Dataset:
-    """Data as a tf.data.Dataset of batches, in the order given.
-
-    `data`: a tf.data.Dataset of batches, as it is; arrays x, or a tuple of arrays (x, y), in
-    batches of 128. Where a network has several inputs, x is a list or tuple of arrays.
-    """
-    if isinstance(data, tf.data.Dataset):
-        return data
-    return tf.data.Dataset.from_tensor_slices(_tuples(data)).batch(128)
-
-
-def _tuples(data):
-    """The same structure with tuples for lists, which tf.data would stack into one array."""
-    if isinstance(data, tuple | list) and any(hasattr(part, "shape") for part in data):
-        return tuple(_tuples(part) for part in data)
-    return data
-
-
-def any_batch(batch):
-    """The TensorSpec of batches like this one, of any size, so that a short last one fits too."""
-
-    def spec(part):
-        part = tf.convert_to_tensor(part)
-        return tf.TensorSpec([None, *part.shape[1:]], part.dtype)
-
-    return tf.nest.map_structure(spec, batch)

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import batchnorm, curves
+from mc.batches import as_batches
 from mc.hidden_state import is_passing
 
 
@@ -17,8 +18,7 @@ def state_at(curve, t: float, data=None) -> list[np.ndarray]:
         warn_of_moved(curve)
     if data is not None and curve.network.batchnorm:
         row = curve.curve.coefficients(t)[tf.newaxis]
-        batches = batchnorm.as_batches(data)
-        found = batchnorm.estimate(curve.network, curve.points, row, state, batches)
+        found = batchnorm.estimate(curve.network, curve.points, row, state, as_batches(data))
         return batchnorm.state_of(found, 0, state)
     if end is None and curve.network.batchnorm and not curve.is_point:
         warnings.warn(

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import (
+    batches,
     between,
     constraints,
     copying,
@@ -173,9 +174,10 @@ class CurveModel(keras.Model):
 
         Raises:
             ValueError: both ends are fixed and there is no bend; or the first batch shows that the
-                network gives probabilities and the loss expects logits, or the reverse; or see
-                `check_on`.
+                network gives probabilities and the loss expects logits, or the reverse; or the data
+                never end; or see `check_on`.
         """
+        batches.check_call(super().fit, x, *args, **kwargs)
         if not self.trainable_variables:
             raise ValueError(
                 "Nothing to train: num_bends=0 with both ends fixed. Set num_bends=1 or more, or "
@@ -187,11 +189,13 @@ class CurveModel(keras.Model):
 
     def evaluate(self, x=None, *args, **kwargs):
         """`keras.Model.evaluate` at `curve.t`; warns where BatchNorm needs `mc.evaluate`."""
+        batches.check_call(super().evaluate, x, *args, **kwargs)
         between.warn_of_averages(self)
         return self.first_look.watching(super().evaluate, x, *args, **kwargs)
 
     def predict(self, *args, **kwargs):
         """`keras.Model.predict` at `curve.t`; warns where BatchNorm needs `network_at`."""
+        batches.check_call(super().predict, *args, **kwargs)
         between.warn_of_averages(self)
         return super().predict(*args, **kwargs)
 
@@ -205,7 +209,7 @@ class CurveModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         step = tf.convert_to_tensor(self.step)
-        t = tf.random.stateless_uniform([], seed=tf.stack([self.seed, step]))
+        t = curves.random_t(self.seed, step)
         coefficients = self.curve.coefficients(t)
         w = curves.mix(coefficients, self.points)
         before = [tf.convert_to_tensor(s) for s in self.state]

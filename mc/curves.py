@@ -151,6 +151,18 @@ def mix(coefficients, points) -> tf.Tensor:
     return tf.add_n([coefficients[k] * tf.convert_to_tensor(p) for k, p in enumerate(points)])
 
 
+def random_t(seed, step) -> tf.Tensor:
+    """The t of a training step, uniform in [0, 1), the same on every device, with XLA or without.
+
+    `seed, step`: int32 scalars. XLA draws the bits of TensorFlow's Philox generator, but makes
+    other floats of them; these are TensorFlow's: the lower 23 bits are the fraction.
+    """
+    bits = tf.random.stateless_uniform(
+        [], tf.stack([seed, step]), minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) * 2.0**-23
+
+
 def linear_points(start, end, num_points: int) -> np.ndarray:
     """Control points evenly spaced on the straight segment, start first.
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import pandas as pd
 
-from mc import batchnorm, between, losses
+from mc import between
+from mc.batches import as_batches
+from mc.compiled import given_to
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram, positions, segment_lengths, straight_segment
 
@@ -20,6 +21,7 @@ def evaluate(
     num_points=61,
     t=None,
     loss=None,
+    loss_weights=None,
     bn_data=None,
     num_classes=None,
     initial=None,
@@ -33,14 +35,15 @@ def evaluate(
 
     Args:
         curve: a `CurveModel`.
-        train, valid, test: the data of each split to evaluate, at least one: a tf.data.Dataset of
-            batches (x, y), or a pair of arrays (x, y). `train` must be free of augmentation.
+        train, valid, test: the data of each split to evaluate, at least one: (x, y) or
+            (x, y, sample_weight), in a form of `batches.as_batches`. `train` must be free of
+            augmentation.
         num_points: that many equidistant t, ends included; or
         t: the positions themselves, increasing, in [0, 1].
-        loss: a Keras loss; default: the one that the curve was compiled with.
+        loss, loss_weights: as in `keras.Model.compile`; default: what the curve was compiled with.
         bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
-        num_classes: default: the number of outputs if labels are integers or the loss is
-            categorical, else regression.
+        num_classes: the number of classes, where targets are classes that the loss and the shapes
+            do not say (one-hot targets with mean squared error); see `tasks.of`.
         initial: control points `[num_points, P]` that the curve had before its training, to
             evaluate as the path `initial`.
         progress: wraps an iterable of batches and a label, to show how far it is.
@@ -50,7 +53,9 @@ def evaluate(
     Returns:
         One row a point: `path` (`curve`, `linear`, `initial`), `t`, `segment_length` (the distance
         from the point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every
-        split `<split>/<metric>`: loss, nll, error, accuracy, f1, or loss and mse for regression.
+        split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1; of a regression mse.
+        See `Evaluator` for what they are. What it is that depends on the batches, of a loss that is
+        no plain mean over examples, is in `attrs["dependence"]`: split -> why.
 
     Raises:
         ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
@@ -58,15 +63,14 @@ def evaluate(
     """
     t = positions(num_points, t)
     splits = {"train": train, "valid": valid, "test": test}
-    splits = {k: batchnorm.as_batches(v) for k, v in splits.items() if v is not None}
+    splits = {k: as_batches(v) for k, v in splits.items() if v is not None}
     if not splits:
         raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
-    loss = keras.losses.get(loss if loss is not None else getattr(curve, "loss", None))
+    if loss is None:
+        loss, loss_weights = given_to(curve)
     if loss is None:
         raise ValueError("No loss: compile the curve, or pass loss=.")
     curve.first_look.of_batches(next(iter(splits.values())))
-    if num_classes is None:
-        num_classes = _classes(curve, splits, loss)
     bn_data = train if bn_data is None else bn_data
     if curve.network.batchnorm and bn_data is None:
         raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
@@ -77,8 +81,9 @@ def evaluate(
         points,
         curve.state_values,
         splits,
-        bn_data=None if bn_data is None else batchnorm.as_batches(bn_data),
+        bn_data=None if bn_data is None else as_batches(bn_data),
         loss=loss,
+        loss_weights=loss_weights,
         weight_decay=curve.weight_decay,
         num_classes=num_classes,
         progress=progress,
@@ -86,7 +91,9 @@ def evaluate(
     )
     rows = np.concatenate(list(paths.values()))
     values = in_blocks(at, rows, after_block, snapshot) if after_block else at(rows)
-    return positions_table(paths, t, points).assign(**values)
+    table = positions_table(paths, t, points).assign(**values)
+    table.attrs["dependence"] = at.dependence
+    return table
 
 
 def _paths(curve, t, initial) -> tuple[dict[str, np.ndarray], list]:
@@ -112,11 +119,3 @@ def positions_table(paths: dict, t: np.ndarray, points) -> pd.DataFrame:
         columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}
         tables.append(pd.DataFrame({"path": path, **columns}))
     return pd.concat(tables, ignore_index=True)
-
-
-def _classes(curve, splits, loss) -> int | None:
-    x, y = next(iter(next(iter(splits.values()))))
-    if not (y.dtype.is_integer or losses.expects_logits(loss) is not None):
-        return None
-    state = curve.state_values
-    return curve.network(curve.weights_at(0.0), state, x, training=False)[0].shape[-1]

@@ -1,14 +1,18 @@
 """Metrics of networks at many weight vectors, all in one pass over the data."""
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from mc import batchnorm, curves, losses, metrics
+from mc import batchnorm, curves, losses, scoring, tasks
+from mc.batches import any_batch, size_of, unpacked
+from mc.compiled import CompiledLoss, mask_of
 from mc.geometry import gram
-from mc.predictions import labels_of
 from mc.weights import FlatNetwork
+
+log = logging.getLogger(__name__)
 
 BLOCK = 32  # points whose values are handed on together
 
@@ -16,25 +20,33 @@ BLOCK = 32  # points whose values are handed on together
 class Evaluator:
     """The function of `coefficients [n, num_points]` that gives `<split>/<metric>`, `[n]` each.
 
-    Metrics are those of the networks at w = coefficients[i] @ points: loss, nll, error, accuracy,
-    f1, or loss and mse for regression. One graph serves all calls.
+    Metrics are those of the networks at w = coefficients[i] @ points: `loss`, as Keras' `evaluate`
+    takes it at the same batches, and what the task has besides (`tasks.of`): nll, error, accuracy
+    and f1 of classes, mse of a regression; those are means over all steps that count, whatever the
+    batches. Where a network's outputs are not finite, all of its metrics are nan. One graph serves
+    all calls.
 
     Args:
         network: the plain network.
         points: num_points control points, each `[P] float32`.
         state: the untrained variables, the same at every point, but for BatchNorm statistics.
-        splits: name -> batches (x, y), read once a call.
+        splits: name -> batches (x, y) or (x, y, sample_weight), read once a call.
         bn_data: batches that BatchNorm statistics are estimated from at every point; None: those in
             `state` are used.
-        loss: a Keras loss.
+        loss: as in `keras.Model.compile`.
+        loss_weights: as in `keras.Model.compile`.
         weight_decay: of the penalty 0.5 * weight_decay * ||w||^2, a part of the metric `loss`.
-        num_classes: None for regression.
+        num_classes: the number of classes, where the loss and the shapes do not say it.
         progress: wraps an iterable of batches and a label, to show how far it is.
         own_state: further state that points have of their own (`between.EndStates`).
 
+    Attributes:
+        task: what the loss and the first batch say; None before the first call.
+        dependence: split -> why its loss is no plain mean over examples, so that it depends on the
+            batches; the others are left out.
+
     Raises:
-        ValueError: the loss depends on the batch size; when called: there is no batch, or outputs
-            do not fit the loss or the classes.
+        ValueError: when called: there is no batch, or outputs do not fit the loss or the classes.
     """
 
     def __init__(
@@ -47,16 +59,14 @@ class Evaluator:
         bn_data,
         loss,
         weight_decay: float,
-        num_classes: int | None,
+        loss_weights=None,
+        num_classes: int | None = None,
         progress=None,
         own_state=None,
     ):
-        if getattr(loss, "reduction", "mean") in ("sum", None, "none"):
-            raise ValueError(
-                f"loss.reduction={loss.reduction} makes the loss depend on the batch size; "
-                "evaluation needs a mean: leave the reduction at its default."
-            )
-        self.network, self.loss, self.num_classes = network, loss, num_classes
+        self.network, self.num_classes = network, num_classes
+        names = getattr(network.model, "output_names", None)
+        self.loss = CompiledLoss(loss, loss_weights, names)
         # Tensors, which graphs take as inputs: arrays would become constants of every graph.
         self.points = [tf.convert_to_tensor(p) for p in points]
         self.state = [tf.convert_to_tensor(s) for s in state]
@@ -68,8 +78,9 @@ class Evaluator:
         self.estimate = batchnorm.estimator(network, self.points, self.state)
         self.half_inner = 0.5 * weight_decay * gram(points, center=False)
         self.progress = progress or (lambda batches, label: batches)
-        self.logits_in = None  # until the first batch shows it
-        self.step = tf.function(self._step)
+        self.task = self.scores = None  # until the first batch shows them
+        self.dependence, self.seen = {}, set()
+        self.step = tf.function(self._step, reduce_retracing=True)  # of lengths that vary
 
     def __call__(self, coefficients, note: str = "") -> dict[str, np.ndarray]:
         """The values at n points; `note` is added to the labels of what progress shows."""
@@ -83,94 +94,80 @@ class Evaluator:
         penalty = np.einsum("nk,kl,nl->n", coefficients, self.half_inner, coefficients)
         values = {}
         for split, batches in self.splits.items():
-            own = self._one_pass(coefficients, statistics, self.progress(batches, split + note))
+            batches = self.progress(batches, split + note)
+            own = self._one_pass(split, coefficients, statistics, batches)
             own["loss"] = own["loss"] + penalty
             values |= {f"{split}/{metric}": value for metric, value in own.items()}
         return values
 
-    def _one_pass(self, coefficients, statistics, batches) -> dict[str, np.ndarray]:
-        examples, totals = 0, [0.0, 0.0, 0.0]
+    def _one_pass(self, split, coefficients, statistics, batches) -> dict[str, np.ndarray]:
+        examples, totals = 0, None
         points = (tf.constant(coefficients), [tf.constant(statistics[i]) for i in self.estimated])
-        for x, y in batches:
-            size = int(tf.nest.flatten(x)[0].shape[0])
+        for batch in map(unpacked, batches):
             if examples == 0:
-                self._check(coefficients[0], x, y)
-                step = self.step.get_concrete_function(*batchnorm.any_batch((*points, x, y)))
-            values = [v.numpy().astype(np.float64) for v in step(*points, x, y)]
-            values[0] *= size  # the loss is a mean over the batch, all else a sum
-            totals = [total + value for total, value in zip(totals, values, strict=False)]
+                self._look(split, coefficients[0], *batch)
+                self.step.get_concrete_function(*any_batch((*points, *batch)))  # of any size
+            size = size_of(batch[0])
+            found = self.step(*points, *batch)
+            found = {k: value.numpy().astype(np.float64) for k, value in found.items()}
+            found["loss"] *= size  # the loss is a mean over the batch, all else a sum
+            totals = found if totals is None else {k: totals[k] + v for k, v in found.items()}
             examples += size
         if examples == 0:
             raise ValueError("Evaluation needs data; received no batch.")
-        result = {"loss": totals[0] / examples}
-        if self.num_classes is None:
-            return result | {"mse": totals[1] / examples}
-        rows = [metrics.classification(*counts) for counts in totals[2]]
-        result["nll"] = totals[1] / examples
-        return result | {k: np.array([row[k] for row in rows]) for k in rows[0]}
+        result = {"loss": totals["loss"] / examples} | self.scores.scores(totals)
+        broken = totals["broken"] > 0
+        return {name: np.where(broken, np.nan, values) for name, values in result.items()}
 
-    def _check(self, row, x, y) -> None:
-        """Nothing, if the outputs `[batch, ...]` fit the loss, the targets and the classes."""
-        if not tf.is_tensor(y) and not isinstance(y, np.ndarray):
-            raise ValueError(
-                "Evaluation needs a network with a single output and targets y for it."
-            )
-        outputs = self.network(curves.mix(row, self.points), self.state, x, training=False)[0]
-        losses.check_outputs(self.loss, outputs)
-        if self.num_classes is None:
+    def _look(self, split, row, x, y, sample_weight) -> None:
+        """What the first batch of a split shows: the task, and whether its loss is a plain mean.
+
+        Raises:
+            ValueError: the outputs do not fit the loss, the targets or the classes.
+        """
+        if split in self.seen:
             return
-        if self.logits_in is None:
-            self.logits_in = not losses.are_probabilities(outputs)
-        if outputs.ndim != 2 or outputs.shape[1] != self.num_classes or self.num_classes < 2:
-            raise ValueError(
-                "Classification is evaluated from one output for each class, "
-                f"[batch, {self.num_classes}]; the network gives {outputs.shape}. For two classes "
-                "use two outputs and SparseCategoricalCrossentropy(from_logits=True)."
-            )
+        if y is None:
+            raise ValueError("Evaluation needs targets: batches (x, y), as fit takes them.")
+        outputs = self.network(curves.mix(row, self.points), self.state, x, training=False)[0]
+        loss = self.loss.single()
+        if loss is not None:
+            losses.check_outputs(loss, outputs)
+        if self.task is None:
+            self.task = tasks.of(self.loss.given, y, outputs, self.num_classes)
+            self.scores = scoring.of_task(self.task, loss, outputs)
+            self.loss.build(x, y, outputs, sample_weight)
+            if self.task.left_out:
+                log.warning(self.task.left_out)
+        if reason := self.loss.dependence(x, y, outputs, sample_weight):
+            self.dependence[split] = reason
+        self.seen.add(split)
 
-    def _step(self, coefficients, statistics, x, y):
-        """Of one batch, at every point: loss, summed nll (or mse), and counts of each class."""
+    def _step(self, coefficients, statistics, x, y, sample_weight):
+        """Of one batch, at every point: its loss, what is summed, whether outputs are broken."""
         scalar = tf.TensorSpec([], tf.float32)
-        signature = (scalar, scalar)
-        if self.num_classes is not None:
-            signature = (*signature, tf.TensorSpec([3, self.num_classes], tf.float32))
         # One point at a time: parallel ones would each hold a weight vector.
         return tf.map_fn(
-            lambda point: self._at(*point, x, y),
+            lambda point: self._at(*point, x, y, sample_weight),
             (coefficients, statistics),
-            fn_output_signature=signature,
+            fn_output_signature={"loss": scalar, "broken": scalar} | self.scores.signature,
             parallel_iterations=1,
         )
 
-    def _at(self, row, statistics, x, y):
+    def _at(self, row, statistics, x, y, sample_weight) -> dict:
         own = dict(zip(self.estimated, statistics, strict=True))
         state = [own.get(i, s) for i, s in enumerate(self.state)]
         w = curves.mix(row, self.points)
         outputs, _, own_loss = self.network(w, state, x, training=False)
-        # A loss given by name is a plain function, one value an example.
-        value = tf.reduce_mean(tf.cast(self.loss(y, outputs), tf.float32)) + own_loss
-        outputs = tf.cast(outputs, tf.float32)
-        if self.num_classes is None:
-            targets = tf.reshape(tf.cast(y, tf.float32), tf.shape(outputs))
-            squared = tf.reduce_mean((targets - outputs) ** 2, axis=-1)
-            return value, tf.reduce_sum(squared)
-        labels = labels_of(y)
-        logits = outputs if self.logits_in else tf.math.log(tf.maximum(outputs, 1e-7))
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return value, tf.reduce_sum(nll), _counts(labels, outputs, self.num_classes)
-
-
-def _counts(labels, outputs, num_classes):
-    """`[3, num_classes]`: right predictions, predictions, and examples of each class."""
-    predicted = tf.argmax(outputs, -1)
-    hits = tf.cast(labels == predicted, tf.float32)
-    return tf.stack(
-        [
-            tf.math.unsorted_segment_sum(hits, labels, num_classes),
-            tf.math.unsorted_segment_sum(tf.ones_like(hits), predicted, num_classes),
-            tf.math.unsorted_segment_sum(tf.ones_like(hits), labels, num_classes),
-        ]
-    )
+        value = self.loss(x, y, outputs, sample_weight) + own_loss
+        finite = [tf.reduce_all(tf.math.is_finite(o)) for o in tf.nest.flatten(outputs)]
+        broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
+        if not self.scores.signature:
+            return {"loss": value, "broken": broken}
+        (y,), (outputs,) = tf.nest.flatten(y), tf.nest.flatten(outputs)
+        weights = scoring.step_weights(mask_of(outputs), sample_weight)
+        sums = self.scores.sums(y, tf.cast(outputs, tf.float32), weights)
+        return {"loss": value, "broken": broken} | sums
 
 
 def in_blocks(

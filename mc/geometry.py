@@ -2,6 +2,8 @@
 
 import numpy as np
 
+ROUNDING = 1e-5  # of a sum of float32 coefficients
+
 
 def positions(num_points: int, t=None) -> np.ndarray:
     """The t to evaluate at: those given, or `num_points` equidistant ones; `[n] float32`.
@@ -33,25 +35,44 @@ def straight_segment(t: np.ndarray, num_points: int) -> np.ndarray:
 
 
 def gram(points, center: bool = True) -> np.ndarray:
-    """Inner products of control points, of their offsets from the first if `center`; float64.
+    """Inner products of control points; float64.
 
-    `points`: k vectors `[P]` -> `[k, k]`. Offsets keep short distances between long vectors exact.
+    `points`: k vectors `[P]` -> `[k, k]`. If `center`, those of their offsets from the first, which
+    keep short distances between long vectors exact, and of the first itself: `[k + 1, k + 1]`, for
+    rows of coefficients with their `excess`.
     """
-    origin = np.asarray(points[0], np.float64) if center else 0.0
-    result = np.zeros((len(points), len(points)))
-    for i, p in enumerate(points):
-        offset = np.asarray(p, np.float64) - origin
+    first, count = np.asarray(points[0], np.float64), len(points) + center
+    result = np.zeros((count, count))
+
+    def vector(k):
+        wide = first if k == len(points) else np.asarray(points[k], np.float64)
+        return wide - first if center and k < len(points) else wide
+
+    for i in range(count):
+        own = vector(i)
         for j in range(i + 1):
-            result[i, j] = result[j, i] = offset @ (np.asarray(points[j], np.float64) - origin)
+            with np.errstate(invalid="ignore", over="ignore"):  # of weights that are not finite
+                result[i, j] = result[j, i] = own @ vector(j)
     return result
+
+
+def with_excess(coefficients) -> np.ndarray:
+    """Rows of coefficients, each followed by what its sum is above 1; `[n, k]` -> `[n, k + 1]`.
+
+    A vector w = sum_k c_k p_k lies at p_0 + sum_k c_k (p_k - p_0) + (sum_k c_k - 1) p_0. In most
+    families the last part is nothing but float32's rounding, which counts as 0.
+    """
+    rows = np.asarray(coefficients, np.float64)
+    excess = rows.sum(axis=-1, keepdims=True) - 1
+    return np.concatenate([rows, np.where(np.abs(excess) < ROUNDING, 0.0, excess)], axis=-1)
 
 
 def segment_lengths(coefficients: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Distance of each point from the one before, ||w_i - w_{i-1}||; 0 for the first; `[n]`.
 
-    Coefficients sum to 1, so offsets from the first control point (`gram`) suffice.
+    `coefficients`: `[n, k]`, of any sums; `distances`: `gram` of the k control points.
     """
-    steps = np.diff(np.asarray(coefficients, np.float64), axis=0)
+    steps = np.diff(with_excess(coefficients), axis=0)
     squared = np.einsum("nk,kl,nl->n", steps, distances, steps)
     return np.concatenate([[0.0], np.sqrt(np.maximum(squared, 0.0))])
 

@@ -1,5 +1,7 @@
 """What a loss expects of the network's outputs and of the targets."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,14 +14,78 @@ def default(num_classes: int | None) -> keras.losses.Loss:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+# What Keras' own losses compare the outputs with; names without underscores, as classes and
+# functions share them. All other losses of Keras are about segments, sequences or similarity.
+MEANINGS = {
+    "labels": ("sparsecategoricalcrossentropy", "categoricalgeneralizedcrossentropy"),
+    "dense labels": (
+        *("categoricalcrossentropy", "categoricalfocalcrossentropy", "categoricalhinge"),
+        *("kldivergence",),
+    ),
+    "binary": ("binarycrossentropy", "binaryfocalcrossentropy", "hinge", "squaredhinge"),
+    "regression": (
+        *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror"),
+        *("meansquaredlogarithmicerror", "huber", "logcosh", "poisson", "cosinesimilarity"),
+    ),
+}
+BY_SHAPE = ("crossentropy", "ce")  # for which `compile` chooses among three by the shapes
+
+
+def meaning(loss) -> str | None:
+    """What a loss compares the outputs with: one of `MEANINGS`, or else
+
+    `classes` (labels or dense labels, as the shapes say), `other`, or None if it is not known.
+
+    A loss counts as that of Keras which it is or derives from; one of your own whose name ends in
+    "entropy" as what its name says.
+
+    Args:
+        loss: a Keras loss, its name, or a function.
+    """
+    if isinstance(loss, str) and loss.lower() in BY_SHAPE:
+        return "classes"
+    names = _names(loss)
+    for name, from_keras in names:
+        if from_keras and name not in ("loss", "lossfunctionwrapper"):
+            return next((kind for kind, known in MEANINGS.items() if name in known), "other")
+    own = names[0][0]
+    if own.endswith(("entropy", "kldivergence")):
+        words = {"binary": "binary", "sparse": "labels", "categorical": "dense labels"}
+        return next((kind for word, kind in words.items() if word in own), "classes")
+    return None
+
+
+def _names(loss) -> list[tuple[str, bool]]:
+    """The names of a loss, the most special first, and whether each is Keras' own."""
+    loss = _function(keras.losses.get(loss))
+    kinds = [loss] if hasattr(loss, "__name__") else type(loss).__mro__
+    return [
+        (kind.__name__.replace("_", "").lower(), kind.__module__.startswith("keras."))
+        for kind in kinds
+        if kind is not object
+    ]
+
+
+def _function(loss):
+    """The function that a partial one, or a wrapper made of a function, stands for."""
+    while isinstance(loss, functools.partial) or type(loss).__name__ == "LossFunctionWrapper":
+        loss = loss.func if isinstance(loss, functools.partial) else loss.fn
+    return loss
+
+
+def argument(loss, name: str, default=None):
+    """An argument that a loss was made with, such as `from_logits` or `ignore_class`."""
+    if isinstance(loss, functools.partial):
+        return loss.keywords.get(name, argument(loss.func, name, default))
+    return getattr(loss, name, default)
+
+
 def takes_one_hot(loss) -> bool:
     """Whether a loss over classes compares the outputs with one-hot targets, not with labels.
 
-    True of Keras' own losses other than the sparse ones; a loss from elsewhere gets the labels.
+    True of Keras' own losses other than those on labels; a loss from elsewhere gets the labels.
     """
-    return type(loss).__module__.startswith("keras.") and not type(loss).__name__.startswith(
-        "Sparse"
-    )
+    return type(loss).__module__.startswith("keras.") and meaning(loss) != "labels"
 
 
 def expects_logits(loss) -> bool | None:
@@ -27,11 +93,11 @@ def expects_logits(loss) -> bool | None:
 
     The Kullback-Leibler divergence expects probabilities, as a cross-entropy without logits does.
     """
-    loss = keras.losses.get(loss)
-    name = getattr(loss, "__name__", type(loss).__name__).replace("_", "").lower()
-    if not name.endswith(("entropy", "kldivergence")):
+    if isinstance(loss, str) and loss.lower() in BY_SHAPE:
+        return False
+    if not _names(loss)[0][0].endswith(("entropy", "kldivergence")):
         return None
-    return bool(getattr(loss, "from_logits", False))
+    return bool(argument(keras.losses.get(loss), "from_logits", False))
 
 
 def are_probabilities(outputs) -> bool:
@@ -55,6 +121,8 @@ def check_outputs(loss, outputs) -> None:
     logits = expects_logits(loss)
     if logits is None or len(getattr(outputs, "shape", ())) != 2 or outputs.shape[-1] < 2:
         return
+    if not np.isfinite(outputs).all():  # which are neither
+        return
     if logits and are_probabilities(outputs):
         raise ValueError(
             "The network ends in probabilities (softmax), but the loss expects logits "
@@ -62,7 +130,7 @@ def check_outputs(loss, outputs) -> None:
             "from_logits=False in the loss."
         )
     # Independent binary outputs lie in [0, 1] without adding up to 1.
-    binary = isinstance(keras.losses.get(loss), keras.losses.BinaryCrossentropy)
+    binary = meaning(loss) == "binary"
     in_range = np.all((np.asarray(outputs) >= 0) & (np.asarray(outputs) <= 1))
     if not logits and not (in_range if binary else are_probabilities(outputs)):
         raise ValueError(

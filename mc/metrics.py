@@ -40,7 +40,7 @@ def classification(hits, predicted, support) -> dict[str, float]:
     `f1_score(average="weighted", zero_division=0)`.
 
     Args:
-        hits: `[C]`, right predictions of each class.
+        hits: `[C]`, right predictions of each class: their number, or the sum of their weights.
         predicted: `[C]`, predictions of each class.
         support: `[C]`, examples of each class; N in all.
 
@@ -53,12 +53,14 @@ def classification(hits, predicted, support) -> dict[str, float]:
     counts = np.asarray([hits, predicted, support], dtype=np.float64)
     hits, predicted, support = counts
     total = support.sum()
-    if not np.all(np.isfinite(counts)) or counts.min() < 0 or predicted.sum() != total:
+    slack = 1e-5 * total if np.any(counts % 1) else 0  # sums of weights are rounded
+    contrary = abs(predicted.sum() - total) > slack
+    if not np.all(np.isfinite(counts)) or counts.min() < 0 or contrary:
         raise ValueError(
             "predictions and examples must be counts with one sum; received"
             f" {predicted.sum()} predictions of {total} examples."
         )
-    if total == 0 or np.any(hits > np.minimum(predicted, support)):
+    if total == 0 or np.any(hits > np.minimum(predicted, support) + slack):
         raise ValueError(
             "there must be an example, and no more right predictions of a class than predictions"
             f" and examples of it; received {counts.tolist()}."
@@ -96,7 +98,7 @@ def nll(logits, labels) -> float:
 
 
 def error(logits, labels) -> float:
-    """Fraction of examples whose largest logit is not at the label.
+    """Fraction of examples whose largest logit is not at the label; nan if logits are not finite.
 
     Args:
         logits: `[n, C]`; of equal largest logits the first counts.
@@ -106,6 +108,8 @@ def error(logits, labels) -> float:
         ValueError: shapes that do not fit, no example, or a label that is no class.
     """
     logits, labels = _check_predictions(logits, labels)
+    if not np.isfinite(logits).all():
+        return float("nan")
     return float(np.mean(logits.argmax(axis=1) != labels))
 
 
@@ -155,7 +159,7 @@ def brier(logits, labels) -> float:
 
 
 def of_logits(logits, labels) -> dict[str, float]:
-    """All metrics of a classifier: nll, error, accuracy, f1, ece, brier.
+    """All metrics of a classifier: nll, error, accuracy, f1, ece, brier; nan of infinite logits.
 
     Args:
         logits: `[n, C]`; log-probabilities are logits too.
@@ -165,6 +169,8 @@ def of_logits(logits, labels) -> dict[str, float]:
         ValueError: shapes that do not fit, no example, or a label that is no class.
     """
     logits, labels = _check_predictions(logits, labels)
+    if not np.isfinite(logits).all():
+        return dict.fromkeys(("nll", "error", "accuracy", "f1", "ece", "brier"), float("nan"))
     predicted, classes = logits.argmax(axis=1), logits.shape[1]
     counts = [np.bincount(a, minlength=classes) for a in (predicted, labels)]
     hits = np.bincount(labels[predicted == labels], minlength=classes)

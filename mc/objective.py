@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import math
 import re
 
 WORDS = {
@@ -73,8 +74,16 @@ def of(summary: dict, objective: str) -> float:
 
     Raises:
         ValueError: the summary has none, as without a split of that name; lists those it has.
+        FloatingPointError: it is not finite, as of a network whose outputs are not. A sweeper is
+            told by this that the job has failed.
     """
     if objective not in summary:
         made = ", ".join(summary)
         raise ValueError(f"objective={objective} is not made by this run, which makes: {made}.")
-    return summary[objective]
+    value = summary[objective]
+    if value is None or not math.isfinite(value):
+        raise FloatingPointError(
+            f"objective={objective} is not finite in this run, whose outputs, or whose loss, "
+            "overflow. Try a smaller learning rate, or choose another objective."
+        )
+    return value

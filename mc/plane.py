@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from mc.geometry import with_excess
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -20,8 +22,7 @@ class Plane:
 
     Args:
         rows: `[3, num_points]`, each vector's coefficients over the control points; they sum to 1.
-        gram: `[num_points, num_points]`, inner products of the control points' offsets from the
-            first (`geometry.gram`).
+        gram: `[num_points + 1, num_points + 1]`, `geometry.gram` of the control points.
 
     Raises:
         ValueError: the three vectors lie on one line.
@@ -41,11 +42,14 @@ class Plane:
 
     @property
     def _a(self) -> np.ndarray:
-        return np.asarray(self.rows[1], np.float64) - self.rows[0]
+        return self._from_first(self.rows[1])
 
     @property
     def _b(self) -> np.ndarray:
-        return np.asarray(self.rows[2], np.float64) - self.rows[0]
+        return self._from_first(self.rows[2])
+
+    def _from_first(self, coefficients) -> np.ndarray:
+        return with_excess(coefficients) - with_excess(self.rows[0])
 
     def _inner(self, a, b):
         return a @ self.gram @ b
@@ -58,7 +62,7 @@ class Plane:
 
     def project(self, coefficients) -> np.ndarray:
         """Coordinates of the nearest points of the plane; `[n, num_points]` -> `[n, 2]`."""
-        offsets = np.asarray(coefficients, np.float64) - self.rows[0]
+        offsets = self._from_first(coefficients)
         return np.stack([self._inner(offsets, axis) for axis in self._axes], axis=-1)
 
     def distances(self, coefficients) -> np.ndarray:
@@ -70,7 +74,7 @@ class Plane:
     def coefficients(self, xy) -> np.ndarray:
         """Coefficients of the vectors at coordinates `xy: [n, 2]`; `[n, num_points] float32`."""
         xy = np.asarray(xy, np.float64)
-        return (self.rows[0] + xy @ np.stack(self._axes)).astype(np.float32)
+        return (self.rows[0] + xy @ np.stack(self._axes)[:, :-1]).astype(np.float32)
 
     @property
     def corners(self) -> np.ndarray:

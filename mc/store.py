@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -49,12 +50,15 @@ def folder_name(label: str, settings) -> str:
 def summary(folder) -> dict | None:
     """The summary of a finished run, or None: it is written last and marks the run as done.
 
+    A number in it that is not finite is None.
+
     Raises:
         ValueError: `summary.json` cannot be read.
     """
     path = Path(folder) / "summary.json"
     try:
-        return json.loads(path.read_text())
+        # Earlier versions wrote NaN and Infinity.
+        return _without_nan(json.loads(path.read_text()))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
@@ -103,6 +107,16 @@ def of_this_sweep(folder) -> bool:
         return json.loads(path.read_text()).get("sweep") == sweep
     except ValueError:
         return False
+
+
+# What `eval.bn_batches=n` takes, as environment.json says it since it is so.
+SPREAD = "of all examples, evenly spread"
+
+
+def took_first(folder) -> bool:
+    """Whether `eval.bn_batches=n` of a run means the first n batches: it was made before."""
+    path = Path(folder) / "environment.json"
+    return path.exists() and json.loads(path.read_text()).get("bn_batches") != SPREAD
 
 
 def set_aside(folder) -> Path | None:
@@ -328,4 +342,13 @@ def _without_null(value):
 
 
 def _json(value: dict) -> str:
-    return json.dumps(value, indent=2) + "\n"
+    """Strict JSON: numbers that are not finite, which it does not have, are null."""
+    return json.dumps(_without_nan(value), indent=2, allow_nan=False) + "\n"
+
+
+def _without_nan(value):
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -463,3 +463,13 @@ def check_connects(network, x, y, into=False):
         np.testing.assert_allclose(found, end(x, training=False), rtol=1e-4, atol=1e-5)
     state = FlatNetwork(a).state()
     assert len(curve.state) == len(state)
+
+
+def test_training_follows_the_same_t_with_xla_and_without(plain_networks):
+    def trained_curve(jit_compile):
+        curve = mc.connect(*plain_networks, weight_decay=WEIGHT_DECAY, seed=5)
+        curve.compile(keras.optimizers.SGD(0.1), logits_loss(), jit_compile=jit_compile)
+        curve.fit(*arrays(6), batch_size=16, epochs=2, shuffle=False, verbose=0)
+        return curve.control_points
+
+    np.testing.assert_allclose(trained_curve(True), trained_curve(False), rtol=1e-4, atol=1e-5)

@@ -92,3 +92,14 @@ def test_an_unknown_curve_lists_the_known_ones():
         curves.resolve("bezir")
     with pytest.raises(TypeError, match="num_points and coefficients"):
         curves.resolve(3)
+
+
+def test_the_t_of_a_step_is_the_same_with_xla_and_without():
+    in_xla = tf.function(curves.random_t, jit_compile=True)
+    pairs = np.random.default_rng(0).integers(0, 2**31, (50, 2)).tolist()
+    for seed, step in [[1, 0], [0, 2**31 - 1], *pairs]:
+        expected = tf.random.stateless_uniform([], seed=[seed, step], alg="philox").numpy()
+        given_t = tf.constant(seed), tf.constant(step)
+        assert curves.random_t(*given_t).numpy() == expected
+        assert in_xla(*given_t).numpy() == expected
+        assert 0 <= expected < 1

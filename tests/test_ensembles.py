@@ -125,3 +125,38 @@ def test_regressions_are_averaged_by_their_outputs():
 def test_an_ensemble_of_nobody_is_refused():
     with pytest.raises(ValueError, match="at least one member"):
         predictive.join(FlatNetwork(build(0)), [], {"test": Split(*arrays()).batches(9)}, CLASSES)
+
+
+def test_a_member_that_is_not_finite_leaves_its_ensemble_without_numbers():
+    networks, members = three_members()
+    broken = predictive.Member("broken", np.full_like(members[1].w, np.nan), members[1].state)
+    splits = {"test": Split(*arrays(7)).batches(48)}
+    table = predictive.join(FlatNetwork(networks[0]), [members[0], broken], splits, CLASSES)
+    assert table.loc[0].notna().all()
+    assert table.filter(like="/").loc[1].isna().all()
+    found = predictive.summary(table)
+    assert np.isnan([v for k, v in found.items() if k != "num_members"]).all()
+
+
+def test_examples_of_an_ignored_class_do_not_count():
+    networks, members = three_members()
+    x, y = arrays(7)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=1)
+    flat = FlatNetwork(networks[0])
+    found = predictive.join(flat, members, {"test": Split(x, y).batches(20)}, CLASSES, loss)
+    kept = Split(x[y != 1], y[y != 1])
+    expected = predictive.join(flat, members, {"test": kept.batches(20)}, CLASSES)
+    assert list(found.columns) == list(expected.columns)
+    np.testing.assert_allclose(found.filter(like="/"), expected.filter(like="/"), rtol=1e-5)
+
+
+def test_an_ensemble_of_another_task_has_no_metrics_of_regression(caplog):
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    member = predictive.Member("a", pack(network), [])
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+    splits = {"test": Split(x, y).batches(4)}
+    table = predictive.join(FlatNetwork(network), [member] * 2, splits, None, "binary_crossentropy")
+    assert list(table.columns) == ["members", "name"]
+    assert "of kind 'binary': ensembles have no metrics" in caplog.text
+    table = predictive.join(FlatNetwork(network), [member], splits, None, "mse")
+    assert "ensemble/test/mse" in table

@@ -179,16 +179,12 @@ def test_several_inputs_are_evaluated():
     assert points["test/accuracy"][0] == pytest.approx(accuracy)
 
 
-def test_what_is_not_supported_is_said(plain_networks):
+def test_classes_need_an_output_each(plain_networks):
     curve = connected(plain_networks)
-    summed = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
-    with pytest.raises(ValueError, match="depend on the batch size"):
-        mc.evaluate(curve, test=arrays(), loss=summed)
-    pair = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]) for _ in range(2)]
-    binary = keras.losses.BinaryCrossentropy(from_logits=True)
-    data = (np.zeros((4, 3), "float32"), np.array([0, 1, 0, 1]))
     with pytest.raises(ValueError, match="For two classes use two outputs"):
-        mc.evaluate(mc.connect(*pair), test=data, loss=binary)
+        mc.evaluate(curve, test=arrays(), num_classes=CLASSES + 1)
+    with pytest.raises(ValueError, match="needs targets"):
+        mc.evaluate(curve, test=arrays()[0])
 
 
 def test_an_interrupted_evaluation_continues_to_the_same_table(networks, monkeypatch):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mc import curves, geometry
 
@@ -63,3 +65,36 @@ def test_pieces_between_points_at_equal_arc_lengths_are_equally_long():
     pieces = np.diff(np.interp(t, fine, along))
     np.testing.assert_allclose(pieces, along[-1] / 5, rtol=1e-3)
     assert np.abs(np.diff(t) - 0.2).max() > 0.02
+
+
+class Doubling:
+    """A family of one bend that passes twice as far from the origin as its coefficients' mean."""
+
+    num_points = 3
+
+    def coefficients(self, t):
+        bezier = curves.Bezier(1).coefficients(t).numpy()
+        return bezier * (1 + np.asarray(t) * (1 - np.asarray(t)))[..., np.newaxis]
+
+
+def test_lengths_of_a_family_whose_coefficients_do_not_sum_to_one():
+    points = np.random.default_rng(0).normal(3, 1, size=(3, 40))
+    family, t = Doubling(), np.linspace(0, 1, 9, dtype="float32")
+    w = family.coefficients(t).astype("float64") @ points
+    found = geometry.segment_lengths(family.coefficients(t), geometry.gram(points))
+    np.testing.assert_allclose(found[1:], np.linalg.norm(np.diff(w, axis=0), axis=1), rtol=1e-6)
+
+    chosen = geometry.equal_arc_lengths(family.coefficients, geometry.gram(points), 5)
+    fine = family.coefficients(np.linspace(0, 1, 20001, dtype="float32")).astype("float64") @ points
+    along = np.cumsum(np.r_[0, np.linalg.norm(np.diff(fine, axis=0), axis=1)])
+    pieces = np.diff(np.interp(chosen, np.linspace(0, 1, 20001), along))
+    np.testing.assert_allclose(pieces, along[-1] / 4, rtol=2e-3)
+
+
+@given(st.integers(0, 1000), st.integers(2, 6))
+def test_lengths_of_any_coefficients_are_those_of_the_vectors(seed, num_points):
+    rng = np.random.default_rng(seed)
+    points, rows = rng.normal(1, 2, (num_points, 20)), rng.normal(size=(5, num_points))
+    expected = np.linalg.norm(np.diff(rows @ points, axis=0), axis=1)
+    found = geometry.segment_lengths(rows, geometry.gram(points))
+    np.testing.assert_allclose(found[1:], expected, rtol=1e-9)

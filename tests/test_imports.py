@@ -14,6 +14,7 @@ LEVELS = [
     {"hidden_state"},
     {
         "atomic",
+        "batches",
         "weights",
         "curves",
         "metrics",
@@ -37,8 +38,8 @@ LEVELS = [
         "first_look",
         "refusals",
     },
-    {"batchnorm", "plane", "predictions", "report", "copying", "probe"},
-    {"between"},
+    {"batchnorm", "compiled", "plane", "predictions", "report", "copying", "probe", "tasks"},
+    {"between", "scoring"},
     {"looking", "evaluator"},
     {"curve_model"},
     {"connecting", "training", "evaluation"},

@@ -138,6 +138,33 @@ def test_all_metrics_of_logits_are_those_of_sklearn_and_of_their_functions():
     assert np.isnan(metrics.of_logits(np.full((2, 3), np.nan), [0, 1])["ece"])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_have_no_scores(bad):
+    logits = np.zeros((4, 3))
+    logits[2, 1] = bad
+    assert np.isnan(list(metrics.of_logits(logits, [0, 1, 2, 0]).values())).all()
+    assert np.isnan(metrics.error(logits, [0, 1, 2, 0]))
+
+
+def test_classification_of_weights_equals_sklearn():
+    rng = np.random.default_rng(0)
+    labels, predicted, weight = rng.integers(0, 3, 90), rng.integers(0, 3, 90), rng.random(90)
+    sums = [
+        np.bincount(a, w, minlength=3).astype("float32")  # as they come, rounded
+        for a, w in (
+            (labels, weight * (labels == predicted)),
+            (predicted, weight),
+            (labels, weight),
+        )
+    ]
+    found = metrics.classification(*sums)
+    given_weights = {"sample_weight": weight}
+    f1 = sklearn.metrics.f1_score(labels, predicted, average="weighted", **given_weights)
+    assert found["f1"] == pytest.approx(f1, rel=1e-6)
+    right = sklearn.metrics.accuracy_score(labels, predicted, **given_weights)
+    assert found["accuracy"] == pytest.approx(right, rel=1e-6)
+
+
 def test_summarise_by_hand():
     # Two segments of lengths 1 and 3: integral ((1+5)/2 * 1 + (5+2)/2 * 3) / 4.
     result = metrics.summarise([1, 5, 2], [0, 1, 3], [0, 0.5, 1], barrier=True)

@@ -49,3 +49,9 @@ def test_what_only_the_data_decide_is_told_with_what_there_is(cli, tmp_path):
     assert cli(*QUICK, "stage=base", "objective=test/error")[0] == 0
     (made,) = tmp_path.glob("base/*/summary.json")  # one run: objective does not count
     assert objective.of(json.loads(made.read_text()), "test/error") <= 1
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_fails_the_job(value):
+    with pytest.raises(FloatingPointError, match="objective=test/nll is not finite in this run"):
+        objective.of({"test/nll": value}, "test/nll")

@@ -64,6 +64,17 @@ def test_projecting_the_three_points_and_going_back_returns_them():
     assert plane.corners[2, 0] == pytest.approx(np.linalg.norm(points[2] - points[0]), rel=1e-6)
 
 
+def test_a_curve_whose_coefficients_do_not_sum_to_one_is_projected_to_where_it_is():
+    points = three(3) + 2
+    rows = curves.Bezier(1).coefficients(np.linspace(0, 1, 7, dtype="float32")).numpy()
+    rows = rows * np.linspace(1, 1.5, 7)[:, np.newaxis]
+    origin, u, v = explicit_axes(points)
+    offsets = rows @ points.astype("float64") - origin
+    expected = np.stack([offsets @ u, offsets @ v], axis=-1)
+    found = Plane(np.eye(3), gram(points)).project(rows)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_grid_covers_the_points_and_its_margins():
     plane = Plane(np.eye(3), gram(three()))
     low, high = plane.corners.min(0), plane.corners.max(0)

@@ -68,6 +68,18 @@ def test_summary_marks_a_finished_run(tmp_path):
     assert saved["started"] <= saved["finished"]
 
 
+def test_json_is_strict_and_what_is_not_finite_is_null(tmp_path):
+    summary = {"loss": float("nan"), "max": [float("inf"), 1.0], "n": 3, "word": "NaN"}
+    environment = store.begin(tmp_path, "", {"wandb_id": "a"})
+    store.finish(tmp_path, summary, environment)
+    text = (tmp_path / "summary.json").read_text()
+    found = json.loads(text, parse_constant=pytest.fail)
+    assert found == {"loss": None, "max": [None, 1.0], "n": 3, "word": "NaN"}
+    assert store.summary(tmp_path) == found
+    (tmp_path / "summary.json").write_text('{"loss": NaN, "max": -Infinity}')  # as it was written
+    assert store.summary(tmp_path) == {"loss": None, "max": None}
+
+
 def test_a_second_attempt_keeps_the_tracker_s_id_and_the_start(tmp_path):
     first = dict(store.begin(tmp_path / "run", "", {"wandb_id": "a"}))
     second = store.begin(tmp_path / "run", "", {"wandb_id": "b"})

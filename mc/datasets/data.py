@@ -72,13 +72,15 @@ class Data:
         return replace(self, train=train, train_clean=clean, valid=valid, test=change(self.test))
 
 
-def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None) -> Data:
+def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None, loss=None) -> Data:
     """The `Data` of what a dataset callable returned.
 
-    Integer y are labels (`[n]`, `[n, 1]`, or one-hot `[n, C]`). Float y are class probabilities
-    where every row is one-hot or `num_classes` columns are announced, otherwise targets of a
-    regression. `num_classes` is one more than the largest label of all splits unless it is given;
-    where it is, labels `[n]` may be floats, as tables have them.
+    Where `num_classes` is given, y are classes, and labels `[n]` may be floats, as tables have
+    them. Else the loss says what y are: numbers for mean squared error and its like, yes and no for
+    a binary cross-entropy, whatever their type. Where it says neither, integer y are labels (`[n]`,
+    `[n, 1]`, or one-hot `[n, C]`), and float y class probabilities where every row is one-hot,
+    otherwise targets of a regression. `num_classes` is one more than the largest label of all
+    splits unless it is given.
 
     Images of bytes (uint8 of three axes or four) are divided by 255; other integers, such as the
     columns of a table or tokens, are taken as they are. `divide_by_255` says otherwise: False for
@@ -92,6 +94,7 @@ def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None) -> Da
             examples `(x, y)`, which is read into memory, or a `Stream`, with `num_classes`.
         valid_size: the last so many training examples, in stored order, become `valid`.
         divide_by_255: in place of what `raw` says of it.
+        loss: a Keras loss that was chosen; None: what fits y is chosen later.
 
     Raises:
         ValueError: another structure, bad arrays, labels outside [0, num_classes), or a
@@ -114,7 +117,7 @@ def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None) -> Da
         )
     if arrays:
         arrays = labels_of_floats(arrays, num_classes)
-        arrays, num_classes = read_targets(arrays, num_classes)
+        arrays, num_classes = read_targets(arrays, num_classes, loss)
         _check_alike(arrays)
     for name, split in splits.items():
         check_stream(name, split, num_classes)

@@ -39,6 +39,10 @@ class Examples(ABC):
         """Batches, in stored order, of what `_read` takes."""
 
     @abstractmethod
+    def _chosen(self, batch_size: int, count: int) -> tf.data.Dataset:
+        """Some of these batches, or batches of some of the examples, evenly from all."""
+
+    @abstractmethod
     def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
         """Likewise, in the order of a pass, each after the positions of its examples."""
 
@@ -55,13 +59,24 @@ class Examples(ABC):
 
         The last batch is short where `batch_size` does not divide the number of examples.
         """
-        _checked_batch_size(batch_size)
+        return self._fetched(self._stored(_checked_batch_size(batch_size)))
 
+    def spread(self, batch_size: int, count: int) -> tf.data.Dataset:
+        """`count` batches like those of `batches`, from all of the data: sorted ones stay mixed.
+
+        Every k-th example, k the number of examples over that of those wanted; of a `Stream`, which
+        has to read what it skips, every k-th batch. All batches where there are no more.
+        """
+        if count >= self.steps(batch_size):
+            return self.batches(batch_size)
+        return self._fetched(self._chosen(batch_size, count))
+
+    def _fetched(self, stored: tf.data.Dataset) -> tf.data.Dataset:
         def fetch(*batch):
             x, y = self._read(*batch)
             return self.inputs(x), y
 
-        return _prefetched(self._stored(batch_size), fetch)
+        return _prefetched(stored, fetch)
 
     def epochs(
         self, batch_size: int, seed: int, first: int = 0, last: int = 1, steps: int | None = None

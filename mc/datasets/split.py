@@ -54,6 +54,11 @@ class Split(Examples):
 
         return tf.data.Dataset.range(self.steps(batch_size)).map(rows)
 
+    def _chosen(self, batch_size: int, count: int) -> tf.data.Dataset:
+        wanted = batch_size * count
+        rows = np.arange(wanted, dtype=np.int64) * len(self) // wanted
+        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
+
     def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(self), dtype=tf.int64), seed=tf.stack([seed, number]), alg="philox"

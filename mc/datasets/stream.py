@@ -66,6 +66,14 @@ class Stream(Examples):
     def _stored(self, batch_size: int) -> tf.data.Dataset:
         return self.records.batch(batch_size)
 
+    def _chosen(self, batch_size: int, count: int) -> tf.data.Dataset:
+        wanted = tf.range(count, dtype=tf.int64) * self.steps(batch_size) // count
+        numbered = self._stored(batch_size).enumerate()
+        chosen = numbered.filter(lambda number, _: tf.reduce_any(number == wanted))
+        return chosen.map(lambda _, batch: batch).apply(
+            tf.data.experimental.assert_cardinality(count)
+        )
+
     def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
         # Not Dataset.shuffle, whose order depends on TensorFlow's global seed too.
         numbered, key = self.records.enumerate(), tf.stack([seed, number])

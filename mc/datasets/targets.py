@@ -2,15 +2,18 @@
 
 import numpy as np
 
+from mc import losses
+
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int | None]:
+def read_targets(arrays: Arrays, num_classes: int | None, loss=None) -> tuple[Arrays, int | None]:
     """The splits with y in its final form, and the number of classes (None: regression).
 
     Args:
         arrays: `(x [n, ...], y [n, ...])` of every split.
         num_classes: the number that the dataset callable announced, if it did.
+        loss: the loss that was chosen, if one was; see `make_data`.
 
     Raises:
         ValueError: y that are neither labels, class probabilities nor regression targets.
@@ -19,6 +22,15 @@ def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int |
     first = next(iter(ys))
     if num_classes is not None and (not _is_whole(num_classes) or num_classes < 2):
         raise ValueError(f"dataset: 'num_classes' must be >= 2, received {num_classes!r}")
+    kind = None if loss is None else losses.meaning(loss)
+    if num_classes is None and kind in ("regression", "binary"):
+        if kind == "binary" and losses.expects_logits(loss) is not None:  # a hinge takes -1 and 1
+            _check_yes_and_no(ys)
+        ys = _of_numbers(ys)
+        return {name: (x, ys[name]) for name, (x, _) in arrays.items()}, None
+    if kind == "dense labels" and all(y.ndim == 2 and y.dtype.kind == "f" for y in ys.values()):
+        num_classes = num_classes or ys[first].shape[1]
+    ignored = None if loss is None else losses.argument(loss, "ignore_class")
     floats = {name: y.dtype.kind == "f" for name, y in ys.items()}
     if len(set(floats.values())) > 1:
         dtypes = {name: str(y.dtype) for name, y in ys.items()}
@@ -31,9 +43,9 @@ def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int |
             )
         ys, num_classes = {k: y.astype(np.float32) for k, y in ys.items()}, columns
     elif not floats[first]:
-        ys, num_classes = _labels(ys, num_classes)
+        ys, num_classes = _labels(ys, num_classes, ignored)
     elif num_classes is None:
-        ys = {k: (column(y) if y.ndim == 1 else y).astype(np.float32) for k, y in ys.items()}
+        ys = _of_numbers(ys)
     else:
         raise ValueError(
             f"dataset: with 'num_classes' y must be integer labels [n] or floats "
@@ -42,7 +54,21 @@ def read_targets(arrays: Arrays, num_classes: int | None) -> tuple[Arrays, int |
     return {name: (x, ys[name]) for name, (x, _) in arrays.items()}, num_classes
 
 
-def _labels(ys: dict[str, np.ndarray], num_classes: int | None):
+def _of_numbers(ys: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Targets as float32 `[n, ...]`, those without an axis of their own as `[n, 1]`."""
+    return {k: (column(y) if y.ndim == 1 else y).astype(np.float32) for k, y in ys.items()}
+
+
+def _check_yes_and_no(ys: dict[str, np.ndarray]) -> None:
+    for name, y in ys.items():
+        if y.min() < 0 or y.max() > 1:
+            raise ValueError(
+                f"dataset: a binary cross-entropy needs y from 0 to 1, received {y.min()} to "
+                f"{y.max()} in {name}. If these are classes, return 'num_classes' with the data."
+            )
+
+
+def _labels(ys: dict[str, np.ndarray], num_classes: int | None, ignored: int | None):
     labels = {}
     for name, y in ys.items():
         if y.ndim == 2 and y.shape[1] == 1:
@@ -55,9 +81,10 @@ def _labels(ys: dict[str, np.ndarray], num_classes: int | None):
             )
         labels[name] = y.astype(np.int64)
     if num_classes is None:
-        num_classes = max(int(y.max()) for y in labels.values()) + 1
+        counted = [y[y != ignored] for y in labels.values()]
+        num_classes = max(int(y.max(initial=0)) for y in counted) + 1
     for name, y in labels.items():
-        wrong = y[(y < 0) | (y >= num_classes)]
+        wrong = y[((y < 0) | (y >= num_classes)) & (y != ignored)]
         if wrong.size:
             raise ValueError(
                 f"dataset: labels must lie in [0, {num_classes}), received {wrong[0]} in {name}"

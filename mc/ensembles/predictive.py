@@ -1,5 +1,6 @@
 """Predictive means: what an ensemble predicts, as its members join one by one."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mc import curve_file, losses, metrics
+from mc import curve_file, losses, metrics, tasks
 from mc.predictions import labels_of, predictor, targets_of
 from mc.weights import FlatNetwork
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,11 @@ def saved(path: Path) -> Member:
 
 
 def join(
-    network: FlatNetwork, members: Iterable[Member], splits: dict, num_classes: int | None
+    network: FlatNetwork,
+    members: Iterable[Member],
+    splits: dict,
+    num_classes: int | None,
+    loss=None,
 ) -> pd.DataFrame:
     """Metrics of every member, and of the predictive mean of it and all before it.
 
@@ -37,33 +44,39 @@ def join(
 
         p(c | x) = 1/k sum_j softmax(f_j(x))_c;
 
-    that of regressions the mean of their outputs. Of the members, one weight vector and one
-    split's outputs are in memory at a time.
+    that of regressions the mean of their outputs. Other tasks have no metrics of an ensemble yet,
+    which is said. Of the members, one weight vector and one split's outputs are in memory at a
+    time.
 
     Args:
         network: the plain network of all members.
         members: an iterable, at least one, read once.
         splits: name -> batches (x, y), read once a member.
-        num_classes: None for regression.
+        num_classes: None for a regression, or where the loss says more.
+        loss: what the networks were trained with; None: as `num_classes` says.
 
     Returns:
         A row a member: `members` (1, 2, ...), `name`, and for every split `<split>/<metric>` of the
         member itself and `ensemble/<split>/<metric>` of the first so many together: nll, error,
-        accuracy, f1, ece, brier, or mse for regression.
+        accuracy, f1, ece, brier of classes, or mse of a regression; nan of outputs that are not
+        finite.
 
     Raises:
         ValueError: there is no member.
     """
     outputs, rows = predictor(network), []
     targets = {name: targets_of(batches) for name, batches in splits.items()}
+    ignored = losses.argument(loss, "ignore_class")
     if num_classes is not None:
         targets = {name: labels_of(y).numpy() for name, y in targets.items()}
     measure = metrics.of_logits if num_classes is not None else _mse
-    together = {}
+    together, unknown = {}, False
     for count, member in enumerate(members, 1):
         row = {"members": count, "name": member.name}
-        for name, batches in splits.items():
+        for name, batches in {} if unknown else splits.items():
             own = outputs(member.w, member.state, batches)
+            if unknown := _is_unknown(loss, targets[name], own, num_classes):
+                break
             if num_classes is None:
                 total = together.get(name, 0.0) + own.astype(np.float64)
                 mean = total / count
@@ -73,12 +86,26 @@ def join(
                 mean = total - np.log(count)
             together[name] = total
             for prefix, values in (("", own), ("ensemble/", mean)):
-                found = measure(values, targets[name])
+                found = measure(*_counting(values, targets[name], ignored))
                 row |= {f"{prefix}{name}/{metric}": value for metric, value in found.items()}
         rows.append(row)
     if not rows:
         raise ValueError("An ensemble needs at least one member; received none.")
     return pd.DataFrame(rows)
+
+
+def _is_unknown(loss, targets, outputs, num_classes: int | None) -> bool:
+    """Whether a task has no metrics of ensembles; says so."""
+    task = tasks.of("mse" if loss is None else loss, targets, outputs, num_classes)
+    if task.left_out:
+        log.warning("This is a task of kind %r: ensembles have no metrics of it.", task.name)
+    return bool(task.left_out)
+
+
+def _counting(values, targets, ignored: int | None) -> tuple:
+    """The examples that count, without those of an ignored class."""
+    counts = slice(None) if ignored is None else targets != ignored
+    return values[counts], targets[counts]
 
 
 def summary(table) -> dict:
@@ -93,7 +120,8 @@ def summary(table) -> dict:
             result[column] = float(values.iloc[-1])
         else:
             for statistic in ("mean", "min", "max"):
-                result[f"member/{column}/{statistic}"] = float(getattr(values, statistic)())
+                value = getattr(values, statistic)(skipna=False)  # of nan there is no mean
+                result[f"member/{column}/{statistic}"] = float(value)
     return result
 
 
@@ -101,9 +129,12 @@ def log_probabilities(outputs: np.ndarray) -> np.ndarray:
     """log p of outputs `[n, C]`, which are logits, or probabilities where rows are; float64."""
     if losses.are_probabilities(outputs[:500]):
         return np.log(np.maximum(outputs.astype(np.float64), 1e-7))
-    shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # of outputs that are not finite
+        shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _mse(outputs, targets) -> dict[str, float]:
-    return {"mse": float(np.mean((outputs - np.reshape(targets, outputs.shape)) ** 2))}
+    with np.errstate(over="ignore", invalid="ignore"):
+        mse = np.mean((outputs - np.reshape(targets, outputs.shape)) ** 2)
+    return {"mse": float(mse) if np.isfinite(outputs).all() else float("nan")}

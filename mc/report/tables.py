@@ -73,6 +73,8 @@ def _row(folder: Path) -> dict:
         raise ValueError(f"{path} is damaged or gone ({error}).") from error
     # Text, so that null differs from a setting that other stages have.
     own = {k: _text(v) for k, v in depends(stage, settings).items()}
+    if own.get("eval.bn_batches", "None") != "None" and store.took_first(folder):
+        own["eval.bn_batches"] = f"first {own['eval.bn_batches']}"  # other numbers: not averaged
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
     if (summary := store.summary(folder)) is None:
         raise ValueError(f"{folder} is gone.")

@@ -17,6 +17,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from mc import runs, store, tracking
+from mc.stages import batch_notes
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def execute(cfg: DictConfig) -> dict:
             return summary
     else:
         log.info("Finished before (force=true runs it again):")
+    for line in batch_notes.notices(cfg):
+        log.info(line)
     show(summary, cfg.stage, folder)
     return summary
 
@@ -120,6 +123,8 @@ def _environment() -> dict:
         "devices": [d.name for d in tf.config.list_physical_devices()],
         "host": platform.node(),
         "git_commit": _commit(),
+        # Runs of before say nothing here: they took the first batches.
+        "bn_batches": store.SPREAD,
     }
 
 
@@ -143,6 +148,7 @@ def show(summary: dict, stage: str, folder: Path) -> None:
     """Log a short table of a summary, and where it lies."""
     single, along = [], {}
     for key, value in summary.items():
+        value = float("nan") if value is None else value  # it was not finite
         name, _, last = key.rpartition("/")
         if last in METRICS:
             single.append(f"  {key:<24} {value:.4g}")

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from mc import store
 from mc.curve_model import CurveModel
 from mc.evaluator import Evaluator
-from mc.stages import parts, resumable
+from mc.stages import batch_notes, parts, resumable
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     )
     model.network_at(0, into=network)
     store.save_network(folder, network, whole)
-    return metrics_of(model, cfg, data)
+    return metrics_of(model, cfg, data, folder)
 
 
-def metrics_of(model: CurveModel, cfg: DictConfig, data) -> dict:
+def metrics_of(model: CurveModel, cfg: DictConfig, data, folder: Path) -> dict:
     """`<split>/<metric>` of a single network, on clean data."""
     evaluate = Evaluator(
         model.network,
@@ -46,7 +46,9 @@ def metrics_of(model: CurveModel, cfg: DictConfig, data) -> dict:
         weight_decay=model.weight_decay,
         num_classes=data.num_classes,
     )
-    return {name: float(value[0]) for name, value in evaluate([[1.0]]).items()}
+    values = {name: float(value[0]) for name, value in evaluate([[1.0]]).items()}
+    batch_notes.note(cfg, folder, evaluate.dependence)
+    return values
 
 
 def can_be_saved(network) -> bool:

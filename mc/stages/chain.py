@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from mc import curves, evaluation, metrics, store
 from mc.evaluator import Evaluator, in_blocks
-from mc.stages import figures, parts, resumable
+from mc.stages import batch_notes, figures, parts, resumable
 from mc.weights import FlatNetwork, pack
 
 
@@ -31,6 +31,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         weight_decay=cfg.train.curve.weight_decay,
     )
     values = in_blocks(evaluate, rows, **resumable.blocks(folder))
+    batch_notes.note(cfg, folder, evaluate.dependence)
     table = evaluation.positions_table({"chain": rows}, t, points).assign(**values)
     store.save_table(folder, "points", table)
     tracker.along_t(table)

@@ -18,7 +18,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     splits = parts.batched(cfg, parts.splits_of(cfg, data))
     flat, members = (_networks if cfg.ensemble.networks else _points)(cfg, data)
-    table = predictive.join(flat, members, splits, data.num_classes)
+    table = predictive.join(flat, members, splits, data.num_classes, parts.make_loss(cfg, data))
     store.save_table(folder, "members", table)
     tracker.members(table)
     tracker.figures(figures.draw(folder))

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from mc import evaluation, geometry, metrics, store
 from mc.predictions import predictor, targets_of
-from mc.stages import figures, parts, resumable
+from mc.stages import batch_notes, figures, parts, resumable
 
 GRID = 200  # positions at which the functions of a regression are drawn
 
@@ -26,6 +26,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         **resumable.blocks(folder),
     )
     store.save_table(folder, "points", points)
+    batch_notes.note(cfg, folder, points.attrs["dependence"])
     if data.num_classes is None and data.train.x[0].size == data.train.y[0].size == 1:
         store.save_arrays(folder, "functions", functions(cfg, curve, data, points))
     if cfg.eval.predictions:

@@ -26,8 +26,9 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     start, flat = pack(network), FlatNetwork(network)
     kept = _train(cfg, data, network, folder, tracker)
     splits = parts.batched(cfg, data.splits)
-    table = predictive.join(flat, map(predictive.saved, kept), splits, data.num_classes)
-    averages = predictive.join(flat, _averages(cfg, data, flat, kept), splits, data.num_classes)
+    task = data.num_classes, parts.make_loss(cfg, data)
+    table = predictive.join(flat, map(predictive.saved, kept), splits, *task)
+    averages = predictive.join(flat, _averages(cfg, data, flat, kept), splits, *task)
     single = [name for name in averages if name.split("/")[0] in splits]
     table = table.join(averages[single].add_prefix("swa/"))
     table.insert(

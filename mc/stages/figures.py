@@ -67,6 +67,9 @@ def _of_predictions(arrays: dict) -> dict:
     """Confusion matrices at each t, and densities of the probability of the true class."""
     if not arrays["num_classes"]:
         return {}
+    if not all(np.isfinite(arrays[path]).all() for path in ("linear", "curve")):
+        log.warning("not drawn: predictions, of which some are not finite")
+        return {}
     labels = labels_of(arrays["targets"]).numpy()
     made, densities = {}, {}
     for i, t in enumerate(arrays["t"]):

@@ -41,7 +41,9 @@ def load_data(cfg: DictConfig) -> Data:
     keras.utils.set_random_seed(0)
     raw = call(cfg.dataset, "dataset", leave_out=("valid_size", "divide_by_255"))
     keras.utils.set_random_seed(cfg.seed)
-    data = make_data(raw, cfg.dataset.get("valid_size") or 0, cfg.dataset.get("divide_by_255"))
+    loss = None if cfg.loss._target_ is None else call(cfg.loss, "loss")
+    size, divide = (cfg.dataset.get(key) for key in ("valid_size", "divide_by_255"))
+    data = make_data(raw, size or 0, divide, loss)
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
     if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
@@ -239,8 +241,9 @@ def networks_along(cfg: DictConfig, curve: CurveModel, data: Data, rows) -> Iter
 
 def bn_batches(cfg: DictConfig, data: Data):
     """The clean training batches that BatchNorm statistics come from."""
-    batches = data.train_clean.batches(cfg.eval.bn_batch_size)
-    return batches.take(cfg.eval.bn_batches) if cfg.eval.bn_batches else batches
+    if cfg.eval.bn_batches:
+        return data.train_clean.spread(cfg.eval.bn_batch_size, cfg.eval.bn_batches)
+    return data.train_clean.batches(cfg.eval.bn_batch_size)
 
 
 def batched(cfg: DictConfig, splits: dict[str, Examples]) -> dict:

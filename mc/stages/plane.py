@@ -9,7 +9,7 @@ from mc import runs, store
 from mc.evaluator import Evaluator, in_blocks
 from mc.geometry import gram
 from mc.plane import Plane
-from mc.stages import figures, parts, resumable
+from mc.stages import batch_notes, figures, parts, resumable
 from mc.weights import FlatNetwork, pack
 
 CURVE_POINTS = 61  # of the projected curve that is drawn
@@ -34,6 +34,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     xy = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     coefficients = np.concatenate([plane.coefficients(xy), np.asarray(rows, np.float32)])
     values = in_blocks(evaluate, coefficients, **resumable.blocks(folder))
+    batch_notes.note(cfg, folder, evaluate.dependence)
     grid = {name: value[:-3].reshape(num, num) for name, value in values.items()}
     at_points = {name: value[-3:] for name, value in values.items()}
     arrays = {"x": x, "y": y, "corners": plane.corners, **names}

@@ -9,7 +9,7 @@ import pandas as pd
 import tensorflow as tf
 from omegaconf import DictConfig
 
-from mc import runs, store, training
+from mc import runs, store, tasks, training
 from mc.curve_model import CurveModel
 from mc.curves import Point
 from mc.datasets import Data
@@ -144,7 +144,7 @@ def train(
         data.train,
         optimizer=parts.call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
         loss=parts.make_loss(cfg, data),
-        metrics=["mse"] if data.num_classes is None else ["accuracy"],
+        metrics=tasks.training_metrics(parts.make_loss(cfg, data), data.num_classes),
         seed=cfg.seed,
         snapshot=snapshot,
         after_epoch=after_epoch,
