@@ -22,6 +22,7 @@ LEVELS = [
         "geometry",
         "optimizers",
         "progress",
+        "stepping",
     },
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
     {"batchnorm", "plane", "predictions", "report"},
