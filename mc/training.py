@@ -1,4 +1,4 @@
-"""Training of a curve (or of a single network, the curve `Point()`): Keras' `fit` and callbacks."""
+"""Training of a curve, or of a single network, the curve `Point()`, by Keras' `fit`."""
 
 import logging
 from collections.abc import Callable
@@ -45,20 +45,20 @@ def train(
         steps_per_epoch: of any number of passes over the data, or of a part of one; None: those of
             one pass.
         valid: a split to evaluate after every epoch; for networks without BatchNorm.
-        snapshot: what `after_epoch` was given last, to continue from there.
-        after_epoch: called with all history rows so far and a snapshot: a dict of arrays that holds
-            everything that the rest of the training depends on.
+        snapshot: one that `after_epoch` took, to continue from there.
+        after_epoch: called with all history rows so far and a function that takes a snapshot: a
+            dict of arrays that holds everything that the rest of the training depends on.
         label: what progress is shown as.
 
     Raises:
-        FloatingPointError: weights or state became NaN or infinite; names the epoch. Nothing is
-            handed on then. The loss alone decides nothing: it is of the weights before a step.
+        FloatingPointError: weights or state became NaN or infinite; names the epoch. No snapshot
+            has such. The loss decides nothing: it is of the weights before a step.
         RuntimeError: the training ended before its last epoch.
         ValueError: the snapshot is of another run, or not finite; or Keras is set to fewer epochs
             or steps.
     """
     steps = steps_per_epoch or data.steps(batch_size)
-    _check_limits(epochs, max(steps, valid.steps(batch_size) if valid else 0))
+    _check_limits(epochs, max(epochs * steps, valid.steps(batch_size) if valid else 0))
     curve.compile(optimizer=optimizer, loss=loss, metrics=metrics, steps_per_execution=steps)
     curve.optimizer.build(curve.trainable_variables)
     history = _restore(curve, snapshot) if snapshot else []
@@ -67,37 +67,31 @@ def train(
         # As fit does at its end.
         curve.optimizer.finalize_variable_values(curve.trainable_variables)
         return history
-    curve.train_function = loop = Steps(curve, rate.of_steps, steps)
+    batches = _on_gpu(data.epochs(batch_size, seed, first=done, last=epochs, steps=steps))
+    progress = Progress(epochs, label, done)
+    valid = valid.batches(batch_size) if valid else None
+    curve.train_function = Epoch(curve, history, epochs, steps, rate, valid, after_epoch, progress)
     try:
-        curve.fit(
-            _on_gpu(data.epochs(batch_size, seed, first=done, last=epochs, steps=steps)),
-            initial_epoch=done,
-            epochs=epochs,
-            steps_per_epoch=steps,
-            validation_data=valid.batches(batch_size) if valid else None,
-            callbacks=[
-                loop,
-                AfterEpoch(history, steps, after_epoch, Progress(epochs, label, done)),
-            ],
-            shuffle=False,  # the data shuffle themselves
-            verbose=0,
-        )
+        # To Keras, all epochs are one, of a call each: what it does around an epoch of its own
+        # takes a millisecond. The data shuffle themselves.
+        curve.fit(batches, steps_per_epoch=(epochs - done) * steps, shuffle=False, verbose=0)
     finally:
         curve.train_function = None  # of a later fit, Keras makes its own
+        progress.close()
     if len(history) < epochs:
         raise RuntimeError(f"The training ended after {len(history)} of {epochs} epochs.")
     return history
 
 
 def _check_limits(epochs: int, steps: int) -> None:
-    """Raise unless Keras lets a training run as long as it is asked to."""
+    """Raise unless Keras lets a training and its validation run as long as they are asked to."""
     for name, wanted in (("max_epochs", epochs), ("max_steps_per_epoch", steps)):
         limit = getattr(keras.config, name, lambda: None)()  # which older versions do not have
         if limit and limit < wanted:
             raise ValueError(
-                f"Keras is set to {name}={limit} (KERAS_{name.upper()} in the environment), but "
-                f"this training has {wanted}. Unset it, and ask for fewer by the training's own "
-                "settings."
+                f"Keras is set to {name}={limit} (KERAS_{name.upper()} in the environment), which "
+                f"would cut this training of {epochs} epochs short, or its validation. Unset it, "
+                "and shorten a training by its own settings."
             )
 
 
@@ -125,69 +119,66 @@ class EpochRate:
         return np.full(steps, self.rates[epoch])
 
 
-class AfterEpoch(keras.callbacks.Callback):
-    """Adds a row to the history after every epoch, shows it, and hands it on with a snapshot."""
+class Epoch:
+    """One epoch after another: its steps, its row of the history, and what is to happen after it.
 
-    def __init__(self, history: list[dict], steps: int, after_epoch, progress: Progress):
-        super().__init__()
-        self.history, self.steps = history, steps
-        self.after_epoch, self.progress = after_epoch, progress
+    In the place of `train_function`, which Keras calls with an iterator of batches.
+    """
 
-    def on_train_begin(self, logs=None):
-        """Remembers what is finite: beside weights, a network may hold a constant that is not."""
-        self.finite = [np.isfinite(v.numpy()).all() for v in _variables(self.model)]
-        self.finite[: len(self.model.points)] = [True] * len(self.model.points)
+    def __init__(self, curve, history, epochs, steps, rate, valid, after_epoch, progress):
+        self.curve, self.history, self.epochs, self.steps = curve, history, epochs, steps
+        self.rate, self.valid, self.after_epoch = rate, valid, after_epoch
+        self.progress, self.run = progress, Steps(curve, steps)
+        # Weights must be finite; beside them, a network may hold a constant that is not.
+        self.finite = [np.isfinite(v.numpy()).all() for v in _variables(curve)]
+        self.finite[: len(curve.points)] = [True] * len(curve.points)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Remembers how many steps were taken before."""
-        self.before = int(self.model.step.numpy())
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Stops at weights that are not finite, before anything is handed on."""
-        rate = float(self.model.optimizer.learning_rate.numpy())
-        row = {"epoch": epoch + 1, "learning_rate": rate}
-        for key, value in logs.items():
-            split, name = ("valid", key[4:]) if key.startswith("val_") else ("train", key)
-            row[f"{split}/{name}"] = float(value)
-        arrays = [v.numpy() for v in _variables(self.model)]
-        self._check(arrays, row)
-        self.history.append(row)
-        self.progress.step(f"loss {row['train/loss']:.4g}")
-        if self.after_epoch:
-            self.after_epoch(self.history, _snapshot(arrays, self.history))
-
-    def _check(self, arrays: list, row: dict) -> None:
-        """Raise unless the epoch took all its steps, and left what is finite finite."""
-        taken = int(self.model.step.numpy()) - self.before
-        if taken != self.steps:
-            raise RuntimeError(f"Epoch {row['epoch']} ended after {taken} of {self.steps} steps.")
-        named = zip(_variables(self.model), arrays, self.finite, strict=True)
-        wrong = [v.name for v, array, was in named if was and not np.isfinite(array).all()]
-        if wrong:
-            kept = f" The state after epoch {row['epoch'] - 1} is kept." if self.history else ""
-            raise FloatingPointError(
-                f"{wrong[0]} became infinite or NaN in epoch {row['epoch']}, whose loss is "
-                f"{row['train/loss']:.4g}.{kept} Try a smaller learning rate."
-            )
-        if not np.isfinite(row["train/loss"]):
+    def __call__(self, iterator) -> dict:
+        """The metrics of an epoch."""
+        epoch = len(self.history)
+        rates = np.asarray(self.rate.of_steps(epoch, self.steps), np.float32)
+        logs = self.run(iterator, rates)
+        row = {"epoch": epoch + 1, "learning_rate": float(rates[-1])}
+        row |= {f"train/{name}": float(value) for name, value in sorted(logs.items())}
+        if self.valid is not None:
+            found = self.curve.evaluate(self.valid, return_dict=True, verbose=0)
+            row |= {f"valid/{name}": float(value) for name, value in sorted(found.items())}
+            self.curve.reset_metrics()
+        loss = row["train/loss"]
+        if not np.isfinite(loss) or epoch + 1 == self.epochs:
+            self._finite_arrays(row)
+        if not np.isfinite(loss):
             log.warning(
                 "The loss of epoch %d is %s, but all weights are finite: the training goes on.",
-                row["epoch"],
-                row["train/loss"],
+                epoch + 1,
+                loss,
             )
+        self.history.append(row)
+        self.progress.step(f"loss {loss:.4g}")
+        if self.after_epoch:
+            self.after_epoch(self.history, lambda: self._snapshot(row))
+        return logs
 
-    def on_train_end(self, logs=None):
-        """Closes the progress shown."""
-        self.progress.close()
+    def _finite_arrays(self, row: dict) -> list[np.ndarray]:
+        """All that the training depends on; raises unless what was finite at its beginning is."""
+        variables = _variables(self.curve)
+        arrays = [v.numpy() for v in variables]
+        for variable, array, was in zip(variables, arrays, self.finite, strict=True):
+            if was and not np.isfinite(array).all():
+                raise FloatingPointError(
+                    f"{variable.name} became infinite or NaN by the end of epoch {row['epoch']}, "
+                    f"whose loss is {row['train/loss']:.4g}. Try a smaller learning rate."
+                )
+        return arrays
+
+    def _snapshot(self, row: dict) -> dict:
+        arrays = self._finite_arrays(row)
+        columns = {f"history:{key}": np.array([r[key] for r in self.history]) for key in row}
+        return {f"variable_{i}": array for i, array in enumerate(arrays)} | columns
 
 
 def _variables(curve: CurveModel) -> list:
     return [*curve.points, *curve.state, curve.step, *curve.optimizer.variables]
-
-
-def _snapshot(arrays: list, history: list[dict]) -> dict:
-    columns = {f"history:{key}": np.array([row[key] for row in history]) for key in history[0]}
-    return {f"variable_{i}": array for i, array in enumerate(arrays)} | columns
 
 
 def _restore(curve: CurveModel, snapshot: dict) -> list[dict]:

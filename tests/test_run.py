@@ -207,6 +207,9 @@ def test_force_sets_the_finished_run_aside(cli, tmp_path):
 
 def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, monkeypatch):
     from mc import store
+    from mc.stages import resumable
+
+    monkeypatch.setattr(resumable, "SECONDS", 0)  # a checkpoint after every epoch
 
     def weights():
         with np.load(only(tmp_path, "curve/*/curve.npz")) as file:

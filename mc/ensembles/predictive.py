@@ -1,6 +1,6 @@
 """Predictive means: what an ensemble predicts, as its members join one by one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,11 @@ def saved(path: Path) -> Member:
 
 
 def join(
-    network: FlatNetwork, members: Iterable[Member], splits: dict, num_classes: int | None
+    network: FlatNetwork,
+    members: Iterable[Member],
+    splits: dict,
+    num_classes: int | None,
+    at_end: Callable[[Callable], None] | None = None,
 ) -> pd.DataFrame:
     """Metrics of every member, and of the predictive mean of it and all before it.
 
@@ -45,6 +49,8 @@ def join(
         members: an iterable, at least one, read once.
         splits: name -> batches (x, y), read once a member.
         num_classes: None for regression.
+        at_end: called once, with a function from the name of a split to what all of them predict
+            together: `[n, C]` log-probabilities of classes, or `[n, d]` outputs of a regression.
 
     Returns:
         A row a member: `members` (1, 2, ...), `name`, and for every split `<split>/<metric>` of the
@@ -66,19 +72,25 @@ def join(
             own = outputs(member.w, member.state, batches)
             if num_classes is None:
                 total = together.get(name, 0.0) + own.astype(np.float64)
-                mean = total / count
             else:
                 own = log_probabilities(own)
                 total = np.logaddexp(together.get(name, -np.inf), own)
-                mean = total - np.log(count)
             together[name] = total
+            mean = _mean(total, count, num_classes)
             for prefix, values in (("", own), ("ensemble/", mean)):
                 found = measure(values, targets[name])
                 row |= {f"{prefix}{name}/{metric}": value for metric, value in found.items()}
         rows.append(row)
     if not rows:
         raise ValueError("An ensemble needs at least one member; received none.")
+    if at_end:
+        at_end(lambda name: _mean(together[name], count, num_classes))
     return pd.DataFrame(rows)
+
+
+def _mean(total, count: int, num_classes: int | None) -> np.ndarray:
+    """The predictive mean of so many members, of the sum of their outputs or log-probabilities."""
+    return total / count if num_classes is None else total - np.log(count)
 
 
 def summary(table) -> dict:

@@ -60,7 +60,7 @@ def draw(folder: Path) -> dict[str, Path]:
 
 def _of_predictions(arrays: dict) -> dict:
     """Confusion matrices at each t, and densities of the probability of the true class."""
-    if not arrays["num_classes"]:
+    if not arrays["num_classes"] or "t" not in arrays:  # of a regression, or of an ensemble
         return {}
     labels = labels_of(arrays["targets"]).numpy()
     made, densities = {}, {}

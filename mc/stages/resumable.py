@@ -18,7 +18,7 @@ from mc.weights import pack
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_TABLES = 1.0
+SECONDS = 1.0  # between two checkpoints, where an epoch takes less
 
 
 def on_devices(devices):
@@ -114,23 +114,28 @@ def train(
 ) -> list[dict]:
     """The history of `training.train`, whose state is in `checkpoint.npz` after every epoch.
 
-    After the epochs in `keep` the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
-    `history.csv` follows at most once a second, since a checkpoint holds the history too and an
-    epoch may last milliseconds.
+    Where epochs last milliseconds, after those of a second: a checkpoint takes longer than such an
+    epoch. `history.csv` and the tracker are told what the checkpoint holds. After the epochs in
+    `keep`, whatever they take, the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
     """
-    written = time.monotonic()
+    written, told = time.monotonic(), 0
 
-    def after_epoch(history, snapshot):
-        nonlocal written
+    def after_epoch(history, take_snapshot):
+        nonlocal written, told
+        due = len(history) == arguments["epochs"] or time.monotonic() - written >= SECONDS
+        if not due and len(history) not in keep:
+            return
+        snapshot = take_snapshot()
         if len(history) in keep:  # before the checkpoint, or a kill in between would lose it
             kept = runs.saved_epoch(folder, len(history))
             kept.parent.mkdir(exist_ok=True)
             curve.save(kept)
-        store.save_checkpoint(folder, snapshot)
-        tracker.history(history[-1])
-        if time.monotonic() - written > SECONDS_BETWEEN_TABLES:
+        if due:
+            store.save_checkpoint(folder, snapshot)
             store.save_table(folder, "history", pd.DataFrame(history))
-            written = time.monotonic()
+            for row in history[told:]:
+                tracker.history(row)
+            written, told = time.monotonic(), len(history)
 
     check_shares(data, arguments["batch_size"])
     snapshot = store.load_checkpoint(folder)
@@ -139,6 +144,7 @@ def train(
         log.info("Continuing after epoch %d.", len(rows))
         for row in rows:  # an offline W&B run begins anew
             tracker.history(row)
+        told = len(rows)
     history = training.train(
         curve,
         data.train,
