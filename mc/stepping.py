@@ -30,7 +30,7 @@ class Steps:
 
         Args:
             iterator: of batches.
-            rates: `[steps] float32`, the learning rate of every step.
+            rates: `[steps]`, the learning rate of every step, of the type that it has.
 
         Raises:
             RuntimeError: there are fewer batches.

@@ -129,6 +129,7 @@ class Epoch:
         self.curve, self.history, self.epochs, self.steps = curve, history, epochs, steps
         self.rate, self.valid, self.after_epoch = rate, valid, after_epoch
         self.progress, self.run = progress, Steps(curve, steps)
+        self.dtype = keras.backend.standardize_dtype(curve.optimizer.learning_rate.dtype)
         # Weights must be finite; beside them, a network may hold a constant that is not.
         self.finite = [np.isfinite(v.numpy()).all() for v in _variables(curve)]
         self.finite[: len(curve.points)] = [True] * len(curve.points)
@@ -136,7 +137,7 @@ class Epoch:
     def __call__(self, iterator) -> dict:
         """The metrics of an epoch."""
         epoch = len(self.history)
-        rates = np.asarray(self.rate.of_steps(epoch, self.steps), np.float32)
+        rates = np.asarray(self.rate.of_steps(epoch, self.steps), self.dtype)
         logs = self.run(iterator, rates)
         row = {"epoch": epoch + 1, "learning_rate": float(rates[-1])}
         row |= {f"train/{name}": float(value) for name, value in sorted(logs.items())}

@@ -89,14 +89,13 @@ def test_the_mean_prediction_of_an_ensemble_is_kept_if_asked(cli, tmp_path):
     with np.load(folder / "predictions.npz") as file:
         kept = dict(file)
     # The same by Keras and NumPy alone; smoke=true leaves the first 32 examples.
-    test = digits()["test"]
-    x = test[0][:32].astype("float32") / 255 if test[0].dtype == np.uint8 else test[0][:32]
+    x, y = (array[:32] for array in digits()["test"])
     models = [
         keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (1, 2)
     ]
     mean = np.mean([keras.ops.softmax(model.predict(x, verbose=0)) for model in models], axis=0)
     np.testing.assert_allclose(kept["mean"], mean, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(kept["targets"], test[1][:32])
+    np.testing.assert_array_equal(kept["targets"], y)
     assert (kept["mean"].dtype, int(kept["num_classes"])) == (np.float32, 10)
     error = summary(folder)["ensemble/test/error"]
     assert error == pytest.approx(np.mean(kept["mean"].argmax(1) != kept["targets"]))
