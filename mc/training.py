@@ -164,11 +164,13 @@ class Epoch:
         """All that the training depends on; raises unless what was finite at its beginning is."""
         variables = _variables(self.curve)
         arrays = [v.numpy() for v in variables]
-        for variable, array, was in zip(variables, arrays, self.finite, strict=True):
+        for i, (array, was) in enumerate(zip(arrays, self.finite, strict=True)):
             if was and not np.isfinite(array).all():
+                weights = "The weights of " if i < len(self.curve.points) else ""
                 raise FloatingPointError(
-                    f"{variable.name} became infinite or NaN by the end of epoch {row['epoch']}, "
-                    f"whose loss is {row['train/loss']:.4g}. Try a smaller learning rate."
+                    f"{weights}{variables[i].name} became infinite or NaN by the end of epoch "
+                    f"{row['epoch']}, whose loss is {row['train/loss']:.4g}. Try a smaller "
+                    "learning rate."
                 )
         return arrays
 
@@ -188,11 +190,11 @@ def _restore(curve: CurveModel, snapshot: dict) -> list[dict]:
     for variable, array in zip(variables, arrays, strict=True):
         if array is None or array.shape != tuple(variable.shape):
             raise ValueError("The saved training state does not fit this run's variables.")
-    if not all(np.isfinite(array).all() for array in arrays[: len(curve.points)]):
-        raise ValueError(
-            "The saved training state has weights that are infinite or NaN: remove it to begin "
-            "anew, and try a smaller learning rate."
-        )
+        if np.isfinite(variable.numpy()).all() and not np.isfinite(array).all():
+            raise ValueError(
+                f"The saved training state has numbers that are infinite or NaN, in "
+                f"{variable.name}: remove it to begin anew, and try a smaller learning rate."
+            )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
     return history_of(snapshot)

@@ -189,7 +189,7 @@ def test_a_saved_state_that_is_not_finite_is_refused(plain_networks):
     snapshots = []
     run(plain_networks, after_epoch=lambda _, take: snapshots.append(take()))
     snapshots[-1]["variable_1"][0] = np.nan
-    with pytest.raises(ValueError, match="weights that are infinite or NaN"):
+    with pytest.raises(ValueError, match="infinite or NaN, in control_point_1"):
         run(plain_networks, snapshot=snapshots[-1])
 
 

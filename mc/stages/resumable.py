@@ -145,16 +145,20 @@ def train(
         for row in rows:  # an offline W&B run begins anew
             tracker.history(row)
         told = len(rows)
-    history = training.train(
-        curve,
-        data.train,
-        optimizer=parts.call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
-        loss=parts.make_loss(cfg, data),
-        metrics=["mse"] if data.num_classes is None else ["accuracy"],
-        seed=cfg.seed,
-        snapshot=snapshot,
-        after_epoch=after_epoch,
-        **arguments,
-    )
+    try:
+        history = training.train(
+            curve,
+            data.train,
+            optimizer=parts.call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
+            loss=parts.make_loss(cfg, data),
+            metrics=["mse"] if data.num_classes is None else ["accuracy"],
+            seed=cfg.seed,
+            snapshot=snapshot,
+            after_epoch=after_epoch,
+            **arguments,
+        )
+    except FloatingPointError as error:
+        kept = f" The state after epoch {told} is kept." if told else ""
+        raise FloatingPointError(f"{error}{kept}") from error
     store.save_table(folder, "history", pd.DataFrame(history))
     return history
