@@ -118,33 +118,8 @@ def train(
     epoch. `history.csv` and the tracker are told what the checkpoint holds. After the epochs in
     `keep`, whatever they take, the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
     """
-    written, told = time.monotonic(), 0
-
-    def after_epoch(history, take_snapshot):
-        nonlocal written, told
-        due = len(history) == arguments["epochs"] or time.monotonic() - written >= SECONDS
-        if not due and len(history) not in keep:
-            return
-        snapshot = take_snapshot()
-        if len(history) in keep:  # before the checkpoint, or a kill in between would lose it
-            kept = runs.saved_epoch(folder, len(history))
-            kept.parent.mkdir(exist_ok=True)
-            curve.save(kept)
-        if due:
-            store.save_checkpoint(folder, snapshot)
-            store.save_table(folder, "history", pd.DataFrame(history))
-            for row in history[told:]:
-                tracker.history(row)
-            written, told = time.monotonic(), len(history)
-
+    states = States(curve, folder, tracker, arguments["epochs"], keep)
     check_shares(data, arguments["batch_size"])
-    snapshot = store.load_checkpoint(folder)
-    if snapshot is not None:
-        rows = training.history_of(snapshot)
-        log.info("Continuing after epoch %d.", len(rows))
-        for row in rows:  # an offline W&B run begins anew
-            tracker.history(row)
-        told = len(rows)
     try:
         history = training.train(
             curve,
@@ -153,12 +128,52 @@ def train(
             loss=parts.make_loss(cfg, data),
             metrics=["mse"] if data.num_classes is None else ["accuracy"],
             seed=cfg.seed,
-            snapshot=snapshot,
-            after_epoch=after_epoch,
+            snapshot=states.load(),
+            after_epoch=states.after_epoch,
             **arguments,
         )
     except FloatingPointError as error:
-        kept = f" The state after epoch {told} is kept." if told else ""
+        kept = f" The state after epoch {states.told} is kept." if states.told else ""
         raise FloatingPointError(f"{error}{kept}") from error
     store.save_table(folder, "history", pd.DataFrame(history))
     return history
+
+
+class States:
+    """What of a training is in the run's folder, and told the tracker: see `train`."""
+
+    def __init__(self, curve: CurveModel, folder: Path, tracker, epochs: int, keep):
+        self.curve, self.folder, self.tracker = curve, folder, tracker
+        self.epochs, self.keep = epochs, keep
+        self.written, self.told = time.monotonic(), 0
+
+    def load(self) -> dict | None:
+        """The snapshot of an earlier attempt, if there is one."""
+        snapshot = store.load_checkpoint(self.folder)
+        if snapshot is not None:
+            rows = training.history_of(snapshot)
+            log.info("Continuing after epoch %d.", len(rows))
+            self._tell(rows)  # an offline W&B run begins anew
+        return snapshot
+
+    def after_epoch(self, history: list[dict], take_snapshot) -> None:
+        """Keep the curve if it is to be, and the state if none was kept for a while."""
+        done = len(history)
+        due = done == self.epochs or time.monotonic() - self.written >= SECONDS
+        if not due and done not in self.keep:
+            return
+        snapshot = take_snapshot()
+        if done in self.keep:  # before the checkpoint, or a kill in between would lose it
+            kept = runs.saved_epoch(self.folder, done)
+            kept.parent.mkdir(exist_ok=True)
+            self.curve.save(kept)
+        if due:
+            store.save_checkpoint(self.folder, snapshot)
+            store.save_table(self.folder, "history", pd.DataFrame(history))
+            self._tell(history)
+            self.written = time.monotonic()
+
+    def _tell(self, history: list[dict]) -> None:
+        for row in history[self.told :]:
+            self.tracker.history(row)
+        self.told = len(history)
