@@ -225,6 +225,12 @@ def _check_ensembles(cfg: DictConfig) -> None:
             "ensemble.networks must name a network, or be null for points of the curve."
         )
     _check_networks("ensemble.networks", [runs.start_of(n) for n in chosen or []])
+    splits = cfg.eval.splits
+    if cfg.stage == "ensemble" and cfg.ensemble.predictions and "test" not in (splits or ["test"]):
+        raise ValueError(
+            "ensemble.predictions=true keeps the mean prediction of the test data, so eval.splits "
+            f"must have test among them, or be null; received eval.splits={list(splits)}."
+        )
 
 
 def _check_networks(key: str, networks) -> None:

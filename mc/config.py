@@ -96,6 +96,7 @@ class Ensemble:
     networks: list[Any] | None = MISSING
     num_points: int = MISSING
     spacing: str = MISSING
+    predictions: bool = MISSING
 
 
 @dataclass

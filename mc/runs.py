@@ -112,9 +112,11 @@ def settings(cfg: DictConfig) -> dict:
         return common | parts | statistics
     if cfg.stage == "ensemble" and own["ensemble"]["networks"]:
         members = [_endpoint_fingerprint(cfg, n) for n in networks(cfg)]
-        return common | {"ensemble": members, "splits": _splits(own)}
+        kept = {"predictions": own["ensemble"]["predictions"] or None}
+        return common | {"ensemble": members, "splits": _splits(own)} | kept
     if cfg.stage == "ensemble":
         looks = own["ensemble"] | statistics
+        looks["predictions"] = looks["predictions"] or None
         return {"curve": _curve_fingerprint(cfg), "ensemble": looks, "splits": _splits(own)}
     if cfg.stage in ("plane", "chain"):
         looks = own[cfg.stage] | statistics

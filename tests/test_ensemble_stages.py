@@ -9,6 +9,7 @@ import pytest
 from conftest import only, saved_network
 
 from mc import store
+from mc.datasets import digits
 
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
@@ -73,6 +74,34 @@ def test_an_ensemble_of_points_of_a_curve_has_the_metrics_of_eval(cli, tmp_path)
     points = pd.read_csv(only(tmp_path, "eval/*/points.csv")).query("path == 'curve'")
     assert table["name"].tolist() == ["t=0", "t=0.5", "t=1"]
     np.testing.assert_allclose(table["test/nll"], points["test/nll"], rtol=1e-4)
+
+
+def test_the_mean_prediction_of_an_ensemble_is_kept_if_asked(cli, tmp_path):
+    for seed in (1, 2):
+        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+    ensemble = [*QUICK, "stage=ensemble", "ensemble.networks=[1,2]"]
+    asked = [*ensemble, "ensemble.predictions=true"]
+    status, output = cli(*asked, "eval.splits=[train]")
+    assert (status, "eval.splits must have test among them" in output) == (1, True), output
+    status, output = cli(*asked)
+    assert status == 0, output
+    folder = only(tmp_path, "ensemble/*")
+    with np.load(folder / "predictions.npz") as file:
+        kept = dict(file)
+    # The same by Keras and NumPy alone; smoke=true leaves the first 32 examples.
+    x, y = (array[:32] for array in digits()["test"])
+    models = [
+        keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (1, 2)
+    ]
+    mean = np.mean([keras.ops.softmax(model.predict(x, verbose=0)) for model in models], axis=0)
+    np.testing.assert_allclose(kept["mean"], mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(kept["targets"], y)
+    assert (kept["mean"].dtype, int(kept["num_classes"])) == (np.float32, 10)
+    error = summary(folder)["ensemble/test/error"]
+    assert error == pytest.approx(np.mean(kept["mean"].argmax(1) != kept["targets"]))
+    assert cli(*ensemble)[0] == 0  # a run of its own
+    assert len([f for f in tmp_path.glob("ensemble/*") if (f / "predictions.npz").exists()]) == 1
+    assert len(list(tmp_path.glob("ensemble/*/summary.json"))) == 2
 
 
 def test_networks_of_an_ensemble_that_do_not_fit_are_named(cli, tmp_path):

@@ -114,9 +114,10 @@ def test_regressions_are_averaged_by_their_outputs():
 
     networks = [line(1.0), line(4.0)]
     members = [predictive.Member("line", pack(n), []) for n in networks]
-    table = predictive.join(
-        FlatNetwork(networks[0]), members, {"test": Split(x, y).batches(4)}, None
-    )
+    kept = []
+    splits = {"test": Split(x, y).batches(4)}
+    table = predictive.join(FlatNetwork(networks[0]), members, splits, None, kept.append)
+    np.testing.assert_allclose(kept[0]("test"), 2.5 * x, rtol=1e-6)
     square = np.mean(x**2)
     np.testing.assert_allclose(table["test/mse"], [4 * square, square], rtol=1e-5)
     np.testing.assert_allclose(table["ensemble/test/mse"], [4 * square, square / 4], rtol=1e-5)

@@ -26,6 +26,7 @@ LEVELS = [
         "geometry",
         "optimizers",
         "progress",
+        "stepping",
     },
     {
         "store",

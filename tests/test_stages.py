@@ -48,7 +48,10 @@ def train(networks, folder, tracker, **options):
     return curve, history
 
 
-def test_a_continued_training_tells_the_tracker_all_epochs_and_ends_the_same(networks, tmp_path):
+def test_a_continued_training_tells_the_tracker_all_epochs_and_ends_the_same(
+    networks, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(resumable, "SECONDS", 0)  # a checkpoint after every epoch
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     whole, history = train(networks, tmp_path / "whole", Told())
@@ -61,6 +64,27 @@ def test_a_continued_training_tells_the_tracker_all_epochs_and_ends_the_same(net
     np.testing.assert_array_equal(continued.control_points, whole.control_points)
     table = pd.read_csv(tmp_path / "killed/history.csv")
     pd.testing.assert_frame_equal(table, pd.DataFrame(history))
+
+
+@pytest.mark.parametrize(("seconds", "saved"), [(0, [1, 2, 3, 4]), (1e9, [4])])
+def test_short_epochs_share_a_checkpoint_and_the_tracker_knows_no_more(
+    networks, tmp_path, monkeypatch, seconds, saved
+):
+    monkeypatch.setattr(resumable, "SECONDS", seconds)
+    tracker, found, save = Told(), [], store.save_checkpoint
+
+    def saving(folder, arrays):
+        # What a kill would leave at this moment: of later epochs, nothing but kept curves.
+        assert tracker.epochs == list(range(1, 1 + (found[-1] if found else 0)))
+        save(folder, arrays)
+        found.append(len(training.history_of(store.load_checkpoint(folder))))
+
+    monkeypatch.setattr(store, "save_checkpoint", saving)
+    _, history = train(networks, tmp_path, tracker, keep=(2,))
+    assert found == saved
+    assert tracker.epochs == [1, 2, 3, 4]
+    assert (tmp_path / "epochs/2.npz").exists()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "history.csv"), pd.DataFrame(history))
 
 
 def test_curves_are_kept_after_every_so_many_epochs(networks, tmp_path):

@@ -25,16 +25,33 @@ class CyclicalRate(keras.callbacks.Callback):
             raise ValueError(f"lr_1 and lr_2 must be greater than 0; received {lr_1} and {lr_2}.")
         self.cycle, self.lr_1, self.lr_2 = cycle, lr_1, lr_2
 
+    def on_train_begin(self, logs=None):
+        """Raise unless the callback hears of every step, and knows how many an epoch has."""
+        if self.model.steps_per_execution > 1:
+            raise ValueError(
+                "CyclicalRate sets the rate before every step, so Keras must call it before every "
+                "step: compile with steps_per_execution=1; received "
+                f"steps_per_execution={self.model.steps_per_execution}."
+            )
+        if self.params["steps"] is None:
+            raise ValueError(
+                "CyclicalRate must know how many steps an epoch has, and these data do not say so: "
+                "pass steps_per_epoch to fit."
+            )
+
     def on_epoch_begin(self, epoch, logs=None):
-        """Remembers the epoch, which counts from 0."""
-        self.epoch = epoch
+        """The rates of the epoch, which counts from 0."""
+        self.rates = self.of_steps(epoch, self.params["steps"])
 
     def on_train_batch_begin(self, batch, logs=None):
         """The step's own rate."""
-        steps = self.params["steps"]
-        self.model.optimizer.learning_rate = schedules.cyclical(
-            self.epoch * steps + batch, self.cycle * steps, self.lr_1, self.lr_2
-        )
+        self.model.optimizer.learning_rate = self.rates[batch]
+
+    def of_steps(self, epoch: int, steps: int) -> list[float]:
+        """The rate of every step of an epoch, which counts from 0; `[steps]`."""
+        iterations = range(epoch * steps, (epoch + 1) * steps)
+        cycle = self.cycle * steps
+        return [schedules.cyclical(i, cycle, self.lr_1, self.lr_2) for i in iterations]
 
 
 def check_cycle(cycle: int) -> None:

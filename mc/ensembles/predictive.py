@@ -1,7 +1,7 @@
 """Predictive means: what an ensemble predicts, as its members join one by one."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ def join(
     splits: dict,
     num_classes: int | None,
     loss=None,
+    at_end: Callable[[Callable], None] | None = None,
 ) -> pd.DataFrame:
     """Metrics of every member, and of the predictive mean of it and all before it.
 
@@ -54,6 +55,9 @@ def join(
         splits: name -> batches (x, y), read once a member.
         num_classes: None for a regression, or where the loss says more.
         loss: what the networks were trained with; None: as `num_classes` says.
+        at_end: called once, with a function from the name of a split to what all of them predict
+            together: `[n, C]` log-probabilities of classes, or `[n, d]` outputs of a regression;
+            not for a task that has no metrics of ensembles.
 
     Returns:
         A row a member: `members` (1, 2, ...), `name`, and for every split `<split>/<metric>` of the
@@ -79,18 +83,19 @@ def join(
                 break
             if num_classes is None:
                 total = together.get(name, 0.0) + own.astype(np.float64)
-                mean = total / count
             else:
                 own = log_probabilities(own)
                 total = np.logaddexp(together.get(name, -np.inf), own)
-                mean = total - np.log(count)
             together[name] = total
+            mean = _mean(total, count, num_classes)
             for prefix, values in (("", own), ("ensemble/", mean)):
                 found = measure(*_counting(values, targets[name], ignored))
                 row |= {f"{prefix}{name}/{metric}": value for metric, value in found.items()}
         rows.append(row)
     if not rows:
         raise ValueError("An ensemble needs at least one member; received none.")
+    if at_end and not unknown:
+        at_end(lambda name: _mean(together[name], count, num_classes))
     return pd.DataFrame(rows)
 
 
@@ -106,6 +111,11 @@ def _counting(values, targets, ignored: int | None) -> tuple:
     """The examples that count, without those of an ignored class."""
     counts = slice(None) if ignored is None else targets != ignored
     return values[counts], targets[counts]
+
+
+def _mean(total, count: int, num_classes: int | None) -> np.ndarray:
+    """The predictive mean of so many members, of the sum of their outputs or log-probabilities."""
+    return total / count if num_classes is None else total - np.log(count)
 
 
 def summary(table) -> dict:

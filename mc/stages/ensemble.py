@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from mc import geometry, runs, store
 from mc.ensembles import predictive
 from mc.ensembles.predictive import Member
+from mc.predictions import targets_of
 from mc.stages import figures, parts
 from mc.weights import FlatNetwork, pack
 
@@ -18,11 +19,33 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     data = parts.load_data(cfg)
     splits = parts.batched(cfg, parts.splits_of(cfg, data))
     flat, members = (_networks if cfg.ensemble.networks else _points)(cfg, data)
-    table = predictive.join(flat, members, splits, data.num_classes, parts.make_loss(cfg, data))
+
+    def keep(mean_of):
+        arrays = predictions(mean_of("test"), splits["test"], data.num_classes)
+        store.save_arrays(folder, "predictions", arrays)
+
+    at_end, loss = keep if cfg.ensemble.predictions else None, parts.make_loss(cfg, data)
+    table = predictive.join(flat, members, splits, data.num_classes, loss, at_end)
     store.save_table(folder, "members", table)
     tracker.members(table)
     tracker.figures(figures.draw(folder))
     return predictive.summary(table)
+
+
+def predictions(mean, batches, num_classes: int | None) -> dict[str, np.ndarray]:
+    """What an ensemble predicts for the test data, as arrays of a file.
+
+    Arrays: `mean [n, C]`, the mean of the members' probabilities, or `[n, d]`, of their outputs
+    where it is a regression; float32; `targets [n, ...]`, and `num_classes`, 0 for a regression.
+
+    Args:
+        mean: as `predictive.join` hands it on: log-probabilities, or outputs of a regression.
+        batches: the test data.
+        num_classes: None for a regression.
+    """
+    values = mean if num_classes is None else np.exp(mean)
+    arrays = {"mean": values.astype(np.float32), "targets": targets_of(batches)}
+    return arrays | {"num_classes": num_classes or 0}
 
 
 def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:

@@ -65,7 +65,7 @@ def _planes(arrays: dict) -> dict:
 
 def _of_predictions(arrays: dict) -> dict:
     """Confusion matrices at each t, and densities of the probability of the true class."""
-    if not arrays["num_classes"]:
+    if not arrays["num_classes"] or "t" not in arrays:  # of a regression, or of an ensemble
         return {}
     if not all(np.isfinite(arrays[path]).all() for path in ("linear", "curve")):
         log.warning("not drawn: predictions, of which some are not finite")

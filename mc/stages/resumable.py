@@ -18,7 +18,7 @@ from mc.weights import pack
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_TABLES = 1.0
+SECONDS = 1.0  # between two checkpoints, where an epoch takes less
 
 
 def on_devices(devices):
@@ -114,41 +114,67 @@ def train(
 ) -> list[dict]:
     """The history of `training.train`, whose state is in `checkpoint.npz` after every epoch.
 
-    After the epochs in `keep` the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
-    `history.csv` follows at most once a second, since a checkpoint holds the history too and an
-    epoch may last milliseconds.
+    Where epochs last milliseconds, after those of a second: a checkpoint takes longer than such an
+    epoch. `history.csv` and the tracker are told what the checkpoint holds. After the epochs in
+    `keep`, whatever they take, the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
     """
-    written = time.monotonic()
-
-    def after_epoch(history, snapshot):
-        nonlocal written
-        if len(history) in keep:  # before the checkpoint, or a kill in between would lose it
-            kept = runs.saved_epoch(folder, len(history))
-            kept.parent.mkdir(exist_ok=True)
-            curve.save(kept)
-        store.save_checkpoint(folder, snapshot)
-        tracker.history(history[-1])
-        if time.monotonic() - written > SECONDS_BETWEEN_TABLES:
-            store.save_table(folder, "history", pd.DataFrame(history))
-            written = time.monotonic()
-
+    states = States(curve, folder, tracker, arguments["epochs"], keep)
     check_shares(data, arguments["batch_size"])
-    snapshot = store.load_checkpoint(folder)
-    if snapshot is not None:
-        rows = training.history_of(snapshot)
-        log.info("Continuing after epoch %d.", len(rows))
-        for row in rows:  # an offline W&B run begins anew
-            tracker.history(row)
-    history = training.train(
-        curve,
-        data.train,
-        optimizer=parts.call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
-        loss=parts.make_loss(cfg, data),
-        metrics=tasks.training_metrics(parts.make_loss(cfg, data), data.num_classes),
-        seed=cfg.seed,
-        snapshot=snapshot,
-        after_epoch=after_epoch,
-        **arguments,
-    )
+    loss = parts.make_loss(cfg, data)
+    try:
+        history = training.train(
+            curve,
+            data.train,
+            optimizer=parts.call(cfg.optimizer, "optimizer", learning_rate=learning_rate),
+            loss=loss,
+            metrics=tasks.training_metrics(loss, data.num_classes),
+            seed=cfg.seed,
+            snapshot=states.load(),
+            after_epoch=states.after_epoch,
+            **arguments,
+        )
+    except FloatingPointError as error:
+        kept = f" The state after epoch {states.told} is kept." if states.told else ""
+        raise FloatingPointError(f"{error}{kept}") from error
     store.save_table(folder, "history", pd.DataFrame(history))
     return history
+
+
+class States:
+    """What of a training is in the run's folder, and told the tracker: see `train`."""
+
+    def __init__(self, curve: CurveModel, folder: Path, tracker, epochs: int, keep):
+        self.curve, self.folder, self.tracker = curve, folder, tracker
+        self.epochs, self.keep = epochs, keep
+        self.written, self.told = time.monotonic(), 0
+
+    def load(self) -> dict | None:
+        """The snapshot of an earlier attempt, if there is one."""
+        snapshot = store.load_checkpoint(self.folder)
+        if snapshot is not None:
+            rows = training.history_of(snapshot)
+            log.info("Continuing after epoch %d.", len(rows))
+            self._tell(rows)  # an offline W&B run begins anew
+        return snapshot
+
+    def after_epoch(self, history: list[dict], take_snapshot) -> None:
+        """Keep the curve if it is to be, and the state if none was kept for a while."""
+        done = len(history)
+        due = done == self.epochs or time.monotonic() - self.written >= SECONDS
+        if not due and done not in self.keep:
+            return
+        snapshot = take_snapshot()
+        if done in self.keep:  # before the checkpoint, or a kill in between would lose it
+            kept = runs.saved_epoch(self.folder, done)
+            kept.parent.mkdir(exist_ok=True)
+            self.curve.save(kept)
+        if due:
+            store.save_checkpoint(self.folder, snapshot)
+            store.save_table(self.folder, "history", pd.DataFrame(history))
+            self._tell(history)
+            self.written = time.monotonic()
+
+    def _tell(self, history: list[dict]) -> None:
+        for row in history[self.told :]:
+            self.tracker.history(row)
+        self.told = len(history)
