@@ -16,15 +16,17 @@ def labels_of_floats(arrays: Arrays, num_classes: int | None) -> Arrays:
     """The splits with float labels `[n]` or `[n, 1]` as integers, where classes are announced.
 
     Tables (CSV files, data frames) often hold labels as floats. Without classes announced, floats
-    are targets of a regression; where they look like labels, that is said.
+    are targets of a regression.
     """
-    if not all(_are_whole(y) for _, y in arrays.values()):
+    if num_classes is None or not all(_are_whole(y) for _, y in arrays.values()):
         return arrays
-    if num_classes is not None:
-        return {name: (x, y.astype(np.int64)) for name, (x, y) in arrays.items()}
-    if told := said_of_floats([y for _, y in arrays.values()]):
+    return {name: (x, y.astype(np.int64)) for name, (x, y) in arrays.items()}
+
+
+def warn_of_floats(data) -> None:
+    """Say so where a `Data` of regression targets, for squared errors, may be one of labels."""
+    if data.num_classes is None and (told := said_of_floats([data.train.y, data.test.y])):
         log.warning("dataset: %s", told)
-    return arrays
 
 
 def said_of_floats(ys) -> str | None:

@@ -13,7 +13,7 @@ from mc import batchnorm, connecting, families, first_look, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
-from mc.datasets.labels import said_of_floats
+from mc.datasets.labels import said_of_floats, warn_of_floats
 from mc.datasets.scale import check_scale
 from mc.progress import show
 from mc.weights import FlatNetwork, check_same_architecture, pack
@@ -44,6 +44,8 @@ def load_data(cfg: DictConfig) -> Data:
     loss = None if cfg.loss._target_ is None else call(cfg.loss, "loss")
     size, divide = (cfg.dataset.get(key) for key in ("valid_size", "divide_by_255"))
     data = make_data(raw, size or 0, divide, loss)
+    if loss is None:
+        warn_of_floats(data)
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
     if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
