@@ -22,10 +22,7 @@ def read(arguments) -> dict:
     """Peak resident bytes of this process and images a second."""
     streams = arguments.side == "streamed"
     size = arguments.image_size
-    part = "train" if arguments.examples is None else f"train[:{arguments.examples}]"
-    raw = tfds_images(
-        "cifar10", arguments.data_dir, image_size=size, train_split=part, stream=streams
-    )
+    raw = tfds_images("cifar10", arguments.data_dir, image_size=size, stream=streams)
     train = make_data(raw).train
     read, began = 0, time.perf_counter()
     for number, (x, _) in enumerate(train.epochs(arguments.batch_size, seed=0)):
@@ -44,7 +41,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="prepared TFDS data; default: TFDS_DATA_DIR")
     parser.add_argument("--image-size", type=int, default=160)
-    parser.add_argument("--examples", type=int, help="of the training set; default: all")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--batches", type=int, default=100)
     parser.add_argument("--side", choices=("memory", "streamed"), help="measure this, in a child")
