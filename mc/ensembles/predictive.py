@@ -82,7 +82,8 @@ def join(
                 mean = total / count
             else:
                 own = log_probabilities(own)
-                total = np.logaddexp(together.get(name, -np.inf), own)
+                with np.errstate(invalid="ignore"):  # of outputs that are not finite
+                    total = np.logaddexp(together.get(name, -np.inf), own)
                 mean = total - np.log(count)
             together[name] = total
             for prefix, values in (("", own), ("ensemble/", mean)):
