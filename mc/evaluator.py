@@ -160,7 +160,8 @@ class Evaluator:
         w = curves.mix(row, self.points)
         outputs, _, own_loss = self.network(w, state, x, training=False)
         value = self.loss(x, y, outputs, sample_weight) + own_loss
-        finite = [tf.reduce_all(tf.math.is_finite(o)) for o in tf.nest.flatten(outputs)]
+        parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
+        finite = [True, *(tf.reduce_all(tf.math.is_finite(o)) for o in parts)]
         broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
         if not self.scores.signature:
             return {"loss": value, "broken": broken}

@@ -1,5 +1,6 @@
 """stage=report: the table, the means, and the page in a real browser."""
 
+import json
 import re
 
 import numpy as np
@@ -67,6 +68,29 @@ def test_means_are_over_endpoints_and_seeds(outputs):
     bezier = table.loc["mc.curves.Bezier"]
     assert bezier["curve/test/error/max mean"] == pytest.approx(0.03)
     assert bezier["curve/test/error/max std"] == pytest.approx(np.std([0.02, 0.04], ddof=1))
+
+
+def test_the_mean_over_a_run_that_is_not_finite_is_not_that_of_the_others(outputs):
+    store.write_atomically(
+        outputs / "eval" / "digits-Bezier-1-1" / "summary.json", '{"curve/test/error/max": null}'
+    )
+    runs = report.gather(outputs)
+    assert runs["curve/test/error/max"].dtype == float
+    table = report.grouped(runs)["eval"].set_index("curve._target_")
+    assert np.isnan(table.loc["mc.curves.Bezier", "curve/test/error/max mean"])
+    assert table.loc["mc.curves.PolyChain", "curve/test/error/max mean"] == pytest.approx(0.05)
+    assert report.page(runs, outputs)
+
+
+def test_statistics_of_the_first_batches_are_not_averaged_with_those_of_all(outputs):
+    for path in outputs.glob("eval/*/config.yaml"):
+        config = yaml.safe_load(path.read_text()) | {"eval": {"bn_batches": 2}}
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        new = {"bn_batches": store.SPREAD} if path.parent.name.endswith("1-1") else {}
+        store.write_atomically(path.with_name("environment.json"), json.dumps(new))
+    table = report.grouped(report.gather(outputs))["eval"]
+    assert table["runs"].tolist() == [1, 1, 1, 1]
+    assert sorted(set(table["eval.bn_batches"].astype(str))) == ["2", "first 2"]
 
 
 def test_means_do_not_mix_runs_with_a_setting_that_others_do_not_have(outputs):

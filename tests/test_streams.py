@@ -57,6 +57,15 @@ def test_batches_are_those_of_the_split_in_memory():
     assert streamed.batches(7).element_spec[0].shape[1:] == (5, 5, 3)
 
 
+def test_some_batches_are_every_kth_one_of_the_whole_stream():
+    streamed, _ = both(transform=normaliser("vgg"))
+    every = [y.tolist() for _, y in streamed.batches(3).as_numpy_iterator()]
+    found = [y.tolist() for _, y in streamed.spread(3, 5).as_numpy_iterator()]
+    assert found == every[::2]
+    assert streamed.spread(3, 5).cardinality() == 5
+    assert labels(streamed.spread(3, 10)) == labels(streamed.spread(3, 99)) == list(range(N))
+
+
 @settings(max_examples=5)
 @given(seed=st.integers(0, 2**31 - 1), first=st.integers(0, 3), steps=st.sampled_from([None, 2, 9]))
 def test_a_run_resumed_at_an_epoch_sees_the_same_batches(seed, first, steps):

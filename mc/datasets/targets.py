@@ -76,7 +76,8 @@ def _labels(ys: dict[str, np.ndarray], num_classes: int | None, ignored: int | N
         if y.ndim != 1:
             raise ValueError(
                 f"dataset: integer y of {name} must be labels [n], [n, 1] or one-hot [n, C], "
-                f"received shape {y.shape}; regression targets must be floats, and a batched "
+                f"received shape {y.shape}; regression targets must be floats, or come with a loss "
+                "such as loss._target_=keras.losses.MeanSquaredError, and a batched "
                 "tf.data.Dataset needs unbatch()"
             )
         labels[name] = y.astype(np.int64)

@@ -85,7 +85,8 @@ def join(
                 total = together.get(name, 0.0) + own.astype(np.float64)
             else:
                 own = log_probabilities(own)
-                total = np.logaddexp(together.get(name, -np.inf), own)
+                with np.errstate(invalid="ignore"):  # of outputs that are not finite
+                    total = np.logaddexp(together.get(name, -np.inf), own)
             together[name] = total
             mean = _mean(total, count, num_classes)
             for prefix, values in (("", own), ("ensemble/", mean)):
