@@ -225,12 +225,16 @@ def test_a_curve_that_was_trained_is_fitted_by_keras_again(networks):
     check_equal(one, many)
 
 
-def test_the_callback_of_rates_refuses_calls_of_several_steps():
+def test_the_callback_of_rates_refuses_what_it_cannot_follow():
     network = build(0, dropout=False)
-    network.compile("sgd", logits_loss(), steps_per_execution=2)
     rate = fge.CyclicalRate(cycle=2, lr_1=0.05, lr_2=0.01)
+    network.compile("sgd", logits_loss(), steps_per_execution=2)
     with pytest.raises(ValueError, match="compile with steps_per_execution=1"):
         network.fit(*arrays(n=48), batch_size=12, callbacks=[rate], verbose=0)
+    network.compile("sgd", logits_loss())
+    unknown = Split(*arrays(n=48)).batches(12).filter(lambda *_: True)
+    with pytest.raises(ValueError, match="pass steps_per_epoch to fit"):
+        network.fit(unknown, callbacks=[rate], shuffle=False, verbose=0)
 
 
 def test_ctrl_c_is_heard_within_an_epoch(plain_networks):
