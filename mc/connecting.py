@@ -145,12 +145,22 @@ def start_from(curve: CurveModel, filepath) -> None:
     """
     saved = curve_file.read(filepath)
     curve_file.check_network(saved, curve.network)
-    if saved["curve"] != curve.curve:
-        raise ValueError(
-            f"The curve in {filepath} is {saved['curve']}, but the one to train is {curve.curve}: "
-            "choose the same curve and num_bends."
-        )
+    check_family(saved, curve.curve, filepath)
     for point, row in zip(curve.points, saved["control_points"], strict=True):
         point.assign(row)
     for variable, value in zip(curve.state, saved["state"], strict=True):
         variable.assign(value)
+
+
+def check_family(saved: dict, family, filepath) -> None:
+    """Raise unless a saved curve is of the family of the curve that goes on from it.
+
+    Raises:
+        ValueError: it is of another; says both.
+    """
+    own = saved["curve"]
+    if own != family and (type(own), vars(own)) != (type(family), vars(family)):
+        raise ValueError(
+            f"The curve in {filepath} is {saved['curve']}, but the one to train is {family}: "
+            "choose the same curve and num_bends."
+        )

@@ -13,32 +13,47 @@ ROOT = Path(__file__).parent.parent / "mc"
 LEVELS = [
     {
         "atomic",
+        "backend",
+        "start_tensorflow",
         "weights",
         "curves",
         "metrics",
-        "objective",
         "schedules",
         "losses",
         "geometry",
         "optimizers",
         "progress",
     },
-    {"store", "tracking", "plots", "curve_file", "models", "datasets"},
+    {"objective", "store", "tracking", "plots", "curve_file", "models", "datasets"},
     {"batchnorm", "plane", "predictions", "report"},
     {"curve_model", "evaluator"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},
+    {"modules", "conditions"},
     {"runs", "config"},
+    {"keys", "foreseen", "callable_checks", "near"},
     {"checks", "missing"},
     {"stages", "jobs"},
     {"run"},
+    {"__main__"},
 ]
 # What may import no higher than metrics, however high it stands.
 GROUND = {"store", "tracking", "plots", "curve_file"}
 HOMES = {
     "wandb": {"tracking"},
     "matplotlib": {"plots"},
-    "omegaconf": {"config", "checks", "runs", "missing", "jobs", "stages", "run"},
+    "omegaconf": {
+        "config",
+        "callable_checks",
+        "foreseen",
+        "keys",
+        "checks",
+        "runs",
+        "missing",
+        "jobs",
+        "stages",
+        "run",
+    },
 }
 
 
