@@ -47,7 +47,8 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
 
 def _near(cfg: DictConfig, stage: str, words: list[str]) -> str:
     """A line on a finished run of the stage that is nearly the one that is missing."""
-    changes = dict(word.split("=", 1) for word in words)
+    typed = (word.split("=", 1) for word in words)
+    changes = {key: int(value) if value.isdecimal() else value for key, value in typed}
     there = near.settings_of_nearest(runs.variant(cfg, stage=stage, **changes))
     return f"\n    (there is one with {there})" if there else ""
 

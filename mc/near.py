@@ -46,9 +46,12 @@ class _Search:
             return None
         if any(key.partition(".")[0] in runs.CALLABLES for key in self.own.keys() ^ other.keys()):
             return None  # of another callable
-        both = (self.own.keys() & other.keys()) - self.follows
+        both = self.own.keys() & other.keys()
         changed = {key: other[key] for key in sorted(both) if self.own[key] != other[key]}
         acting = {k: v for k, v in changed.items() if self._name({k: v}) != self._name({})}
+        leading = {k: v for k, v in acting.items() if k not in self.follows}
+        if self._name(leading) == self._name(acting):  # the rest follows by itself
+            acting = leading
         if not 1 <= len(acting) <= MOST or self.asked & acting.keys():
             return None
         if self._name(acting) != folder.name.rpartition("-")[2][:8]:

@@ -74,9 +74,9 @@ def test_a_run_of_before_which_has_no_hash_inside_is_found(tmp_path):
 
 def test_a_label_that_is_too_long_for_a_file_s_name_loses_its_middle(tmp_path):
     label = "-".join(["digits", "mlp", *map(str, range(1, 111))])
-    folder = store.run_folder(tmp_path, label, "f" * 64)
+    folder = store.run_folder(tmp_path / "ensemble", label, "f" * 64)
     with store.lock(folder):
-        folder.mkdir()
+        folder.mkdir(parents=True)
     (folder / "x").touch()
     assert store.set_aside(folder).is_dir()
     assert folder.name.startswith("digits-mlp-1-2-3-")
