@@ -40,14 +40,15 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     modules.read(cfg.imports)
     checks.check(cfg)
     check_sweeper(cfg.objective, hydra.sweeper)
-    cfg = config.typed_groups(cfg, overrides, lambda: _options(hydra.runtime.choices))
+    cfg = config.typed_groups(cfg, overrides, lambda: _options(hydra))
     missing.check_made(cfg, overrides)
     return cfg
 
 
-def _options(choices: DictConfig) -> DictConfig:
+def _options(hydra: DictConfig) -> DictConfig:
     """The configuration by the YAML of each group's option alone, without experiments."""
-    return compose("config", [f"{group}={choices[group]}" for group in config.GROUPS])
+    chosen = [f"{group}={hydra.runtime.choices[group]}" for group in config.GROUPS]
+    return compose(hydra.job.config_name, chosen)
 
 
 def _folder(*, _root_) -> str:

@@ -23,11 +23,16 @@ def read_typed(arguments: Sequence[str]) -> None:
     Raises:
         ValueError: they are no list of modules, or one cannot be imported.
     """
-    os.environ.pop(VARIABLE, None)
+    forget()
     typed = [a for a in arguments if re.match(r"\+{0,2}imports=", a)]
     for override in OverridesParser.create().parse_overrides(typed):
         os.environ[VARIABLE] = json.dumps(_checked(override.value()))
     read_inherited()
+
+
+def forget() -> None:
+    """Leave nothing of a command line to the processes that come after it."""
+    os.environ.pop(VARIABLE, None)
 
 
 def read_inherited() -> None:

@@ -67,6 +67,8 @@ def main() -> None:
             print(*told, file=sys.stderr)
             raise
         sys.exit("\n".join(told if noted else [*told, died or f"Error: {_message(error)}"]))
+    finally:
+        modules.forget()
 
 
 UNWRITABLE = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)

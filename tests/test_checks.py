@@ -62,6 +62,10 @@ def test_values_that_are_not_allowed_say_what_is(override, words):
     ("overrides", "words"),
     [
         (["stage=plane", "num_bends=0"], "which span no plane"),
+        (
+            ["num_bends=0", "train.curve.fix_end=false", "train.curve.init=random"],
+            "num_bends=0 has none",
+        ),
         (["stage=plane", "plane.points=[0,1,3]"], "three of the control points 0 to 2"),
         (["objective=curve/test/nll/start", "eval.t=[0.2,0.5]"], "add the ends 0 and 1"),
         (["objective=curve/test/nll/integral", "eval.t=[0.5]"], "add the ends 0 and 1"),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -90,6 +91,27 @@ def test_two_runs_whose_hashes_begin_alike_have_a_folder_each(cli, tmp_path):
     start = only(tmp_path, "curve/*/curve.npz")
     with np.load(start) as file:
         assert file["endpoints"][0].endswith(second.name)
+
+
+def test_a_run_that_waited_while_another_took_its_name_has_a_folder_of_its_own(
+    cli, tmp_path, monkeypatch
+):
+    lock, taken = store.lock, []
+
+    @contextmanager
+    def late(folder):
+        with lock(folder):
+            if not taken:  # as by a process that came first
+                store.write_atomically(folder / "environment.json", '{"fingerprint": "another"}')
+                taken.append(folder)
+            yield
+
+    monkeypatch.setattr(store, "lock", late)
+    status, output = cli(*QUICK, "stage=base")
+    assert status == 0, output
+    made = only(tmp_path, "base/*/summary.json").parent
+    assert made.name.startswith(taken[0].name)
+    assert len(made.name) == len(taken[0].name) + 8
 
 
 def test_a_job_in_its_own_folder_finds_the_same_outputs(tmp_path):

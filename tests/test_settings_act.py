@@ -88,7 +88,8 @@ def test_nested_settings_of_a_callable_of_ones_own_act(cli, own, tmp_path):
 
 
 def test_a_typed_null_is_told_from_the_option_s_own(cli, tmp_path):
-    regression = ["smoke=true", "model=mlp", "dataset=regression", "stage=base"]
+    small = ["smoke=true", "model=mlp", "train.base.learning_rate=0.001"]
+    regression = [*small, "dataset=regression", "stage=base"]
     assert cli(*regression)[0] == 0
     status, output = cli(*regression, "dataset.path=null")  # as regression.yaml says
     assert (status, "Finished before" in output) == (0, True)
@@ -175,7 +176,7 @@ def test_a_file_beside_a_base_network_works_in_its_precision(cli, tmp_path):
     assert status == 0, output
 
 
-def test_the_loss_of_files_in_half_precision_is_scaled(cli, tmp_path):
+def test_the_loss_of_files_in_half_precision_is_scaled(tmp_path):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     files = [saved_network(tmp_path / f"{name}.keras") for name in "ab"]
