@@ -93,19 +93,6 @@ def check(cfg: DictConfig) -> None:
             f"train.curve.init must be {', '.join(runs.INITS)}, or the folder of a curve, with "
             f"@EPOCH for a saved epoch; there is no file {given}."
         )
-    bends = OmegaConf.select(cfg, "curve.num_bends")
-    fixed = cfg.train.curve.fix_start and cfg.train.curve.fix_end
-    trains = cfg.stage in ("curve", "eval", "all")
-    if trains and bends == 0 and cfg.train.curve.init == "random":
-        raise ValueError(
-            "train.curve.init=random draws the bends, and num_bends=0 has none. Type "
-            "train.curve.init=linear, or num_bends=1 or more."
-        )
-    if trains and bends == 0 and fixed:
-        raise ValueError(
-            "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or free "
-            "an end with train.curve.fix_start=false or train.curve.fix_end=false."
-        )
 
 
 def _check_precision(cfg: DictConfig) -> None:

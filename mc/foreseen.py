@@ -9,7 +9,7 @@ BUILT_IN = ("mc.datasets.digits", "mc.datasets.regression", "mc.datasets.tfds_im
 
 
 def check(cfg: DictConfig) -> None:
-    """Raise unless the splits and the number that are asked for may be made.
+    """Raise unless the training, the splits and the number that are asked for may be made.
 
     Raises:
         ValueError: says which setting would make them.
@@ -19,8 +19,25 @@ def check(cfg: DictConfig) -> None:
             f"eval.splits={list(cfg.eval.splits)} names valid, but nothing is held out for "
             "validation. Type dataset.valid_size=100, or leave valid out."
         )
+    _check_bends(cfg)
     if cfg.objective is not None and cfg.stage != "report":
         _check_objective(cfg)
+
+
+def _check_bends(cfg: DictConfig) -> None:
+    bends = OmegaConf.select(cfg, "curve.num_bends")
+    fixed = cfg.train.curve.fix_start and cfg.train.curve.fix_end
+    trains = cfg.stage in ("curve", "eval", "all")
+    if trains and bends == 0 and cfg.train.curve.init == "random":
+        raise ValueError(
+            "train.curve.init=random draws the bends, and num_bends=0 has none. Type "
+            "train.curve.init=linear, or num_bends=1 or more."
+        )
+    if trains and bends == 0 and fixed:
+        raise ValueError(
+            "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or free "
+            "an end with train.curve.fix_start=false or train.curve.fix_end=false."
+        )
 
 
 def splits(cfg: DictConfig) -> tuple[str, ...]:
