@@ -50,6 +50,7 @@ HOMES = {
         "checks",
         "runs",
         "missing",
+        "near",
         "jobs",
         "stages",
         "run",
