@@ -37,7 +37,7 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     """
     overrides = list(hydra.overrides.task)
     cfg = OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"])
-    modules.read(cfg.imports)
+    modules.read(cfg.get("imports", ()))
     checks.check(cfg)
     check_sweeper(cfg.objective, hydra.sweeper)
     cfg = config.typed_groups(cfg, overrides, lambda: _options(hydra))
