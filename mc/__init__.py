@@ -6,6 +6,8 @@ coefficients that mix them: w(t) = coefficients(t) @ control_points.
 
 import importlib
 
+from mc import backend
+
 __version__ = "0.1.0"
 
 # Loaded at first use (PEP 562): importing mc does not import TensorFlow.
@@ -29,6 +31,8 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'mc' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if told := backend.refusal():
+        raise ImportError(told)
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import objective, runs
-from mc.config import CALLABLES, GROUPS, STAGES, check_keys
+from mc import callable_checks, foreseen, runs
+from mc.config import STAGES
+from mc.keys import check_keys
 from mc.model_files import check_model_file
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
@@ -50,6 +51,7 @@ LIMITS = {
 }
 
 LARGEST_SEED = 2**31 - 1
+CLOSEST = 1e-6  # two positions t
 
 CHOICES = {
     "stage": STAGES,
@@ -68,7 +70,7 @@ def check(cfg: DictConfig) -> None:
         ValueError: names the key, the rule, what was received, and what to type instead.
     """
     check_keys(cfg)
-    _check_groups(cfg)
+    callable_checks.check(cfg)
     _check_choices(cfg)
     _check_numbers(cfg)
     _check_eval(cfg)
@@ -80,8 +82,8 @@ def check(cfg: DictConfig) -> None:
     _check_networks("endpoints", cfg.endpoints)
     _check_plane(cfg)
     _check_ensembles(cfg)
-    if cfg.objective is not None and cfg.stage != "report":
-        objective.check(cfg.objective, cfg.stage, runs.base_seeds(cfg))
+    _check_precision(cfg)
+    foreseen.check(cfg)
     if cfg.chain.networks is not None and len(cfg.chain.networks) < 2:
         raise ValueError(
             f"chain.networks must be at least two; received {list(cfg.chain.networks)}."
@@ -93,34 +95,19 @@ def check(cfg: DictConfig) -> None:
             f"train.curve.init must be {', '.join(runs.INITS)}, or the folder of a curve, with "
             f"@EPOCH for a saved epoch; there is no file {given}."
         )
-    bends = OmegaConf.select(cfg, "curve.num_bends")
-    fixed = cfg.train.curve.fix_start and cfg.train.curve.fix_end
-    if cfg.stage in ("curve", "eval", "all") and bends == 0 and fixed:
-        raise ValueError(
-            "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or free "
-            "an end with train.curve.fix_start=false or train.curve.fix_end=false."
-        )
 
 
-def _check_groups(cfg: DictConfig) -> None:
-    if "learning_rate" in cfg.optimizer:
+def _check_precision(cfg: DictConfig) -> None:
+    default = CHOICES["precision"][0]
+    if cfg.precision == default or cfg.stage in ("base", "report"):
+        return
+    networks = runs.networks(cfg)
+    if all(runs.base_network(runs.start_of(n)) is None for n in networks):
         raise ValueError(
-            "The learning rate is no setting of the optimizer here: type "
-            "train.base.learning_rate=... and train.curve.learning_rate=..."
+            f"precision={cfg.precision} has no part in what files alone are the networks of, "
+            f"{networks}: each works in the dtype policy that it was saved with. Leave precision "
+            "out."
         )
-    for group in GROUPS:
-        for key in cfg[group]:
-            if OmegaConf.is_missing(cfg[group], key):
-                raise ValueError(f"{group}.{key} must be given: type {group}.{key}=...")
-    for group in CALLABLES:
-        target = OmegaConf.select(cfg, f"{group}._target_")
-        if group == "loss" and target is None:
-            continue
-        if not isinstance(target, str) or "." not in target:
-            raise ValueError(
-                f"{group}._target_ must be the import path of a callable, such as "
-                f"package.module.name; received {target!r}."
-            )
 
 
 def _check_choices(cfg: DictConfig) -> None:
@@ -168,6 +155,12 @@ def _check_eval(cfg: DictConfig) -> None:
                 f"eval.{key} must be increasing positions in [0, 1]; received "
                 f"eval.{key}={list(t)}. Type for example 'eval.{key}=[0,0.5,1]'."
             )
+        for a, b in pairwise(t or ()):
+            if a + CLOSEST > b:
+                raise ValueError(
+                    f"eval.{key}={list(t)}: {a} and {b} are one position in float32, or in the "
+                    f"name of a figure. Keep them at least {CLOSEST} apart."
+                )
     unknown = set(cfg.eval.splits or ()) - {"train", "valid", "test"}
     if unknown or cfg.eval.splits == []:
         raise ValueError(
@@ -192,6 +185,18 @@ def _check_plane(cfg: DictConfig) -> None:
     if min(cfg.plane.points or [0]) < 0:
         raise ValueError(
             f"plane.points counts from 0; received plane.points={list(cfg.plane.points)}."
+        )
+    bends = OmegaConf.select(cfg, "curve.num_bends")
+    on_curve = cfg.stage == "plane" and cfg.plane.networks is None and isinstance(bends, int)
+    if on_curve and cfg.plane.points is None and bends == 0:
+        raise ValueError(
+            "A curve with num_bends=0 has two control points, which span no plane. Type "
+            "num_bends=1 or more, or 'plane.networks=[1,2,3]'."
+        )
+    if on_curve and max(cfg.plane.points or [0]) > bends + 1:
+        raise ValueError(
+            f"plane.points must be three of the control points 0 to {bends + 1}; received "
+            f"plane.points={list(cfg.plane.points)}."
         )
     if len(cfg.plane.margins) != 4 or min(cfg.plane.margins) < 0:
         raise ValueError(

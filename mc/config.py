@@ -1,13 +1,16 @@
-"""The typed configuration: its schema, and its keys.
+"""The typed configuration: its schema, and what of it was typed on the command line.
 
 Values live in conf/; here is what type they have. Whether they are allowed is for `checks`.
 """
 
-import difflib
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
+
+from mc import store
 
 STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures", "report", "all")
 
@@ -124,6 +127,7 @@ class Config:
     force: bool = MISSING
     output_dir: str = MISSING
     objective: str | None = MISSING
+    imports: list[str] = MISSING
     dataset: Any = MISSING
     model: Any = MISSING
     curve: Any = MISSING
@@ -141,81 +145,105 @@ class Config:
 GROUPS = ("dataset", "model", "curve", "optimizer")
 CALLABLES = (*GROUPS, "loss")
 
-
-def check_keys(cfg, schema=Config, prefix: str = "") -> None:
-    """Nothing, if a configuration has all keys of the schema and no other.
-
-    Raises:
-        ValueError: names the key, and those that it may be meant for.
-    """
-    known = {f.name: f.type for f in fields(schema)}
-    for key in known:
-        section = is_dataclass(known[key]) or key in CALLABLES
-        if key not in cfg or (section and not OmegaConf.is_dict(cfg[key])):
-            raise ValueError(
-                f"{prefix}{key} must be {'a section' if section else 'there'}; received "
-                f"{prefix}{key}={cfg.get(key)}. Leave it out of the command."
-            )
-    for key in cfg:
-        if key not in known:
-            raise ValueError(unknown_key(f"{prefix}{key}"))
-        if is_dataclass(known[key]):
-            check_keys(cfg[key], known[key], f"{prefix}{key}.")
+OmegaConf.register_new_resolver("mc.null", lambda: None, replace=True)
 
 
-def typed_groups(cfg: DictConfig, overrides) -> DictConfig:
-    """The configuration without the settings of callables that were replaced.
+def typed_groups(
+    cfg: DictConfig, overrides: Sequence[str], options: Callable[[], Mapping] | None = None
+) -> DictConfig:
+    """The configuration with what was typed of its callables told from what YAML files say.
 
     Where `model._target_=my.net` is typed, the other keys of the option of that group belong to the
-    option's own callable: of the group remain the keys that were typed (and `dataset.valid_size`,
-    which is no argument).
+    option's own callable: of the group remain the keys that were typed, nested ones too (and
+    `dataset.valid_size`, which is no argument).
+
+    A null that was typed of a callable's argument becomes `store.NULL`, which is null and counts in
+    a fingerprint: `+model.activation=null` is not the function's default. Where the option's own
+    YAML says null as well, it does not count.
+
+    Args:
+        cfg: the composed configuration.
+        overrides: as typed.
+        options: the configuration by the YAML of each group's option alone, asked for where a null
+            was typed; without it no YAML says null.
+
+    Raises:
+        ValueError: `num_bends` was typed for a curve that does not take it.
     """
-    typed = [o.lstrip("+~").partition("=")[0] for o in overrides]
-    cfg = cfg.copy()
+    values = dict(_typed_values(overrides))
+    keys = {leaf for key, value in values.items() for leaf in _leaves(key, value)}
+    composed, cfg = cfg, cfg.copy()
     OmegaConf.set_struct(cfg, False)
-    for group in CALLABLES:
-        if f"{group}._target_" in typed:
-            kept = {k for k in cfg[group] if f"{group}.{k}" in typed} | {"valid_size"}
-            cfg[group] = {k: cfg[group][k] for k in cfg[group] if k in kept}
+    replaced = [group for group in CALLABLES if _replaces(values, group)]
+    for group in replaced:
+        cfg[group] = _only(cfg[group], keys | {"dataset.valid_size"}, group)
+    nulls = [leaf for key, value in values.items() for leaf in _null_leaves(key, value)]
+    said = options() if nulls and options else {}
+    for key in nulls:
+        if key.partition(".")[0] in replaced or not _says_null(said, key):
+            OmegaConf.update(cfg, key, store.NULL)
     OmegaConf.set_struct(cfg, True)
+    if "num_bends" in values and "num_bends" not in cfg.curve:
+        plus = "" if "num_bends" in composed.curve else "+"
+        raise ValueError(
+            f"num_bends={cfg.num_bends} does not reach curve._target_={cfg.curve._target_}. If it "
+            f"takes num_bends, type {plus}curve.num_bends={cfg.num_bends}; else leave it out."
+        )
     return cfg
 
 
-def known_keys(schema=Config, prefix: str = "") -> list[str]:
-    """Every key of the schema, sections spelt out: `train.base.epochs`."""
-    keys = []
-    for f in fields(schema):
-        inner = known_keys(f.type, f"{prefix}{f.name}.") if is_dataclass(f.type) else []
-        keys += inner or [prefix + f.name]
-    return keys
+def _typed_values(overrides: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Key and value of what was typed of callables, and of `num_bends`; of choices nothing."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        first, dot, _ = override.key_or_group.partition(".")
+        whole = first in CALLABLES and (dot or isinstance(override.value(), dict))
+        if (whole or override.key_or_group == "num_bends") and not override.is_delete():
+            yield override.key_or_group, override.value()
 
 
-def unknown_key(key: str) -> str:
-    """What to say of a key that is none: the known ones that look like it, or those beside it."""
-    if key.startswith("hydra."):
-        section = key.rpartition(".")[0]
-        return (
-            f"Unknown key {key}. The known ones are shown by the same command, without -m, with "
-            f"--cfg hydra --package {section}."
-        )
-    if near := _nearest_keys(key):
-        return f"Unknown key {key}. Did you mean {' or '.join(near)}?"
-    first, dot, rest = key.partition(".")
-    sections = [f.name for f in fields(Config)]
-    if first not in sections and (meant := difflib.get_close_matches(first, sections, n=1)):
-        return f"Unknown key {key}. Did you mean {meant[0]}{dot}{rest}?"
-    beside = [k for k in known_keys() if k.rpartition(".")[0] == key.rpartition(".")[0]]
-    names = ", ".join(k.rpartition(".")[2] for k in beside)
-    return f"Unknown key {key}. " + (
-        f"Known: {names}." if names else "--help shows the known keys."
-    )
+def _replaces(values: Mapping, group: str) -> bool:
+    given = values.get(group)
+    inside = given.get("_target_") if isinstance(given, dict) else None
+    return (inside or values.get(f"{group}._target_")) is not None
 
 
-def _nearest_keys(key: str) -> list[str]:
-    """Known keys that look like this one: by the whole of it, or else by its last part."""
-    known = [k for k in known_keys() if "." not in key or "." in k]
-    last = key.rpartition(".")[2]
-    ends = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, n=1, cutoff=0.75)
-    by_end = [k for k in known if ends and k.rpartition(".")[2] == ends[0]]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-    return near or by_end
+def _leaves(key: str, value) -> Iterator[str]:
+    """The keys that a value sets: `model.block.width` of `model.block={width: 3}`."""
+    if not isinstance(value, dict) or not value:
+        yield key
+        return
+    for inner, v in value.items():
+        yield from _leaves(f"{key}.{inner}", v)
+
+
+def _null_leaves(key: str, value) -> Iterator[str]:
+    """The keys that a value sets to null, those of mappings in lists too."""
+    if value is None:
+        yield key
+    elif isinstance(value, dict):
+        for inner, v in value.items():
+            yield from _null_leaves(f"{key}.{inner}", v)
+    elif isinstance(value, list):
+        for n, v in enumerate(value):
+            if isinstance(v, dict | list):  # a null in a list counts by itself
+                yield from _null_leaves(f"{key}.{n}", v)
+
+
+def _only(section: DictConfig, keys: set[str], prefix: str) -> dict:
+    """The settings of a section that are among the keys, or below one of them."""
+    kept = {}
+    for name in section:
+        key = f"{prefix}.{name}"
+        if key in keys:
+            kept[name] = section[name]
+        elif any(typed.startswith(f"{key}.") for typed in keys):
+            inner = section[name]
+            kept[name] = _only(inner, keys, key) if OmegaConf.is_dict(inner) else inner
+    return kept
+
+
+def _says_null(said: Mapping, key: str) -> bool:
+    """Whether a configuration states null at a key."""
+    path, _, last = key.rpartition(".")
+    section = OmegaConf.select(said, path) if said else None
+    return OmegaConf.is_dict(section) and last in section and section[last] is None

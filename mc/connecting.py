@@ -128,11 +128,7 @@ def start_from(curve: CurveModel, filepath) -> None:
     """
     saved = curve_file.read(filepath)
     curve_file.check_network(saved, curve.network)
-    if not families.same(saved["curve"], curve.curve):
-        raise ValueError(
-            f"The curve in {filepath} is {saved['curve']}, but the one to train is {curve.curve}: "
-            "choose the same curve and num_bends."
-        )
+    check_family(saved, curve.curve, filepath)
     for fixed, k, end in ((curve.fix_start, 0, "start"), (curve.fix_end, -1, "end")):
         if fixed and not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5):
             raise ValueError(
@@ -144,3 +140,16 @@ def start_from(curve: CurveModel, filepath) -> None:
         point.assign(row)
     for variable, value in zip(curve.state, saved["state"], strict=True):
         variable.assign(curve_file.typed(value, variable.numpy()))
+
+
+def check_family(saved: dict, family, filepath) -> None:
+    """Raise unless a saved curve is of the family of the curve that goes on from it.
+
+    Raises:
+        ValueError: it is of another; says both.
+    """
+    if not families.same(saved["curve"], family):
+        raise ValueError(
+            f"The curve in {filepath} is {saved['curve']}, but the one to train is {family}: "
+            "choose the same curve and num_bends."
+        )

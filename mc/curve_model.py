@@ -150,7 +150,9 @@ class CurveModel(keras.Model):
         optimizers.check_elementwise(optimizer)
         # The network's layers are out of Keras' sight, so what Keras would ask them is asked here.
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if self.network.model.dtype_policy.name == "mixed_float16" and not scaled:
+        # Of a network that was read from a file, the layers alone know the policy.
+        policies = {layer.dtype_policy.name for layer in self.network.model._flatten_layers()}
+        if "mixed_float16" in policies and not scaled:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         if jit_compile == "auto":
             jit_compile = self.network.model._resolve_auto_jit_compile()

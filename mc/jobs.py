@@ -10,6 +10,7 @@ import pickle
 import re
 from pathlib import Path
 
+from hydra import compose
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -18,7 +19,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mc import checks, config, missing, runs, store
+from mc import checks, config, missing, modules, runs, store
+
+modules.read_inherited()  # in a worker of a sweep, before it composes anything
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +37,18 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     """
     overrides = list(hydra.overrides.task)
     cfg = OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"])
+    modules.read(cfg.get("imports", ()))
     checks.check(cfg)
     check_sweeper(cfg.objective, hydra.sweeper)
-    cfg = config.typed_groups(cfg, overrides)
+    cfg = config.typed_groups(cfg, overrides, lambda: _options(hydra))
     missing.check_made(cfg, overrides)
     return cfg
+
+
+def _options(hydra: DictConfig) -> DictConfig:
+    """The configuration by the YAML of each group's option alone, without experiments."""
+    chosen = [f"{group}={hydra.runtime.choices[group]}" for group in config.GROUPS]
+    return compose(hydra.job.config_name, chosen)
 
 
 def _folder(*, _root_) -> str:

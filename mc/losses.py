@@ -1,17 +1,33 @@
 """What a loss expects of the network's outputs and of the targets."""
 
 import functools
+import inspect
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def default(num_classes: int | None) -> keras.losses.Loss:
-    """Cross-entropy of logits for classes, mean squared error for regression (`None`)."""
+def default(num_classes: int | None, **arguments) -> keras.losses.Loss:
+    """Cross-entropy of logits for classes, mean squared error for regression (`None`).
+
+    `arguments` are Keras' own, such as `from_logits=False` or `ignore_class=0`.
+
+    Raises:
+        ValueError: the loss does not have one.
+    """
+    kind = keras.losses.SparseCategoricalCrossentropy
     if num_classes is None:
-        return keras.losses.MeanSquaredError()
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        kind = keras.losses.MeanSquaredError
+    else:
+        arguments = {"from_logits": True} | arguments
+    known = inspect.signature(kind).parameters
+    if unknown := [name for name in arguments if name not in known]:
+        raise ValueError(
+            f"loss.{unknown[0]} is not an argument of the default loss of this data, "
+            f"{kind.__name__}. Known: {', '.join(known)}."
+        )
+    return kind(**arguments)
 
 
 # What Keras' own losses compare the outputs with; names without underscores, as classes and

@@ -4,7 +4,7 @@ import shlex
 
 from omegaconf import DictConfig
 
-from mc import runs, store
+from mc import near, runs, store
 
 
 def check_made(cfg: DictConfig, overrides=()) -> None:
@@ -35,11 +35,22 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
         if needed and store.summary(runs.folder(runs.variant(cfg, stage=stage))) is None:
             missing.append((stage, own_seed))
     if missing:
-        commands = ["  " + _command(stage, words, same) for stage, words in missing]
+        commands = [
+            f"  {_command(stage, words, same)}{_near(cfg, stage, words)}"
+            for stage, words in missing
+        ]
         raise ValueError(
             f"stage={cfg.stage} builds on runs that are not finished. Make them first:\n"
             + "\n".join(commands)
         )
+
+
+def _near(cfg: DictConfig, stage: str, words: list[str]) -> str:
+    """A line on a finished run of the stage that is nearly the one that is missing."""
+    typed = (word.split("=", 1) for word in words)
+    changes = {key: int(value) if value.isdecimal() else value for key, value in typed}
+    there = near.settings_of_nearest(runs.variant(cfg, stage=stage, **changes))
+    return f"\n    (there is one with {there})" if there else ""
 
 
 def _check_kept(cfg: DictConfig, endpoint) -> None:

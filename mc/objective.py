@@ -7,7 +7,10 @@ import re
 
 WORDS = {
     "split": ("train", "valid", "test"),
+    "watched": ("train", "valid"),  # while a curve trains
+    "drawn": ("train", "test"),  # on a plane
     "metric": ("loss", "nll", "error", "accuracy", "f1", "mse"),
+    "measure": ("loss", "accuracy", "mse"),  # of Keras' own, while a curve trains
     "score": ("nll", "error", "accuracy", "f1", "ece", "brier", "mse"),
     "path": ("curve", "linear", "initial"),
     "statistic": (
@@ -20,13 +23,13 @@ WORDS = {
 ENSEMBLE = ("ensemble/<split>/<score>", "member/<split>/<score>/<spread>")
 NAMES = {
     "base": ("<split>/<metric>",),
-    "curve": ("<split>/<metric>",),
+    "curve": ("<watched>/<measure>",),
     "eval": (
         "<path>/<split>/<metric>/<statistic>",
         *("curve/length", "curve/chord", "curve/length_ratio"),
     ),
     "chain": ("chain/<split>/<metric>/<statistic>",),
-    "plane": ("plane/<split>/<metric>/<place>",),
+    "plane": ("plane/<drawn>/<metric>/<place>",),
     "ensemble": ("num_members", *ENSEMBLE),
     "fge": ("num_members", "distance/max", "swa/<split>/<score>", *ENSEMBLE),
 }
@@ -66,7 +69,14 @@ def _forms(stage: str, seeds: list[int]) -> list[str]:
 
 def _names(form: str) -> list[str]:
     parts = [WORDS[part[1:-1]] if part.startswith("<") else (part,) for part in form.split("/")]
-    return ["/".join(words) for words in itertools.product(*parts)]
+    names = ["/".join(words) for words in itertools.product(*parts)]
+    return [name for name in names if "/barrier_" not in name or _has_barrier(name)]
+
+
+def _has_barrier(name: str) -> bool:
+    from mc.metrics import BARRIER_METRICS  # with NumPy, which few commands need so early
+
+    return name.split("/")[-2] in BARRIER_METRICS
 
 
 def of(summary: dict, objective: str) -> float:

@@ -5,16 +5,18 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from mc import config, jobs, objective, quoting, store
+import mc
+from mc import backend, config, jobs, keys, modules, objective, quoting, start_tensorflow, store
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
@@ -29,20 +31,28 @@ jobs.register_launchers()
 def _run(cfg: DictConfig) -> float | None:
     from mc import stages
 
-    cfg = jobs.checked(cfg, HydraConfig.get())
-    stages.import_tensorflow(jobs.threads())
+    job = HydraConfig.get()
+    os.chdir(job.runtime.cwd)  # hydra.job.chdir=true left it; paths count from where one typed
+    cfg = jobs.checked(cfg, job)
+    start_tensorflow.set_up(jobs.threads())
     summary = stages.execute(cfg)
     return None if cfg.objective is None else objective.of(summary, cfg.objective)
 
 
 def main() -> None:
     """Run the command line; a mistake gives one message and exit status 1, and no traceback."""
+    if "--version" in sys.argv[1:]:
+        print(f"mc {mc.__version__}")
+        return
+    if told := backend.refusal():
+        sys.exit(f"Error: {told}")
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors to us
     os.environ.pop(store.SWEEP, None)
     again = jobs.without_force(sys.argv[1:])
     forced = again != sys.argv[1:]
     try:
+        modules.read_typed(sys.argv[1:])
         _run()
         if failed := jobs.failures():  # of a sweeper that goes on, such as Optuna's
             sys.exit(jobs.listed(failed, forced))
@@ -57,6 +67,8 @@ def main() -> None:
             print(*told, file=sys.stderr)
             raise
         sys.exit("\n".join(told if noted else [*told, died or f"Error: {_message(error)}"]))
+    finally:
+        modules.forget()
 
 
 UNWRITABLE = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
@@ -78,7 +90,9 @@ def _message(error: BaseException) -> str:
         error = error.__cause__
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and key:
-        return config.unknown_key(key)
+        beside = error.parent_node if OmegaConf.is_dict(error.parent_node) else ()
+        value = next((v for k, _, v in _typed() if k == key), "VALUE")
+        return keys.unknown_key(key, value, beside)
     plugin = r"hydra/(?:launcher/(?:submitit_slurm|joblib)|sweeper/optuna)\b"
     if missing := re.search(plugin, str(error)):
         extra = "optuna" if missing[0].endswith("optuna") else "cluster"
@@ -92,6 +106,11 @@ def _message(error: BaseException) -> str:
     if isinstance(error.__cause__, OSError) and error.__cause__.errno in UNWRITABLE:
         text += OTHER_FOLDER
     return f"{key}: {text}" if key else text or type(error).__name__
+
+
+def _typed() -> Iterator[tuple[str, str, str]]:
+    """Key, `=` and value of every argument that has them."""
+    return (a.lstrip("+~").partition("=") for a in sys.argv[1:])
 
 
 if __name__ == "__main__":

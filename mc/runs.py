@@ -10,6 +10,7 @@ from mc import store
 
 FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
 MIN_POINTS = 31  # chain.min_points, where it is not set
+CALLABLES = ("dataset", "model", "curve", "optimizer", "loss")  # their keys are arguments
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -91,11 +92,15 @@ def curve_file(init: str) -> Path | None:
 def settings(cfg: DictConfig) -> dict:
     """All that the result of `cfg.stage` depends on; what it builds on enters by fingerprint."""
     own = OmegaConf.to_container(cfg, resolve=True)
+    for name in CALLABLES:
+        _count_typed_nulls(own[name], OmegaConf.to_container(cfg[name], resolve=False))
     for section in own["train"].values():
         section.pop("save_every")  # what is kept on the way does not change where it leads
     common = {key: own[key] for key in ("dataset", "loss", "precision", "smoke")}
     statistics = {key: own["eval"][key] for key in ("bn_batch_size", "bn_batches")}
     common["dataset"] = _dataset_settings(own["dataset"])
+    if cfg.stage in ("base", "curve", "fge") and own["devices"] not in (None, 1):
+        common["devices"] = own["devices"]  # each takes BatchNorm statistics of its own share
     if cfg.stage == "base":
         parts = {key: own[key] for key in ("model", "optimizer", "seed")}
         return common | parts | {"train": own["train"]["base"]}
@@ -137,6 +142,16 @@ def settings(cfg: DictConfig) -> dict:
     return {"curve": _curve_fingerprint(cfg), "eval": looks}
 
 
+def _count_typed_nulls(resolved, unresolved) -> None:
+    """Set the nulls that were typed for a callable's argument to `store.NULL`, in place."""
+    items = unresolved.items() if isinstance(unresolved, dict) else enumerate(unresolved)
+    for key, value in items:
+        if value == store.NULL:
+            resolved[key] = value
+        elif isinstance(value, dict | list):
+            _count_typed_nulls(resolved[key], value)
+
+
 def _splits(own: Mapping) -> list[str] | None:
     return sorted(set(own["eval"]["splits"])) if own["eval"]["splits"] else None
 
@@ -149,8 +164,9 @@ def _dataset_settings(dataset: Mapping) -> dict:
     settings = dict(dataset)
     if settings["_target_"] == "mc.datasets.tfds_images":
         settings.pop("data_dir", None)  # where the data lie does not change them
-    if settings["_target_"] == "mc.datasets.regression" and settings["path"] is not None:
-        path = Path(settings["path"]).expanduser()
+    given = settings.get("path")
+    if settings["_target_"] == "mc.datasets.regression" and given not in (None, store.NULL):
+        path = Path(given).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"dataset.path: there is no file {str(path)!r}.")
         settings["path"] = store.file_fingerprint(path)
@@ -169,13 +185,20 @@ def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
 
 
 def folder(cfg: DictConfig) -> Path:
-    """Where the run of `cfg` keeps its results: `<output_dir>/<stage>/<label>-<hash8>`."""
+    """Where the run of `cfg` keeps its results: `<output_dir>/<stage>/<label>-<hash8>`.
+
+    Where another run, whose hash begins alike, was first in that folder, 16 digits of the hash.
+    """
     if cfg.stage == "report":  # of all that is there
         return Path(cfg.output_dir)
     if cfg.stage == "figures":  # draws again in the folder of the evaluation
         cfg = variant(cfg, stage="eval")
-    name = store.folder_name(label(cfg), settings(cfg))
-    return Path(cfg.output_dir) / cfg.stage / name
+    return store.run_folder(Path(cfg.output_dir) / cfg.stage, label(cfg), fingerprint(cfg))
+
+
+def fingerprint(cfg: DictConfig) -> str:
+    """The hash of all that the result of `cfg.stage` depends on, of which names have 8 digits."""
+    return store.fingerprint(settings(cfg))
 
 
 def parts_of_all(cfg: DictConfig) -> list[DictConfig]:

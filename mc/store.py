@@ -19,9 +19,11 @@ from mc.atomic import leftovers, replacing
 
 log = logging.getLogger(__name__)
 
+NULL = "${mc.null:}"  # a null that was typed for a callable's argument
+
 
 def fingerprint(settings) -> str:
-    """SHA-256 of the canonical JSON of settings, null values left out."""
+    """SHA-256 of the canonical JSON of settings, null left out unless it is `NULL`."""
     canonical = json.dumps(_without_null(settings), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -42,9 +44,29 @@ def _digest(path: str, size: int, modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_name(label: str, settings) -> str:
-    """`<label>-<hash8>`, the label reduced to letters, digits, dots, dashes and underscores."""
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', label)}-{fingerprint(settings)[:8]}"
+LONGEST_LABEL = 230  # a name has at most 255 bytes: hash, `.old-1` and the lock's ending join it
+
+
+def run_folder(parent, label: str, fingerprint: str) -> Path:
+    """`<parent>/<label>-<hash8>`, or `-<hash16>` where the former is of another run.
+
+    The label is reduced to letters, digits, dots, dashes and underscores; of one that is too long
+    for the name of a file, the middle is left out.
+    """
+    label = re.sub(r"[^A-Za-z0-9._-]+", "_", label)
+    if len(label) > LONGEST_LABEL:
+        label = f"{label[:110]}...{label[-110:]}"
+    short, longer = (Path(parent) / f"{label}-{fingerprint[:digits]}" for digits in (8, 16))
+    inside = environment(short).get("fingerprint")  # runs of before have none
+    return longer if longer.exists() or inside not in (None, fingerprint) else short
+
+
+def environment(folder) -> dict:
+    """What a run noted in `environment.json`; empty if there is none that can be read."""
+    try:
+        return json.loads((Path(folder) / "environment.json").read_text())
+    except (OSError, ValueError):  # that it is damaged is told by who goes on with the run
+        return {}
 
 
 def summary(folder) -> dict | None:
@@ -338,7 +360,7 @@ def _without_null(value):
         return {k: _without_null(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):
         return [_without_null(v) for v in value]
-    return value
+    return None if value == NULL else value
 
 
 def _json(value: dict) -> str:

@@ -22,6 +22,23 @@ def new_id() -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
 
 
+def sync_command(folders: Mapping[str, Path | str]) -> str | None:
+    """The one command that uploads offline runs, of each its last attempt; None if there is none.
+
+    Those that were uploaded are left out.
+
+    Args:
+        folders: the folder of each run, by its id.
+    """
+    found = []
+    for run_id, folder in folders.items():
+        written = Path(os.environ.get("WANDB_DIR") or folder) / "wandb"
+        attempts = sorted(written.glob(f"offline-run-*-{run_id}"))
+        if attempts and not any(attempts[-1].glob("*.synced")):
+            found.append(str(attempts[-1]))
+    return f"wandb sync {shlex.join(found)}" if found else None
+
+
 def start(
     *,
     mode: str,
@@ -115,7 +132,6 @@ class Tracker:
         run: a `wandb.Run`, or None for a disabled tracker.
 
     Attributes:
-        sync_command: the command that uploads an offline run, else None.
         url: the page of an online run, else None.
     """
 
@@ -129,9 +145,6 @@ class Tracker:
         self._there = 0 if run is None or offline else run.starting_step
         self._told = 0
         self.url: str | None = None if run is None or offline else run.url
-        self.sync_command: str | None = (
-            f"wandb sync {shlex.quote(run.settings.sync_dir)}" if offline else None
-        )
 
     def history(self, row: Mapping[str, float]) -> None:
         """Logs one epoch, with `epoch` as the x axis of all other metrics.

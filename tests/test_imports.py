@@ -14,11 +14,12 @@ LEVELS = [
     {"hidden_state"},
     {
         "atomic",
+        "backend",
         "batches",
+        "start_tensorflow",
         "weights",
         "curves",
         "metrics",
-        "objective",
         "schedules",
         "families",
         "losses",
@@ -29,6 +30,7 @@ LEVELS = [
         "stepping",
     },
     {
+        "objective",
         "store",
         "tracking",
         "plots",
@@ -45,17 +47,32 @@ LEVELS = [
     {"curve_model"},
     {"connecting", "training", "evaluation"},
     {"ensembles"},
+    {"modules", "conditions"},
     {"runs", "config", "quoting"},
+    {"keys", "foreseen", "callable_checks", "near"},
     {"checks", "missing"},
     {"stages", "jobs"},
     {"run"},
+    {"__main__"},
 ]
 # What may import no higher than metrics, however high it stands.
 GROUND = {"store", "tracking", "plots", "curve_file"}
 HOMES = {
     "wandb": {"tracking"},
     "matplotlib": {"plots"},
-    "omegaconf": {"config", "checks", "runs", "missing", "jobs", "stages", "run"},
+    "omegaconf": {
+        "config",
+        "callable_checks",
+        "foreseen",
+        "keys",
+        "checks",
+        "runs",
+        "missing",
+        "near",
+        "jobs",
+        "stages",
+        "run",
+    },
 }
 
 

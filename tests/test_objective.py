@@ -42,11 +42,20 @@ def test_a_misspelt_objective_is_told_before_anything_is_made(cli, tmp_path, sta
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_only_the_data_decide_is_told_with_what_there_is(cli, tmp_path):
-    status, output = cli(*QUICK, "stage=base", "objective=valid/error")
+# A data set of one's own may have validation data that no setting tells of.
+OWN = """
+from mc.datasets import digits as data
+"""
+
+
+def test_what_only_the_data_decide_is_told_with_what_there_is(cli, tmp_path, monkeypatch):
+    (tmp_path / "own_digits.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = [*QUICK, "stage=base", "dataset._target_=own_digits.data"]
+    status, output = cli(*own, "objective=valid/error")
     assert status == 1
     assert "objective=valid/error is not made by this run, which makes: train/loss" in output
-    assert cli(*QUICK, "stage=base", "objective=test/error")[0] == 0
+    assert cli(*own, "objective=test/error")[0] == 0
     (made,) = tmp_path.glob("base/*/summary.json")  # one run: objective does not count
     assert objective.of(json.loads(made.read_text()), "test/error") <= 1
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import time
 
 import numpy as np
@@ -45,9 +46,42 @@ def test_different_values_have_different_fingerprints(a, b):
 def test_fingerprint_is_sha256_of_canonical_json():
     expected = hashlib.sha256(b'{"a":[1,2.5],"b":"x"}').hexdigest()
     assert store.fingerprint({"b": "x", "a": [1, 2.5], "c": None}) == expected
-    assert store.folder_name("mnist cnn/1", {"b": "x", "a": [1, 2.5]}) == (
-        f"mnist_cnn_1-{expected[:8]}"
-    )
+    assert store.fingerprint({"a": store.NULL}) == hashlib.sha256(b'{"a":null}').hexdigest()
+
+
+def test_a_run_s_folder_is_its_label_and_eight_digits_of_its_hash(tmp_path):
+    expected = tmp_path / "mnist_cnn_1-01234567"
+    assert store.run_folder(tmp_path, "mnist cnn/1", "0123456789abcdef0") == expected
+    assert store.run_folder(tmp_path, "x" * 230, "0" * 64).name == "x" * 230 + "-00000000"
+
+
+def test_where_another_run_s_hash_begins_alike_the_second_gets_sixteen_digits(tmp_path):
+    first, second = "01234567" + "a" * 56, "01234567" + "b" * 56
+    store.begin(tmp_path / "net-01234567", "", {"fingerprint": first})
+    assert store.run_folder(tmp_path, "net", first).name == "net-01234567"
+    other = store.run_folder(tmp_path, "net", second)
+    assert other.name == "net-01234567bbbbbbbb"
+    other.mkdir()
+    shutil.rmtree(tmp_path / "net-01234567")
+    assert store.run_folder(tmp_path, "net", second) == other  # it is still found
+    assert store.run_folder(tmp_path, "net", first).name == "net-01234567"
+
+
+def test_a_run_of_before_which_has_no_hash_inside_is_found(tmp_path):
+    store.begin(tmp_path / "net-01234567", "seed: 1\n", {})
+    assert store.run_folder(tmp_path, "net", "0123456789").name == "net-01234567"
+
+
+def test_a_label_that_is_too_long_for_a_file_s_name_loses_its_middle(tmp_path):
+    label = "-".join(["digits", "mlp", *map(str, range(1, 111))])
+    folder = store.run_folder(tmp_path / "ensemble", label, "f" * 64)
+    with store.lock(folder):
+        folder.mkdir(parents=True)
+    (folder / "x").touch()
+    assert store.set_aside(folder).is_dir()
+    assert folder.name.startswith("digits-mlp-1-2-3-")
+    assert folder.name.endswith("-109-110-ffffffff")
+    assert "..." in folder.name
 
 
 def test_file_fingerprint_is_sha256_of_the_bytes(tmp_path):

@@ -72,8 +72,8 @@ def test_an_offline_run_holds_what_the_run_was_told(tmp_path, capfd):
     )
     assert tracker.url is None
     (folder,) = tmp_path.glob("wandb/offline-run-*")
-    assert tracker.sync_command == f"wandb sync {folder}"
     tracker.finish()
+    assert tracking.sync_command({"abcd1234": tmp_path}) == f"wandb sync {folder}"
     assert capfd.readouterr() == ("", "")
     (run,) = of_kind(records_of(tmp_path), "run")
     assert (run.project, run.entity, run.run_id) == ("p", "me", "abcd1234")
@@ -258,7 +258,7 @@ tracker.along_t(pandas.DataFrame({{"path": ["curve"], "t": [0.5], "test/error": 
 tracker.summary({{"a": 1}})
 tracker.figures({{"missing": "missing.png"}})
 tracker.finish()
-print(tracker.sync_command, tracker.url, "wandb" in sys.modules)
+print(tracking.sync_command({{"a": {str(tmp_path)!r}}}), tracker.url, "wandb" in sys.modules)
 """
     assert python(code, tmp_path) == "None None False\n"
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,6 @@ tracker; and marks the run as done.
 
 import importlib
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -16,14 +15,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import runs, store, tracking
+from mc import conditions, runs, store, tracking
 from mc.stages import batch_notes
 
 log = logging.getLogger(__name__)
 
 
-def execute(cfg: DictConfig) -> dict:
-    """The summary of the run of `cfg`: of a finished one as it is, else after running its stage."""
+def execute(cfg: DictConfig, part_of_all: bool = False) -> dict:
+    """The summary of the run of `cfg`: of a finished one as it is, else after running its stage.
+
+    A part of `stage=all` leaves to the whole what is said of all of them together.
+    """
     if cfg.stage == "report":
         return _stage("report").run(cfg, Path(cfg.output_dir))
     folder = runs.folder(cfg)
@@ -35,17 +37,26 @@ def execute(cfg: DictConfig) -> dict:
     summary = None if force else _finished(cfg, folder)
     if summary is None:
         with store.lock(folder):
+            if runs.folder(cfg) != folder:  # a run whose hash begins alike took it meanwhile
+                return execute(cfg, part_of_all)
             force = force and not store.of_this_sweep(folder)
             if force and (aside := store.set_aside(folder)):
                 log.info("force=true: the earlier run is now %s", aside)
             # Another process may have finished it while this one waited.
             summary = _finished(cfg, folder)
-            summary = _run(cfg, folder) if summary is None else summary
+            if summary is None:
+                try:
+                    summary = _run(cfg, folder)
+                finally:
+                    if not part_of_all:
+                        _say_how_to_upload(cfg, folder)
         if cfg.stage == "all":  # its parts have shown their tables
             log.info("all: %s", folder)
             return summary
     else:
         log.info("Finished before (force=true runs it again):")
+        if told := conditions.difference(folder):
+            log.warning("%s.", told)
     for line in batch_notes.notices(cfg):
         log.info(line)
     show(summary, cfg.stage, folder)
@@ -61,11 +72,9 @@ def _finished(cfg: DictConfig, folder: Path) -> dict | None:
 
 
 def _run(cfg: DictConfig, folder: Path) -> dict:
-    environment = store.begin(
-        folder,
-        OmegaConf.to_yaml(cfg, resolve=True),
-        _environment() | {"wandb_id": tracking.new_id()},
-    )
+    conditions.check(folder)
+    noted = {"fingerprint": runs.fingerprint(cfg), "wandb_id": tracking.new_id()}
+    environment = store.begin(folder, OmegaConf.to_yaml(cfg, resolve=True), _environment() | noted)
     with store.logging_to(folder):
         log.info("stage=%s works in %s", cfg.stage, folder)
         tracker = tracking.start(
@@ -89,9 +98,18 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
             exit_code = 0
         finally:
             tracker.finish(exit_code)
-            if tracker.sync_command:
-                log.info("To upload to Weights & Biases: %s", tracker.sync_command)
     return summary
+
+
+def _say_how_to_upload(cfg: DictConfig, folder: Path) -> None:
+    """Log one command for the offline W&B run of a folder; of stage=all, for all of its runs."""
+    if cfg.wandb.mode != "offline":
+        return
+    parts = runs.parts_of_all(cfg) if cfg.stage == "all" else []
+    folders = [*map(runs.folder, parts), folder]
+    noted = {store.environment(made).get("wandb_id"): made for made in folders}
+    if command := tracking.sync_command({i: made for i, made in noted.items() if i}):
+        log.info("To upload to Weights & Biases: %s", command)
 
 
 def _stage(name: str):
@@ -120,6 +138,7 @@ def _environment() -> dict:
     return {
         "command": sys.argv,
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "keras": conditions.here(),
         "devices": [d.name for d in tf.config.list_physical_devices()],
         "host": platform.node(),
         "git_commit": _commit(),
@@ -161,36 +180,8 @@ def show(summary: dict, stage: str, folder: Path) -> None:
     for name, row in along.items():
         cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in there)
         lines.append(f"  {name:<24}" + "".join(cells))
+    figures = sorted((folder / "figures").glob("*.png"))
+    if figures:
+        beside = f", and {len(figures) - 1} beside it" * (len(figures) > 1)
+        lines.append(f"  figure: {figures[0]}{beside}")
     log.info("\n".join(lines))
-
-
-def import_tensorflow(threads: int | None = None) -> None:
-    """Import TensorFlow, to use as much GPU memory as it needs and so many threads of the CPU."""
-    if "tensorflow" not in sys.modules:  # it may be set up only once in a process
-        _import_quietly()
-        import tensorflow as tf
-
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
-        if threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-
-
-def _import_quietly() -> None:
-    """Import TensorFlow without the lines that it prints on machines without a GPU."""
-    if Path("/dev/nvidia0").exists():  # there, what it says of GPUs matters
-        import tensorflow  # noqa: F401
-
-        return
-    # TensorFlow's C++ writes to the file descriptor, before any setting could reach it.
-    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(null)

@@ -5,13 +5,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from mc import runs
-from mc.stages import execute
+from mc.stages import beforehand, execute
 
 
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """The summaries joined: `base_<seed>/...`, `training/...` of the curve, and eval's names."""
+    beforehand.check(cfg)
     summary = {}
     for part in runs.parts_of_all(cfg):
         prefix = {"base": f"base_{part.seed}/", "curve": "training/", "eval": ""}[part.stage]
-        summary |= {prefix + key: value for key, value in execute(part).items()}
+        summary |= {prefix + key: value for key, value in execute(part, part_of_all=True).items()}
     return summary

@@ -9,18 +9,20 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import batchnorm, connecting, families, first_look, losses, runs
+from mc import batchnorm, conditions, connecting, families, first_look, losses, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
 from mc.datasets.labels import said_of_floats, warn_of_floats
 from mc.datasets.scale import check_scale
 from mc.progress import show
+from mc.stages import fitting
 from mc.weights import FlatNetwork, check_same_architecture, pack
 
 REMEDY = (
-    "save it again with model.save, and register classes of your own with "
-    "keras.saving.register_keras_serializable"
+    "save it again with model.save, register classes of your own with "
+    "keras.saving.register_keras_serializable, and name their modules, as in "
+    "imports=[my_package.layers]"
 )
 # What smoke=true leaves of a run: every part of it, as little of each as large networks can bear.
 SMOKE_EXAMPLES = 32
@@ -48,7 +50,8 @@ def load_data(cfg: DictConfig) -> Data:
         warn_of_floats(data)
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
-    if data.num_classes is not None and losses.takes_one_hot(make_loss(cfg, data)):
+    loss = make_loss(cfg, data)
+    if data.num_classes is not None and losses.takes_one_hot(loss):
         data = data.one_hot()
     return data
 
@@ -70,9 +73,11 @@ def splits_of(cfg: DictConfig, data: Data) -> dict[str, Examples]:
 
 
 def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
-    """The loss named by `loss._target_`, or the task's own."""
+    """The loss named by `loss._target_`, or the task's own with Keras' arguments of it."""
     if cfg.loss._target_ is None:
-        return losses.default(data.num_classes)
+        arguments = OmegaConf.to_container(cfg.loss, resolve=True)
+        del arguments["_target_"]
+        return losses.default(data.num_classes, **arguments)
     return call(cfg.loss, "loss")
 
 
@@ -134,8 +139,10 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
     """
     path, base = runs.network_file(cfg, endpoint), runs.base_network(endpoint)
     if base is None:
+        _found("model", cfg.model._target_)  # whose module may register the layers in the file
         network = _read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
         check_fits(network, data, f"The endpoint {endpoint}")
+        fitting.check_precision(cfg, endpoint, network)
         return network
     network = build_network(cfg, data)
     again = f"make it again with stage=base seed={base[0]} force=true and your other settings"
@@ -149,6 +156,8 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
 def _read(path: Path, load, remedy: str):
     if not path.is_file():
         raise FileNotFoundError(f"There is no model at {path}: {remedy}.")
+    for folder in path.parents[:2]:  # the run's, of a file in epochs/ the one above
+        conditions.check(folder)
     try:
         return load()
     except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
@@ -253,6 +262,14 @@ def batched(cfg: DictConfig, splits: dict[str, Examples]) -> dict:
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
 
 
+def _found(name: str, target: str):
+    """What a group's `_target_` names."""
+    try:
+        return hydra.utils.get_object(target)
+    except Exception as error:
+        raise ValueError(f"{name}._target_={target} cannot be imported: {error}") from error
+
+
 def call(group: DictConfig, name: str, leave_out=(), **offered):
     """The result of a group's `_target_`, called with the group's keys and what it names of offers.
 
@@ -262,10 +279,7 @@ def call(group: DictConfig, name: str, leave_out=(), **offered):
     arguments = OmegaConf.to_container(group, resolve=True)
     arguments = {k: v for k, v in arguments.items() if k not in leave_out}
     target = arguments.pop("_target_")
-    try:
-        function = hydra.utils.get_object(target)
-    except Exception as error:
-        raise ValueError(f"{name}._target_={target} cannot be imported: {error}") from error
+    function = _found(name, target)
     parameters = inspect.signature(function).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for key in arguments:

@@ -1,0 +1,212 @@
+"""Which settings count in the name of which stage's folder: every key of the schema is here."""
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+from test_config import compose
+
+from mc import config, keys, runs, store
+
+CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
+ANY = {"base", "chain", "fge", *CURVE}
+NETWORKS = {"chain", "fge", *CURVE}
+STATISTICS = {"eval", "all", "plane", "chain", "fge", "ensemble"}
+# Key, another value, and the stages whose results it changes, those that build on them included.
+COUNTS = [
+    ("seed", 9, {"base", "fge", *CURVE}),
+    ("endpoints", "[3,4]", NETWORKS),
+    ("num_bends", 3, CURVE),
+    ("precision", "mixed_bfloat16", ANY),
+    ("devices", 2, ANY),
+    ("devices", "all", ANY),
+    ("smoke", "true", ANY),
+    ("dataset", "mnist", ANY),
+    ("dataset.valid_size", 50, ANY),
+    ("model", "mlp", ANY),
+    ("model.padding", "valid", ANY),
+    ("+model.units", "null", ANY),
+    ("curve", "polychain", CURVE),
+    ("curve.num_bends", 2, CURVE),
+    ("optimizer", "adam", ANY),
+    ("optimizer.momentum", 0.5, ANY),
+    ("+optimizer.use_ema", "true", ANY),
+    ("loss._target_", "keras.losses.CategoricalHinge", ANY),
+    ("+loss.ignore_class", 0, ANY),
+    ("train.base.epochs", 3, ANY),
+    ("train.base.steps_per_epoch", 3, ANY),
+    ("train.base.batch_size", 3, ANY),
+    ("train.base.learning_rate", 0.3, ANY),
+    ("train.base.schedule", "cosine", ANY),
+    ("train.base.weight_decay", 0.3, ANY),
+    ("train.curve.epochs", 3, CURVE),
+    ("train.curve.steps_per_epoch", 3, CURVE),
+    ("train.curve.batch_size", 3, CURVE),
+    ("train.curve.learning_rate", 0.3, CURVE),
+    ("train.curve.schedule", "cosine", CURVE),
+    ("train.curve.weight_decay", 0.3, {"chain", *CURVE}),
+    ("train.curve.init", "random", CURVE),
+    ("train.curve.fix_start", "false", CURVE),
+    ("train.curve.fix_end", "false", CURVE),
+    ("eval.num_points", 5, {"eval", "all"}),
+    ("eval.t", "[0.5]", {"eval", "all"}),
+    ("eval.initial", "true", {"eval", "all"}),
+    ("eval.predictions", "[0.5]", {"eval", "all"}),
+    ("eval.splits", "[test]", {"eval", "all", "chain", "ensemble"}),
+    ("eval.bn_batch_size", 50, STATISTICS),
+    ("eval.bn_batches", 5, STATISTICS),
+    ("chain.networks", "[1,2,3]", {"chain"}),
+    ("chain.num_points", 5, {"chain"}),
+    ("plane.points", "[0,1,2]", {"plane"}),
+    ("plane.networks", "[1,2,3]", {"plane"}),
+    ("plane.grid_points", 5, {"plane"}),
+    ("plane.margins", "[1,1,1,1]", {"plane"}),
+    ("fge.start", 5, {"fge"}),
+    ("fge.epochs", 5, {"fge"}),
+    ("fge.steps_per_epoch", 5, {"fge"}),
+    ("fge.cycle", 4, {"fge"}),
+    ("fge.lr_1", 0.3, {"fge"}),
+    ("fge.lr_2", 0.001, {"fge"}),
+    ("fge.batch_size", 5, {"fge"}),
+    ("fge.weight_decay", 0.3, {"fge"}),
+    ("ensemble.networks", "[1,2]", {"ensemble"}),
+    ("ensemble.num_points", 5, {"ensemble"}),
+    ("ensemble.spacing", "arc_length", {"ensemble"}),
+]
+# Where and how a run is made, and no more. (`stage` is the folder above.)
+COUNTS_NOWHERE = [
+    ("force", "true"),
+    ("output_dir", "outputs"),
+    ("objective", "curve/test/error/max"),
+    ("imports", "[json]"),
+    ("devices", 1),
+    ("train.base.save_every", 5),
+    ("train.curve.save_every", 5),
+    ("eval.batch_size", 50),
+    ("wandb.mode", "disabled"),
+    ("wandb.project", "mine"),
+    ("wandb.entity", "us"),
+    ("wandb.tags", "[a]"),
+    ("wandb.group", "b"),
+]
+
+
+def composed(*overrides):
+    return config.typed_groups(compose(*overrides), overrides)
+
+
+def fingerprints(cfg):
+    return {stage: runs.fingerprint(runs.variant(cfg, stage=stage)) for stage in ANY}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    cfg = composed()
+    return cfg, fingerprints(cfg)
+
+
+def changed(plain, key, value):
+    cfg, before = plain
+    if key.lstrip("+").split(".")[0] in config.CALLABLES:
+        found = fingerprints(composed(f"{key}={value}"))
+    else:  # as fast as composing is not
+        found = fingerprints(runs.variant(cfg, **{key: yaml.safe_load(str(value))}))
+    return {stage for stage in ANY if found[stage] != before[stage]}
+
+
+@pytest.mark.parametrize(("key", "value", "stages"), COUNTS)
+def test_a_setting_counts_where_it_acts(plain, key, value, stages):
+    assert changed(plain, key, value) == stages
+
+
+@pytest.mark.parametrize(("key", "value"), COUNTS_NOWHERE)
+def test_a_setting_that_no_result_depends_on_counts_nowhere(plain, key, value):
+    assert changed(plain, key, value) == set()
+
+
+def test_every_key_of_the_schema_is_in_one_of_the_lists():
+    named = {key.lstrip("+").split(".")[0] for key, *_ in COUNTS} & set(config.CALLABLES)
+    named |= {key for key, *_ in [*COUNTS, *COUNTS_NOWHERE]}
+    assert set(keys.known_keys()) - named == {"stage"}
+
+
+# Of networks that are files, neither the model nor how base networks are trained.
+@pytest.mark.parametrize(
+    ("override", "stages"),
+    [
+        ("model=mlp", set()),
+        ("train.base.epochs=3", set()),
+        ("train.base.learning_rate=0.3", set()),
+        ("train.base.batch_size=3", {"fge"}),  # fge.batch_size unless given
+    ],
+)
+def test_what_files_do_not_depend_on_does_not_count_for_them(
+    tmp_path, monkeypatch, override, stages
+):
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        (tmp_path / f"{name}.keras").write_text(name)
+    files = ["endpoints=[a.keras,b.keras]", "plane.networks=[a.keras,b.keras,c.keras]"]
+    plain, other = fingerprints(composed(*files)), fingerprints(composed(*files, override))
+    assert {s for s in ANY if plain[s] != other[s]} - {"base"} == stages
+
+
+# What a null stands for: the option's YAML decides.
+@pytest.mark.parametrize(
+    ("overrides", "same_as", "equal"),
+    [
+        (["+model.activation=null"], [], False),
+        (["model=mlp", "model.activation=null"], ["model=mlp", "~model.activation"], False),
+        (["+model.block={width: null}"], ["+model.block={}"], False),
+        (["+model.blocks=[{width: null}]"], ["+model.blocks=[{}]"], False),
+        (["model._target_=my.net", "+model.name=null"], ["model._target_=my.net"], False),
+        (["dataset=mnist", "dataset.transform=null"], ["dataset=mnist"], True),
+        (["dataset=mnist", "++dataset.stream=null"], ["dataset=mnist"], True),
+        (["dataset=regression", "dataset.path=null"], ["dataset=regression"], True),
+        (["loss._target_=null"], [], True),
+        (["train.base.steps_per_epoch=null"], [], True),
+        (
+            ["+experiment=cifar10_vgg16", "dataset.transform=null"],
+            ["+experiment=cifar10_vgg16", "~dataset.transform"],
+            True,
+        ),
+    ],
+)
+def test_a_null_counts_where_it_was_typed_and_the_yaml_says_otherwise(overrides, same_as, equal):
+    def of(typed):
+        cfg = compose("stage=base", *typed)
+        choices = {"dataset": "digits", "model": "cnn"}
+        for word in typed:
+            key, _, value = word.partition("=")
+            choices |= {key: value} if key in choices else {}
+            choices |= {"dataset": "cifar10", "model": "vgg16"} if "experiment" in key else {}
+        options = lambda: compose(*(f"{k}={v}" for k, v in choices.items()))  # noqa: E731
+        return config.typed_groups(cfg, typed, options)
+
+    assert (runs.fingerprint(of(overrides)) == runs.fingerprint(of(same_as))) is equal
+    # To whom it is passed, it is null.
+    assert store.NULL not in str(OmegaConf.to_container(of(overrides), resolve=True))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kept"),
+    [
+        (["+model.block.width=64"], {"block": {"width": 64}}),
+        (["+model.block={width: 64, depth: 2}"], {"block": {"width": 64, "depth": 2}}),
+        (["+model.a.b.c=1", "+model.a.d=2"], {"a": {"b": {"c": 1}, "d": 2}}),
+        (["+model.name='x=y'"], {"name": "x=y"}),
+    ],
+)
+def test_nested_settings_typed_with_a_callable_reach_it(overrides, kept):
+    typed = ["model._target_=my.net", *overrides]
+    cfg = config.typed_groups(compose(*typed), typed)
+    assert dict(cfg.model) == {"_target_": "my.net", **kept}
+    plain = config.typed_groups(compose(*typed[:1]), typed[:1])
+    assert runs.fingerprint(cfg) != runs.fingerprint(plain)
+
+
+def test_num_bends_that_reaches_no_curve_is_refused():
+    typed = ["curve._target_=my.Family", "num_bends=3"]
+    with pytest.raises(ValueError, match=r"type curve\.num_bends=3; else leave it out"):
+        config.typed_groups(compose(*typed), typed)
+    typed = ["curve._target_=my.Family", "curve.num_bends=3"]
+    assert config.typed_groups(compose(*typed), typed).curve.num_bends == 3
