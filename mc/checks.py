@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import objective, runs
+from mc import naming, objective, runs
 from mc.config import CALLABLES, GROUPS, STAGES, check_keys
 from mc.schedules import SCHEDULES
 from mc.tracking import MODES
@@ -222,10 +222,17 @@ def _check_ensembles(cfg: DictConfig) -> None:
         raise ValueError(
             "ensemble.networks must name a network, or be null for points of the curve."
         )
-    _check_networks("ensemble.networks", [runs.start_of(n) for n in chosen or []])
+    _check_networks("ensemble.networks", chosen or [], lists=True)
+    looks = {key: cfg.eval[key] for key in runs.FGE_STATISTICS}
+    if cfg.stage == "fge" and looks != runs.FGE_STATISTICS:
+        typed = " ".join(f"eval.{key}={'null' if v is None else v}" for key, v in looks.items())
+        raise ValueError(
+            "stage=fge estimates BatchNorm statistics from all training data in batches of 500, "
+            f"as every report of a network does; received {typed}. Leave both out."
+        )
 
 
-def _check_networks(key: str, networks) -> None:
+def _check_networks(key: str, networks, lists: bool = False) -> None:
     for network in networks:
         seed = isinstance(network, int) and not isinstance(network, bool)
         if not isinstance(network, str) and not (seed and 0 <= network <= LARGEST_SEED):
@@ -233,5 +240,24 @@ def _check_networks(key: str, networks) -> None:
                 f"{key} must be seeds of base networks or paths of saved Keras models; "
                 f"received {network!r} in {key}={list(networks)}."
             )
-        if runs.base_network(network) is None and not Path(network).is_file():
-            raise FileNotFoundError(f"{key}: there is no saved Keras model at {network!r}.")
+        _check_named(key, network, lists)
+
+
+def _check_named(key: str, typed, lists: bool) -> None:
+    """Raise unless a name is one network, or where `lists` one list, and its file is there."""
+    names = [naming.read(typed)]
+    while names[-1].start:
+        names.append(names[-1].start)
+    for network in names[lists:]:
+        if network.is_list:
+            start = network.start.typed
+            raise ValueError(
+                f"{key}: fge:{start} is the list of all members of a run of stage=fge, where one "
+                f"network is wanted; received {typed!r}. Type fge:{start}/1 for its first member, "
+                f"or fge:{start}/{naming.AVERAGE} for their average."
+            )
+        if network.member == 0:
+            raise ValueError(f"{key}: members count from 1; received {typed!r}.")
+    root = names[-1]
+    if root.is_file and not Path(root.typed).is_file():
+        raise FileNotFoundError(f"{key}: there is no saved Keras model at {root.typed!r}.")

@@ -16,6 +16,7 @@ LEVELS = [
         "weights",
         "curves",
         "metrics",
+        "naming",
         "objective",
         "schedules",
         "losses",
@@ -29,7 +30,8 @@ LEVELS = [
     {"connecting", "training", "evaluation"},
     {"ensembles"},
     {"runs", "config"},
-    {"checks", "missing"},
+    {"checks", "lineage"},
+    {"missing"},
     {"stages", "jobs"},
     {"run"},
 ]
@@ -38,7 +40,7 @@ GROUND = {"store", "tracking", "plots", "curve_file"}
 HOMES = {
     "wandb": {"tracking"},
     "matplotlib": {"plots"},
-    "omegaconf": {"config", "checks", "runs", "missing", "jobs", "stages", "run"},
+    "omegaconf": {"config", "checks", "lineage", "runs", "missing", "jobs", "stages", "run"},
 }
 
 
