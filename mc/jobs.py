@@ -18,7 +18,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mc import checks, config, missing, runs, store
+from mc import checks, config, missing, runs, stale, store
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     check_sweeper(cfg.objective, hydra.sweeper)
     cfg = config.typed_groups(cfg, overrides)
     missing.check_made(cfg, overrides)
+    if cfg.stage not in ("figures", "report") and not (cfg.stage == "all" and cfg.force):
+        stale.check(cfg, overrides)
     return cfg
 
 

@@ -25,7 +25,7 @@ def chain(cfg: DictConfig) -> list[DictConfig]:
 
 
 def inputs(cfg: DictConfig) -> dict[str, Path]:
-    """The files of other runs that the stage of `cfg` reads: `network 1`, `network fge:1/3`, `curve`.
+    """The files of other runs that the stage of `cfg` reads, such as `network fge:1/3` or `curve`.
 
     Files of one's own are not among them: they are part of the name of the run's folder.
     """

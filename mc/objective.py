@@ -18,7 +18,7 @@ WORDS = {
 }
 ENSEMBLE = ("ensemble/<split>/<score>", "member/<split>/<score>/<spread>")
 NAMES = {
-    "base": ("<split>/<metric>",),
+    "base": ("<split>/<metric>", "moving/<split>/<metric>"),
     "curve": ("<split>/<metric>",),
     "eval": (
         "<path>/<split>/<metric>/<statistic>",
@@ -27,7 +27,10 @@ NAMES = {
     "chain": ("chain/<split>/<metric>/<statistic>",),
     "plane": ("plane/<split>/<metric>/<place>",),
     "ensemble": ("num_members", *ENSEMBLE),
-    "fge": ("num_members", "distance/max", "swa/<split>/<score>", *ENSEMBLE),
+    "fge": (
+        *("num_members", "distance/max", "swa/<split>/<score>"),
+        *("moving/<split>/<score>/<spread>", *ENSEMBLE),
+    ),
 }
 
 

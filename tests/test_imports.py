@@ -19,12 +19,14 @@ LEVELS = [
         "naming",
         "objective",
         "schedules",
+        "sources",
         "losses",
         "geometry",
         "optimizers",
         "progress",
     },
     {"store", "tracking", "plots", "curve_file", "models", "datasets"},
+    {"contents"},
     {"batchnorm", "plane", "predictions", "report"},
     {"curve_model", "evaluator"},
     {"connecting", "training", "evaluation"},
@@ -32,6 +34,7 @@ LEVELS = [
     {"runs", "config"},
     {"checks", "lineage"},
     {"missing"},
+    {"stale"},
     {"stages", "jobs"},
     {"run"},
 ]
@@ -40,7 +43,17 @@ GROUND = {"store", "tracking", "plots", "curve_file"}
 HOMES = {
     "wandb": {"tracking"},
     "matplotlib": {"plots"},
-    "omegaconf": {"config", "checks", "lineage", "runs", "missing", "jobs", "stages", "run"},
+    "omegaconf": {
+        "config",
+        "checks",
+        "lineage",
+        "runs",
+        "missing",
+        "stale",
+        "jobs",
+        "stages",
+        "run",
+    },
 }
 
 

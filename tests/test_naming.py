@@ -61,7 +61,7 @@ def test_a_member_of_a_run_from_any_one_network_is_one_network(start):
     ],
 )
 def test_a_list_is_refused_where_one_network_is_wanted(setting):
-    with pytest.raises(ValueError, match="list of all members.*Type fge:[12]/1 for"):
+    with pytest.raises(ValueError, match=r"list of all members.*Type fge:[12]/1 for"):
         checks.check(compose(setting))
 
 
@@ -97,7 +97,7 @@ def test_a_member_that_is_missing_names_the_runs_that_make_it(tmp_path):
 
 def test_one_run_keeps_all_epochs_that_are_wanted_of_it(tmp_path):
     overrides = ["stage=chain", "chain.networks=[1@6,1,1@15]", f"output_dir={tmp_path}"]
-    with pytest.raises(ValueError, match="seed=1 train.base.save_every=3 ") as caught:
+    with pytest.raises(ValueError, match=r"seed=1 train.base.save_every=3 ") as caught:
         missing.check_made(compose(*overrides), overrides)
     assert len(str(caught.value).splitlines()) == 2
 
@@ -107,8 +107,8 @@ def test_the_command_for_members_leaves_out_what_their_run_refuses(tmp_path):
     (tmp_path / "a.keras").touch()
     overrides[1] = f"ensemble.networks=[fge:{tmp_path}/a.keras]"
     cfg = compose(*overrides, f"output_dir={tmp_path}")
-    with pytest.raises(ValueError, match="stage=fge fge.start") as caught:
+    with pytest.raises(ValueError, match=r"stage=fge fge.start") as caught:
         missing.check_made(cfg, overrides)
     assert "bn_batches" not in str(caught.value)
-    with pytest.raises(ValueError, match="in batches of 500.*eval.bn_batches=3"):
+    with pytest.raises(ValueError, match=r"in batches of 500.*eval.bn_batches=3"):
         checks.check(compose("stage=fge", "eval.bn_batches=3"))

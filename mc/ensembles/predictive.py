@@ -84,7 +84,8 @@ def join(
 def summary(table) -> dict:
     """Of each metric: of the whole ensemble, of its members (mean, min, max), and of the average.
 
-    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`.
+    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`, and
+    of members as their training left them `moving/<split>/<metric>/mean`.
     """
     result = {"num_members": len(table)}
     for column in (name for name in table.columns if "/" in name):
@@ -92,8 +93,9 @@ def summary(table) -> dict:
         if column.startswith(("ensemble/", "swa/")):
             result[column] = float(values.iloc[-1])
         else:
+            name = column if column.startswith("moving/") else f"member/{column}"
             for statistic in ("mean", "min", "max"):
-                result[f"member/{column}/{statistic}"] = float(getattr(values, statistic)())
+                result[f"{name}/{statistic}"] = float(getattr(values, statistic)())
     return result
 
 

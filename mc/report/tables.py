@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from mc import store
+from mc import contents, store
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,8 @@ def _row(folder: Path) -> dict:
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
     if (summary := store.summary(folder)) is None:
         raise ValueError(f"{folder} is gone.")
+    for _, label, below in contents.compare([folder]).changed[:1]:
+        raise ValueError(f"{folder} is of another {label}: {below} was made again since.")
     return place | own | summary
 
 
@@ -140,6 +142,9 @@ def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tables = {}
     for stage, own in runs.groupby("stage", sort=False):
         own = own.assign(**{"saved epochs": own.apply(_saved_epochs, axis=1)})
+        # Networks as their training left them, of earlier versions, are no repetition of others.
+        anew = own.filter(regex="^moving/").notna().any(axis=1)
+        own["BatchNorm"] = anew.map({True: "estimated anew", False: ""})
         keys = [key for key in varied(own) if key not in REPEATED]
         metrics = headlines(own)
         groups = own.groupby(keys or ["stage"], sort=True, dropna=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import runs, store, tracking
+from mc import contents, runs, stale, store, tracking
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +39,64 @@ def execute(cfg: DictConfig) -> dict:
                 log.info("force=true: the earlier run is now %s", aside)
             # Another process may have finished it while this one waited.
             summary = _finished(cfg, folder)
-            summary = _run(cfg, folder) if summary is None else summary
+            if summary is None:
+                summary = _run(cfg, folder)
+            else:
+                _look_again(cfg)
         if cfg.stage == "all":  # its parts have shown their tables
             log.info("all: %s", folder)
             return summary
     else:
+        _look_again(cfg)
         log.info("Finished before (force=true runs it again):")
     show(summary, cfg.stage, folder)
     return summary
 
 
 def _finished(cfg: DictConfig, folder: Path) -> dict | None:
-    """The summary of a finished run; of stage=all, if all its parts are there too."""
-    parts = runs.parts_of_all(cfg) if cfg.stage == "all" else []
-    # Not `all`, which is a stage here.
-    missing = any(store.summary(runs.folder(part)) is None for part in parts)
-    return None if missing else store.summary(folder)
+    """The summary of a finished run; of stage=all, if it joins those that its parts have now."""
+    summary = store.summary(folder)
+    if cfg.stage == "all":
+        parts = runs.parts_of_all(cfg)
+        summaries = [store.summary(runs.folder(part)) for part in parts]
+        if None in summaries or _stage("all").joined(parts, summaries) != summary:
+            return None
+    return summary
+
+
+def _look_again(cfg: DictConfig) -> None:
+    """Say what has to be said of a finished run before it is shown.
+
+    Raises:
+        ValueError: what it was made from has changed since; see `stale.check`.
+    """
+    stale.check(cfg)
+    for line in stale.notices(cfg):
+        log.info(line)
+    from mc.stages import kept  # which imports TensorFlow
+
+    for part in runs.parts_of_all(cfg) if cfg.stage == "all" else [cfg]:
+        folder = runs.folder(part)
+        if part.stage in ("base", "fge") and kept.of_before(folder):
+            log.info(
+                "%s was made by an earlier version and reports the moving averages that training "
+                "left; networks are now reported with BatchNorm statistics of all training data, "
+                "as force=true does.",
+                folder,
+            )
 
 
 def _run(cfg: DictConfig, folder: Path) -> dict:
+    noted = {}
+    if cfg.stage != "all":  # its parts are looked at as they are met or made
+        stale.check(cfg)
+        for line in stale.notices(cfg):
+            log.info(line)
+        noted = stale.notes(cfg, folder)
     environment = store.begin(
         folder,
         OmegaConf.to_yaml(cfg, resolve=True),
-        _environment() | {"wandb_id": tracking.new_id()},
+        _environment() | noted | {"wandb_id": tracking.new_id()},
     )
     with store.logging_to(folder):
         log.info("stage=%s works in %s", cfg.stage, folder)
@@ -82,7 +117,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
             _prepare_keras(cfg)
             summary = _stage(cfg.stage).run(cfg, folder, tracker)
             tracker.summary(summary)
-            store.finish(folder, summary, environment)
+            store.finish(folder, summary, environment | {"made": contents.made(folder)})
             exit_code = 0
         finally:
             tracker.finish(exit_code)
