@@ -73,8 +73,9 @@ def read(folder: Path, inputs: dict[str, Path]) -> dict[str, dict]:
     notes = {}
     for label, file in inputs.items():
         run = file.parent.parent if file.parent.name == "epochs" else file.parent
-        where = {"run": os.path.relpath(run, folder), "file": file.relative_to(run).as_posix()}
-        notes[label] = where | {"hash": of_file(file)}
+        name = file.relative_to(run).as_posix()
+        where = {"run": os.path.relpath(run, folder), "file": name}
+        notes[label] = where | {"hash": _now(run, name)}
     return notes
 
 

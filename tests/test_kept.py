@@ -183,6 +183,8 @@ def test_a_network_of_before_is_shown_with_a_line_and_read_as_others_are(cli, tr
     (folder / "moving.npz").unlink()
     before = {k: now.get(f"moving/{k}") for k in now if not k.startswith("moving/")}
     (folder / "summary.json").write_text(json.dumps(before))
+    noted = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps({"wandb_id": noted["wandb_id"]}))
     status, output = cli(*QUICK, "stage=base")
     assert status == 0
     assert output.count("reports the moving averages that training left") == 1
