@@ -17,19 +17,18 @@ def check(cfg: DictConfig, overrides=None) -> None:
     Looks at a finished or half-finished run, else at what is below it; through the whole chain.
 
     Args:
-        cfg: of the run; of stage=all, its parts.
+        cfg: of the run; of stage=all, whose chain is that of its evaluation.
         overrides: of the command; default: those that Hydra has.
 
     Raises:
         ValueError: says which input has changed, and the commands to type.
     """
-    told = [message for part in _parts(cfg) if (message := changed(part, overrides))]
+    told = changed(_top(cfg), overrides)
+    if told and cfg.stage == "all":
+        everything = missing.command(cfg, cfg, _overrides(overrides), "force=true")
+        told += f"\nOr all of it, the networks too:\n  {everything}"
     if told:
-        again = ""
-        if cfg.stage == "all":
-            everything = missing.command(cfg, cfg, _overrides(overrides), "force=true")
-            again = f"\nOr all of it, the networks too:\n  {everything}"
-        raise ValueError(told[-1] + again)  # of the last part, which is above the others
+        raise ValueError(told)
 
 
 def changed(cfg: DictConfig, overrides=None) -> str | None:
@@ -54,11 +53,7 @@ def changed(cfg: DictConfig, overrides=None) -> str | None:
 
 def notices(cfg: DictConfig) -> list[str]:
     """What is not known of a run's inputs, and which callables of one's own have another source."""
-    found = contents.compare([])
-    for part in _parts(cfg):
-        own = _compare(part)
-        found.unknown += [u for u in own.unknown if u not in found.unknown]
-        found.folders += [f for f in own.folders if f not in found.folders]
+    found = _compare(_top(cfg))
     lines = []
     if found.unknown:
         more = f" (and {len(found.unknown) - 1} more like it)" if found.unknown[1:] else ""
@@ -100,8 +95,8 @@ def is_begun(folder: Path) -> bool:
     return (folder / "checkpoint.npz").exists()
 
 
-def _parts(cfg: DictConfig) -> list[DictConfig]:
-    return runs.parts_of_all(cfg) if cfg.stage == "all" else [cfg]
+def _top(cfg: DictConfig) -> DictConfig:
+    return runs.variant(cfg, stage="eval") if cfg.stage == "all" else cfg
 
 
 def _compare(cfg: DictConfig) -> contents.Comparison:

@@ -83,8 +83,11 @@ def take_left(network: keras.Model, folder: Path) -> None:
 def of_before(folder: Path) -> bool:
     """Whether a base or FGE run reports a network with the moving averages of its training.
 
-    So did runs of earlier versions; those of networks with BatchNorm now have `moving/...` too.
+    So did runs of earlier versions, which noted nothing of what they made, and whose summaries have
+    no `moving/...`.
     """
+    if "made" in store.read_environment(folder):
+        return False
     if any(name.startswith("moving/") for name in store.summary(folder)):
         return False
     for path in (folder / "model.weights.h5", *runs.saved_epochs(folder)[:1]):
