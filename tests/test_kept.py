@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from test_config import compose
 
 import mc
-from mc import curve_file
+from mc import curve_file, objective
 from mc.stages import parts
 
 QUICK = ["smoke=true", "model=cnn_bn"]
@@ -75,6 +75,10 @@ def test_a_base_network_is_reported_with_the_statistics_of_its_training_data(
     nll = float(loss(y_test, network.predict(x_test, verbose=0)))
     assert found["test/nll"] == pytest.approx(nll, rel=1e-4)
 
+    for name in found:
+        objective.check(name, "base", [])
+        objective.check(f"base_1/{name}", "all", [1])
+
     # Beside it, what training left, which is kept too.
     with np.load(folder / "moving.npz") as left:
         values = list(left.values())
@@ -116,6 +120,8 @@ def test_members_and_averages_are_networks_of_one_kind(cli, trained):
     assert abs(table["moving/test/nll"] - table["test/nll"]).max() > 1e-3
     found = summary(only(trained, "fge/*"))
     assert found["moving/test/nll/max"] == table["moving/test/nll"].max()
+    for name in found:
+        objective.check(name, "fge", [])
     average = only(trained, "fge/*/model.keras")
     _, (x, y) = data_of(*QUICK)
     network = keras.models.load_model(average)

@@ -82,8 +82,9 @@ def test_names_of_folders_tell_members_apart():
     assert "digits-cnn-fge:1/1-fge:1/3-bezier-bends1-seed1" in labels
 
 
-def test_a_member_that_is_missing_names_the_runs_that_make_it(tmp_path):
-    overrides = ["stage=curve", "endpoints=[fge:1@4/1,2]", f"output_dir={tmp_path}"]
+@pytest.mark.parametrize("stage", ["curve", "all"])
+def test_a_member_that_is_missing_names_the_runs_that_make_it(tmp_path, stage):
+    overrides = [f"stage={stage}", "endpoints=[fge:1@4/1,2]", f"output_dir={tmp_path}"]
     with pytest.raises(ValueError, match="not finished") as caught:
         missing.check_made(compose(*overrides), overrides)
     lines = [line.strip() for line in str(caught.value).splitlines()[1:]]
@@ -91,7 +92,8 @@ def test_a_member_that_is_missing_names_the_runs_that_make_it(tmp_path):
     assert lines == [
         f"python -m mc.run stage=base seed=1 train.base.save_every=4 {ends}",
         f"python -m mc.run stage=fge fge.start=1@4 {ends}",
-        f"python -m mc.run stage=base seed=2 {ends}",
+        # stage=all makes the base networks that are ends itself.
+        *[f"python -m mc.run stage=base seed=2 {ends}"] * (stage == "curve"),
     ]
 
 

@@ -91,6 +91,9 @@ def test_a_run_that_begins_looks_at_what_is_below_it(tmp_path):
         stale.check(runs.variant(cfg, force=True), overrides)  # on a stale curve
     finish(below[-1], 2.0)
     stale.check(runs.variant(cfg, force=True), overrides)
+    told = stale.changed(cfg, overrides)  # of the evaluation, which is of the curve before
+    assert told.startswith(f"curve of {runs.folder(own)} is another one now")
+    assert [line.split()[3] for line in told.splitlines() if "mc.run" in line] == ["stage=eval"]
 
 
 def test_the_input_of_a_finished_run_may_be_deleted(tmp_path):
