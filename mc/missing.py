@@ -26,7 +26,8 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
         if not any(map(finished, drawn)):
             wanted = [*_below(drawn[0]), drawn[0]]
     elif cfg.stage == "all":  # makes base networks itself, and keeps the epochs that it is told to
-        for network in runs.networks(cfg):
+        made = not cfg.force and finished(runs.variant(cfg, stage="eval"))
+        for network in () if made else runs.networks(cfg):
             _check_kept(cfg, network)
             wanted += _of_network(cfg, network) if network.start else ()
     elif cfg.force or not finished(cfg):

@@ -212,5 +212,7 @@ def test_a_run_of_before_is_shown_as_it_is_with_one_line(cli, tmp_path):
         status, output = cli(*quick, f"stage={stage}")
         assert (status, output.count("was not noted")) == (0, lines), output
     shutil.rmtree(tmp_path / "base")
-    status, output = cli(*quick, "stage=eval")
-    assert (status, "Finished before" in output) == (0, True), output
+    for stage in ("eval", "all"):
+        status, output = cli(*quick, f"stage={stage}")
+        assert (status, "Finished before" in output) == (0, True), output
+        assert not (tmp_path / "base").exists()

@@ -54,14 +54,18 @@ def execute(cfg: DictConfig) -> dict:
 
 
 def _finished(cfg: DictConfig, folder: Path) -> dict | None:
-    """The summary of a finished run; of stage=all, if it joins those that its parts have now."""
+    """The summary of a finished run; of stage=all, if it joins those that its parts have now.
+
+    Parts below a finished evaluation may have been deleted.
+    """
     summary = store.summary(folder)
-    if cfg.stage == "all":
-        parts = runs.parts_of_all(cfg)
-        summaries = [store.summary(runs.folder(part)) for part in parts]
-        if None in summaries or _stage("all").joined(parts, summaries) != summary:
-            return None
-    return summary
+    if cfg.stage != "all" or summary is None:
+        return summary
+    parts = runs.parts_of_all(cfg)
+    summaries = [store.summary(runs.folder(part)) for part in parts]
+    joined = _stage("all").joined(parts, [own or {} for own in summaries])
+    holds = summaries[-1] is not None and joined.items() <= summary.items()
+    return summary if holds else None
 
 
 def _look_again(cfg: DictConfig) -> None:

@@ -88,7 +88,7 @@ def of_before(folder: Path) -> bool:
     """
     if "made" in store.read_environment(folder):
         return False
-    if any(name.startswith("moving/") for name in store.summary(folder)):
+    if any(name.startswith("moving/") for name in store.summary(folder) or ()):
         return False
     for path in (folder / "model.weights.h5", *runs.saved_epochs(folder)[:1]):
         if path.is_file():
