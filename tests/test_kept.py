@@ -103,12 +103,21 @@ def test_a_network_without_batchnorm_has_nothing_beside_it(cli, tmp_path):
     assert not (folder / "moving.npz").exists()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder in which what the first test has trained is kept for the others."""
+    return tmp_path_factory.mktemp("made")
+
+
 @pytest.fixture
-def trained(cli, tmp_path):
+def trained(cli, tmp_path, made):
     """A base network with its epochs, and fast geometric ensembling from it."""
-    for more in (["stage=base", "train.base.save_every=1"], ["stage=fge"]):
-        status, output = cli(*QUICK, *more)
-        assert status == 0, output
+    if not any(made.iterdir()):
+        for more in (["stage=base", "train.base.save_every=1"], ["stage=fge"]):
+            status, output = cli(*QUICK, *more)
+            assert status == 0, output
+        shutil.copytree(tmp_path, made, dirs_exist_ok=True)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
