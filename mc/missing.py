@@ -33,15 +33,15 @@ def check_made(cfg: DictConfig, overrides=()) -> None:
     elif cfg.force or not finished(cfg):
         wanted = _below(cfg)
     if missing := _each_once(wanted):
-        commands = [f"  {command(cfg, run, overrides)}" for run in missing]
+        commands = [f"  {command(run, overrides)}" for run in missing]
         raise ValueError(
             f"stage={cfg.stage} builds on runs that are not finished. Make them first:\n"
             + "\n".join(commands)
         )
 
 
-def command(cfg: DictConfig, run: DictConfig, overrides, *more: str) -> str:
-    """What to type to make a run, a variant of `cfg`, whose command has the overrides given.
+def command(run: DictConfig, overrides, *more: str) -> str:
+    """What to type to make a run, where the command that asks for it has the overrides given.
 
     `more` is what it has besides.
     """
@@ -49,7 +49,7 @@ def command(cfg: DictConfig, run: DictConfig, overrides, *more: str) -> str:
     words = [o for o in overrides if o.startswith("seed=")]
     if run.stage == "base":
         words = [f"seed={run.seed}"]
-        if run.train.base.save_every != cfg.train.base.save_every:
+        if run.train.base.save_every is not None:
             words.append(f"train.base.save_every={run.train.base.save_every}")
     if run.stage == "fge":
         words.append(f"fge.start={run.fge.start}")

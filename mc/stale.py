@@ -25,7 +25,7 @@ def check(cfg: DictConfig, overrides=None) -> None:
     """
     told = changed(_top(cfg), overrides)
     if told and cfg.stage == "all":
-        everything = missing.command(cfg, cfg, _overrides(overrides), "force=true")
+        everything = missing.command(cfg, _overrides(overrides), "force=true")
         told += f"\nOr all of it, the networks too:\n  {everything}"
     if told:
         raise ValueError(told)
@@ -46,7 +46,7 @@ def changed(cfg: DictConfig, overrides=None) -> str | None:
         if folder in outdated or any(runs.folder(b) in outdated for b in lineage.below(run)):
             outdated.add(folder)
             again = ["force=true"] if folder.exists() and any(folder.iterdir()) else []
-            commands.append(missing.command(cfg, run, _overrides(overrides), *again))
+            commands.append(missing.command(run, _overrides(overrides), *again))
     lines += ["What was made of the one before does not hold. Make it again, in this order:"]
     return "\n".join([*lines, *(f"  {command}" for command in commands)])
 
