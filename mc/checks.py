@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import callable_checks, foreseen, runs
+from mc import callable_checks, foreseen, naming, runs
 from mc.config import STAGES
 from mc.keys import check_keys
 from mc.model_files import check_model_file
@@ -102,10 +102,11 @@ def _check_precision(cfg: DictConfig) -> None:
     if cfg.precision == default or cfg.stage in ("base", "report"):
         return
     networks = runs.networks(cfg)
-    if all(runs.base_network(runs.start_of(n)) is None for n in networks):
+    if all(network.root.is_file for network in networks):
+        files = ", ".join(network.typed for network in networks)
         raise ValueError(
             f"precision={cfg.precision} has no part in what files alone are the networks of, "
-            f"{networks}: each works in the dtype policy that it was saved with. Leave precision "
+            f"{files}: each works in the dtype policy that it was saved with. Leave precision "
             "out."
         )
 
@@ -229,16 +230,23 @@ def _check_ensembles(cfg: DictConfig) -> None:
         raise ValueError(
             "ensemble.networks must name a network, or be null for points of the curve."
         )
-    _check_networks("ensemble.networks", [runs.start_of(n) for n in chosen or []])
+    _check_networks("ensemble.networks", chosen or [], lists=True)
     splits = cfg.eval.splits
     if cfg.stage == "ensemble" and cfg.ensemble.predictions and "test" not in (splits or ["test"]):
         raise ValueError(
             "ensemble.predictions=true keeps the mean prediction of the test data, so eval.splits "
             f"must have test among them, or be null; received eval.splits={list(splits)}."
         )
+    looks = {key: cfg.eval[key] for key in runs.FGE_STATISTICS}
+    if cfg.stage == "fge" and looks != runs.FGE_STATISTICS:
+        typed = " ".join(f"eval.{key}={'null' if v is None else v}" for key, v in looks.items())
+        raise ValueError(
+            "stage=fge estimates BatchNorm statistics from all training data in batches of 500, "
+            f"as every report of a network does; received {typed}. Leave both out."
+        )
 
 
-def _check_networks(key: str, networks) -> None:
+def _check_networks(key: str, networks, lists: bool = False) -> None:
     for network in networks:
         seed = isinstance(network, int) and not isinstance(network, bool)
         if not isinstance(network, str) and not (seed and 0 <= network <= LARGEST_SEED):
@@ -246,5 +254,24 @@ def _check_networks(key: str, networks) -> None:
                 f"{key} must be seeds of base networks or paths of saved Keras models; "
                 f"received {network!r} in {key}={list(networks)}."
             )
-        if runs.base_network(network) is None:
-            check_model_file(key, Path(network))
+        _check_named(key, network, lists)
+
+
+def _check_named(key: str, typed, lists: bool) -> None:
+    """Raise unless a name is one network, or where `lists` one list, and its file is there."""
+    names = [naming.read(typed)]
+    while names[-1].start:
+        names.append(names[-1].start)
+    for network in names[lists:]:
+        if network.is_list:
+            start = network.start.typed
+            raise ValueError(
+                f"{key}: fge:{start} is the list of all members of a run of stage=fge, where one "
+                f"network is wanted; received {typed!r}. Type fge:{start}/1 for its first member, "
+                f"or fge:{start}/{naming.AVERAGE} for their average."
+            )
+        if network.member == 0:
+            raise ValueError(f"{key}: members count from 1; received {typed!r}.")
+    root = names[-1]
+    if root.is_file:
+        check_model_file(key, Path(root.typed))

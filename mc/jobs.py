@@ -19,7 +19,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mc import checks, config, missing, modules, runs, store
+from mc import checks, config, missing, modules, runs, stale, store
 
 modules.read_inherited()  # in a worker of a sweep, before it composes anything
 
@@ -42,6 +42,8 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> DictConfig:
     check_sweeper(cfg.objective, hydra.sweeper)
     cfg = config.typed_groups(cfg, overrides, lambda: _options(hydra))
     missing.check_made(cfg, overrides)
+    if cfg.stage not in ("figures", "report") and not (cfg.stage == "all" and cfg.force):
+        stale.check(cfg, overrides)
     return cfg
 
 

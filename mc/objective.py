@@ -22,7 +22,7 @@ WORDS = {
 }
 ENSEMBLE = ("ensemble/<split>/<score>", "member/<split>/<score>/<spread>")
 NAMES = {
-    "base": ("<split>/<metric>",),
+    "base": ("<split>/<metric>", "moving/<split>/<metric>"),
     "curve": ("<watched>/<measure>",),
     "eval": (
         "<path>/<split>/<metric>/<statistic>",
@@ -31,7 +31,10 @@ NAMES = {
     "chain": ("chain/<split>/<metric>/<statistic>",),
     "plane": ("plane/<drawn>/<metric>/<place>",),
     "ensemble": ("num_members", *ENSEMBLE),
-    "fge": ("num_members", "distance/max", "swa/<split>/<score>", *ENSEMBLE),
+    "fge": (
+        *("num_members", "distance/max", "swa/<split>/<score>"),
+        *("moving/<split>/<score>/<spread>", *ENSEMBLE),
+    ),
 }
 
 

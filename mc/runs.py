@@ -6,11 +6,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import store
+from mc import naming, store
+from mc.naming import Network
 
 FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
 MIN_POINTS = 31  # chain.min_points, where it is not set
 CALLABLES = ("dataset", "model", "curve", "optimizer", "loss")  # their keys are arguments
+# Of the networks of stage=fge, whatever `eval.bn_*` says of points of a curve; they once did count.
+FGE_STATISTICS = {"bn_batch_size": 500, "bn_batches": None}
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -22,63 +25,61 @@ def variant(cfg: DictConfig, **changes) -> DictConfig:
     return cfg
 
 
-def base_network(endpoint) -> tuple[int, int | None] | None:
-    """Seed and saved epoch of a base network named `1` or `1@160`; None for a path."""
-    if isinstance(endpoint, int):
-        return endpoint, None
-    named = re.fullmatch(r"(\d+)@(\d+)", endpoint)
-    return (int(named[1]), int(named[2])) if named else None
-
-
-def title(network) -> str:
-    """What figures and labels call a network: `1`, `1@160`, `fge:1`, or its file's name."""
-    named = base_network(start_of(network)) is None
-    return Path(network).stem if named else str(network)
-
-
 def saved_epoch(folder: Path, epoch: int) -> Path:
     """The file of a run's state after an epoch."""
     return folder / "epochs" / f"{epoch}.npz"
 
 
-def network_file(cfg: DictConfig, endpoint) -> Path:
-    """The file of an endpoint's weights."""
-    base = base_network(endpoint)
-    if base is None:
-        return Path(endpoint)
-    seed, epoch = base
-    made = base_folder(cfg, seed)
-    return made / "model.weights.h5" if epoch is None else saved_epoch(made, epoch)
+def saved_epochs(folder: Path) -> list[Path]:
+    """The files of all states that a run has kept, in order; of stage=fge, its members."""
+    return sorted((folder / "epochs").glob("[0-9]*.npz"), key=lambda path: int(path.stem))
 
 
-def networks(cfg: DictConfig) -> list:
-    """The networks that the stage of `cfg` is about, in the form of `endpoints`."""
+def networks(cfg: DictConfig) -> list[Network]:
+    """The networks that the stage of `cfg` is about."""
     if cfg.stage == "fge":
-        return [cfg.fge.start]
+        return [naming.read(cfg.fge.start)]
     own = cfg[cfg.stage].networks if cfg.stage in ("plane", "chain", "ensemble") else None
-    return list(own or cfg.endpoints)
+    return [naming.read(typed) for typed in own or cfg.endpoints]
 
 
-def is_fge(network) -> bool:
-    """Whether a network of `ensemble.networks` is `fge:START`: a run of stage=fge from there."""
-    return isinstance(network, str) and network.startswith("fge:")
+def run_of(cfg: DictConfig, network: Network) -> DictConfig | None:
+    """The run that makes a network, all else as in `cfg`; None for a file."""
+    if network.is_file:
+        return None
+    if network.start:
+        return variant(cfg, stage="fge", **{"fge.start": network.start.typed})
+    return variant(cfg, stage="base", seed=network.seed)
 
 
-def start_of(network):
-    """What `fge:START` starts from, in the form of `endpoints`; other networks as they are."""
-    if not is_fge(network):
-        return network
-    start = network.removeprefix("fge:")
-    return int(start) if start.isdecimal() else start
+def network_files(cfg: DictConfig, network: Network) -> list[Path]:
+    """The file of a network's weights; of a list of networks, those that are there.
+
+    Raises:
+        ValueError: the run of stage=fge has no such member.
+    """
+    if network.is_file:
+        return [Path(network.typed)]
+    made = folder(run_of(cfg, network))
+    if network.epoch is not None:
+        return [saved_epoch(made, network.epoch)]
+    if network.is_list:
+        return saved_epochs(made)
+    if network.start and network.member != naming.AVERAGE:
+        members = saved_epochs(made)
+        if not 1 <= network.member <= len(members):
+            raise ValueError(
+                f"{network.typed}: {made} has {len(members)} members. Type a number from 1 to "
+                f"{len(members)}, or {naming.AVERAGE} for their average."
+            )
+        return [members[network.member - 1]]
+    return [made / "model.weights.h5"]
 
 
-def fge_folder(cfg: DictConfig, network) -> Path:
-    """The folder of the run of stage=fge that `fge:START` names, all else as in `cfg`."""
-    return folder(_fge(cfg, network))
-
-
-def _fge(cfg: DictConfig, network) -> DictConfig:
-    return variant(cfg, stage="fge", **{"fge.start": start_of(network)})
+def network_file(cfg: DictConfig, network: Network) -> Path:
+    """The file of one network's weights."""
+    (file,) = network_files(cfg, network)
+    return file
 
 
 def curve_file(init: str) -> Path | None:
@@ -106,17 +107,17 @@ def settings(cfg: DictConfig) -> dict:
         return common | parts | {"train": own["train"]["base"]}
     if cfg.stage == "curve":
         parts = {key: own[key] for key in ("curve", "optimizer", "seed")}
-        ends = [_endpoint_fingerprint(cfg, e) for e in cfg.endpoints]
+        ends = [_network_fingerprint(cfg, network) for network in networks(cfg)]
         train = own["train"]["curve"]
         if (given := curve_file(train["init"])) is not None:
             train["init"] = store.file_fingerprint(given)
         return common | parts | {"train": train, "endpoints": ends}
     if cfg.stage == "fge":
         parts = {key: own[key] for key in ("optimizer", "seed")}
-        parts["fge"] = own["fge"] | {"start": _endpoint_fingerprint(cfg, cfg.fge.start)}
-        return common | parts | statistics
+        parts["fge"] = own["fge"] | {"start": _network_fingerprint(cfg, *networks(cfg))}
+        return common | parts | FGE_STATISTICS
     if cfg.stage == "ensemble" and own["ensemble"]["networks"]:
-        members = [_endpoint_fingerprint(cfg, n) for n in networks(cfg)]
+        members = [_network_fingerprint(cfg, network) for network in networks(cfg)]
         kept = {"predictions": own["ensemble"]["predictions"] or None}
         return common | {"ensemble": members, "splits": _splits(own)} | kept
     if cfg.stage == "ensemble":
@@ -127,7 +128,7 @@ def settings(cfg: DictConfig) -> dict:
         looks = own[cfg.stage] | statistics
         if cfg.stage == "plane" and looks["networks"] is None:
             return {"curve": _curve_fingerprint(cfg), "plane": looks}
-        looks["networks"] = [_endpoint_fingerprint(cfg, e) for e in networks(cfg)]
+        looks["networks"] = [_network_fingerprint(cfg, network) for network in networks(cfg)]
         looks["weight_decay"] = own["train"]["curve"]["weight_decay"]
         if cfg.stage == "chain":
             looks["splits"] = _splits(own)
@@ -173,15 +174,13 @@ def _dataset_settings(dataset: Mapping) -> dict:
     return settings
 
 
-def _endpoint_fingerprint(cfg: DictConfig, endpoint) -> str:
-    if is_fge(endpoint):
-        return store.fingerprint(settings(_fge(cfg, endpoint)))
-    base = base_network(endpoint)
-    if base is None:
-        return store.file_fingerprint(endpoint)
-    seed, epoch = base
-    network = store.fingerprint(settings(variant(cfg, stage="base", seed=seed)))
-    return network if epoch is None else f"{network}@{epoch}"
+def _network_fingerprint(cfg: DictConfig, network: Network) -> str:
+    if network.is_file:
+        return store.file_fingerprint(network.typed)
+    made = store.fingerprint(settings(run_of(cfg, network)))
+    if network.epoch is not None:
+        return f"{made}@{network.epoch}"
+    return made if network.member is None else f"{made}/{network.member}"
 
 
 def folder(cfg: DictConfig) -> Path:
@@ -211,8 +210,8 @@ def parts_of_all(cfg: DictConfig) -> list[DictConfig]:
 
 def base_seeds(cfg: DictConfig) -> list[int]:
     """The seeds of the base networks among the endpoints, each once."""
-    bases = filter(None, map(base_network, cfg.endpoints))
-    return list(dict.fromkeys(seed for seed, _ in bases))
+    seeds = (naming.read(typed).seed for typed in cfg.endpoints)
+    return list(dict.fromkeys(seed for seed in seeds if seed is not None))
 
 
 def base_folder(cfg: DictConfig, seed: int) -> Path:
@@ -233,11 +232,10 @@ def label(cfg: DictConfig) -> str:
 def _label(cfg: DictConfig) -> str:
     if cfg.stage == "base":
         return f"{experiment(cfg)}-seed{cfg.seed}"
-    names = networks(cfg)
-    files = [base_network(start_of(e)) is None for e in names]
-    ends = [title(network) for network in names]
+    ends = [network.title for network in networks(cfg)]
     # With files alone, the model of the configuration is not used.
-    first = _dataset_name(cfg) if all(files) else experiment(cfg)
+    files = all(network.root.is_file for network in networks(cfg))
+    first = _dataset_name(cfg) if files else experiment(cfg)
     if cfg.stage == "fge":
         return "-".join([first, *ends, f"seed{cfg.seed}"])
     if not on_curve(cfg):

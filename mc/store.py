@@ -131,14 +131,29 @@ def of_this_sweep(folder) -> bool:
         return False
 
 
+def read_environment(folder) -> dict:
+    """What a run has noted of how it was made; empty if it has not.
+
+    Raises:
+        ValueError: `environment.json` cannot be read.
+    """
+    path = Path(folder) / "environment.json"
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); remove it to go on.") from error
+
+
 # What `eval.bn_batches=n` takes, as environment.json says it since it is so.
 SPREAD = "of all examples, evenly spread"
 
 
 def took_first(folder) -> bool:
     """Whether `eval.bn_batches=n` of a run means the first n batches: it was made before."""
-    path = Path(folder) / "environment.json"
-    return path.exists() and json.loads(path.read_text()).get("bn_batches") != SPREAD
+    noted = read_environment(folder)
+    return bool(noted) and noted.get("bn_batches") != SPREAD
 
 
 def set_aside(folder) -> Path | None:
@@ -222,16 +237,11 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
     for unfinished in leftovers(folder):  # of processes that were killed
         unfinished.unlink(missing_ok=True)
     write_atomically(folder / "config.yaml", config_yaml)
-    path = folder / "environment.json"
-    if path.exists():
-        try:
-            earlier = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path} is damaged ({error}); remove it to go on.") from error
-        environment |= {k: earlier[k] for k in ("wandb_id", "started") if k in earlier}
+    earlier = read_environment(folder)
+    environment |= {k: earlier[k] for k in ("wandb_id", "started") if k in earlier}
     environment.setdefault("started", now())
     environment["sweep"] = os.environ.get(SWEEP)
-    write_atomically(path, _json(environment))
+    write_atomically(folder / "environment.json", _json(environment))
     return environment
 
 

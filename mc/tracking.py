@@ -195,9 +195,9 @@ class Tracker:
         metrics = [name for name in table.columns if "/" in name]
         for row in table.to_dict("records"):
             # Of a single member `member/test/error`: `test/error` is logged by epoch.
+            others = ("ensemble/", "swa/", "moving/")
             named = {
-                name if name.startswith(("ensemble/", "swa/")) else f"member/{name}": row[name]
-                for name in metrics
+                name if name.startswith(others) else f"member/{name}": row[name] for name in metrics
             }
             self._log({"members": row["members"], **named}, axis="members", summary="none")
         self._send({"members_table": wandb.Table(dataframe=table)})

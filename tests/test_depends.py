@@ -115,8 +115,12 @@ NETWORKS = {"train.curve.weight_decay", "eval.bn_batches"}  # that no curve join
         (
             "ensemble",
             {"ensemble.networks": ["fge:a.keras"]},
-            {"optimizer.momentum", "eval.splits", "ensemble.networks"}
-            | {"fge.cycle", "seed", "eval.bn_batches"},
+            {"optimizer.momentum", "eval.splits", "ensemble.networks"} | {"fge.cycle", "seed"},
+        ),
+        (
+            "curve",
+            {"endpoints": ["fge:1/1", "fge:1/swa"]},
+            {*BASE, *(CURVE - {"eval.bn_batches"}), "optimizer.momentum", "endpoints", "fge.cycle"},
         ),
     ],
 )

@@ -24,7 +24,7 @@ BATCHNORM = [
 NETWORKS = ["model=mlp", "train.base.epochs=40", "train.curve.epochs=40", "fge.epochs=20"]
 KINDS = [  # commands of a run, and how many tables and arrays they leave beside their summaries
     ([["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]], 5, 7),
-    ([BATCHNORM], 5, 9),
+    ([BATCHNORM], 5, 11),
     (
         [
             [*NETWORKS, "stage=all", "endpoints=[1,2]", "wandb.mode=offline"],

@@ -122,7 +122,8 @@ def _mean(total, count: int, num_classes: int | None) -> np.ndarray:
 def summary(table) -> dict:
     """Of each metric: of the whole ensemble, of its members (mean, min, max), and of the average.
 
-    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`.
+    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`, and
+    of members as their training left them `moving/<split>/<metric>/mean`.
     """
     result = {"num_members": len(table)}
     for column in (name for name in table.columns if "/" in name):
@@ -130,9 +131,10 @@ def summary(table) -> dict:
         if column.startswith(("ensemble/", "swa/")):
             result[column] = float(values.iloc[-1])
         else:
+            name = column if column.startswith("moving/") else f"member/{column}"
             for statistic in ("mean", "min", "max"):
                 value = getattr(values, statistic)(skipna=False)  # of nan there is no mean
-                result[f"member/{column}/{statistic}"] = float(value)
+                result[f"{name}/{statistic}"] = float(value)
     return result
 
 

@@ -2,8 +2,11 @@
 
 import re
 
-COMMON = ("dataset.", "loss.", "precision", "smoke")
+from mc import naming
+
+COMMON = ("dataset.", "loss.", "precision", "smoke", "devices")
 TRAINED = ("model.", "optimizer.", "train.base.")  # networks that base runs made
+FGE = ("fge.", "optimizer.", "seed")  # networks that runs of stage=fge made
 CURVE = ("endpoints", "curve.", "optimizer.", "seed", "train.curve.")
 STATISTICS = ("eval.bn_",)
 ALONG = (*STATISTICS, "eval.splits")
@@ -14,7 +17,7 @@ ASIDE = (
 )
 # The settings that name networks; of one run, those that it does not depend on are left out.
 NAMES = ("endpoints", "plane.networks", "chain.networks", "ensemble.networks", "fge.start")
-BY_SEED = re.compile(r"((?:\w+:)?)\d+((?:@\w+)?(?:/\w+)?)")  # 1, 1@160, fge:1/3
+BY_SEED = re.compile(r"((?:\w+:)*)\d+((?:@\w+)?(?:/\w+)*)")  # 1, 1@160, fge:1/3
 
 
 def depends(stage: str, settings: dict) -> dict:
@@ -30,7 +33,7 @@ def depends(stage: str, settings: dict) -> dict:
     """
     rule = RULES.get(stage)
     wanted, not_wanted = rule(settings) if rule else ("", ())
-    not_wanted = (*ASIDE, *not_wanted)
+    not_wanted = (*ASIDE, *not_wanted, *(("fge.start",) if rule and stage != "fge" else ()))
     return {k: v for k, v in settings.items() if k.startswith(wanted) and k not in not_wanted}
 
 
@@ -62,7 +65,7 @@ def _chain(settings: dict) -> tuple:
 
 
 def _fge(settings: dict) -> tuple:
-    own = ("fge.", "optimizer.", "seed", *STATISTICS, *_trained([settings.get("fge.start")]))
+    own = (*FGE, *STATISTICS, *_trained([settings.get("fge.start")]))
     return (*COMMON, *own), ()
 
 
@@ -71,9 +74,7 @@ def _ensemble(settings: dict) -> tuple:
     if not names:
         return (*_curve(settings)[0], "ensemble.", *ALONG), ("ensemble.networks",)
     own = ("ensemble.networks", "eval.splits", *_trained(names))
-    if any(str(name).startswith("fge:") for name in names):
-        own = (*own, "fge.", "optimizer.", "seed", *STATISTICS)
-    return (*COMMON, *own), ("fge.start",)
+    return (*COMMON, *own), ()
 
 
 RULES = {
@@ -88,8 +89,10 @@ RULES = {
 
 
 def _trained(networks) -> tuple[str, ...]:
-    """`TRAINED`, if one of these networks is a base network of the run's own settings."""
-    return TRAINED if any(BY_SEED.fullmatch(str(network)) for network in networks or ()) else ()
+    """What the networks among these that runs have made with the run's own settings depend on."""
+    named = [naming.read(network) for network in networks or ()]
+    own = TRAINED if any(not network.root.is_file for network in named) else ()
+    return (*own, *FGE) if any(network.start for network in named) else own
 
 
 def without_seeds(networks) -> str:

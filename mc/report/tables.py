@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from mc import store
+from mc import contents, store
 from mc.report.depends import NAMES, depends, without_seeds
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,8 @@ def _row(folder: Path) -> dict:
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
     if (summary := store.summary(folder)) is None:
         raise ValueError(f"{folder} is gone.")
+    for _, label, below in contents.compare([folder]).changed[:1]:
+        raise ValueError(f"{folder} is of another {label}: {below} was made again since.")
     numbers = {k: np.nan if v is None else v for k, v in summary.items()}  # null: not finite
     return place | own | numbers
 
@@ -150,7 +152,12 @@ def grouped(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def _apart(runs: pd.DataFrame) -> dict[str, list]:
     """Columns, beside the settings, that tell runs apart which do not repeat one another."""
     named = (runs[key].tolist() for key in NAMES if key in runs)
-    return {"networks": [_networks(names) for names in zip(*named, strict=True)] or ""}
+    # Networks as their training left them, of earlier versions, are no repetition of others.
+    anew = runs.filter(regex="^moving/").notna().any(axis=1)
+    return {
+        "networks": [_networks(names) for names in zip(*named, strict=True)] or "",
+        "BatchNorm": ["estimated anew" if own else "" for own in anew],
+    }
 
 
 @lru_cache

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mc import conditions, runs, store, tracking
+from mc import conditions, contents, runs, stale, store, tracking
 from mc.stages import batch_notes
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,13 @@ def execute(cfg: DictConfig, part_of_all: bool = False) -> dict:
                 finally:
                     if not part_of_all:
                         _say_how_to_upload(cfg, folder)
+            else:
+                _look_again(cfg)
         if cfg.stage == "all":  # its parts have shown their tables
             log.info("all: %s", folder)
             return summary
     else:
+        _look_again(cfg)
         log.info("Finished before (force=true runs it again):")
         if told := conditions.difference(folder):
             log.warning("%s.", told)
@@ -64,16 +67,50 @@ def execute(cfg: DictConfig, part_of_all: bool = False) -> dict:
 
 
 def _finished(cfg: DictConfig, folder: Path) -> dict | None:
-    """The summary of a finished run; of stage=all, if all its parts are there too."""
-    parts = runs.parts_of_all(cfg) if cfg.stage == "all" else []
-    # Not `all`, which is a stage here.
-    missing = any(store.summary(runs.folder(part)) is None for part in parts)
-    return None if missing else store.summary(folder)
+    """The summary of a finished run; of stage=all, if it joins those that its parts have now.
+
+    Parts below a finished evaluation may have been deleted.
+    """
+    summary = store.summary(folder)
+    if cfg.stage != "all" or summary is None:
+        return summary
+    parts = runs.parts_of_all(cfg)
+    summaries = [store.summary(runs.folder(part)) for part in parts]
+    joined = _stage("all").joined(parts, [own or {} for own in summaries])
+    holds = summaries[-1] is not None and joined.items() <= summary.items()
+    return summary if holds else None
+
+
+def _look_again(cfg: DictConfig) -> None:
+    """Say what has to be said of a finished run before it is shown.
+
+    Raises:
+        ValueError: what it was made from has changed since; see `stale.check`.
+    """
+    stale.check(cfg)
+    for line in stale.notices(cfg):
+        log.info(line)
+    from mc.stages import kept  # which imports TensorFlow
+
+    for part in runs.parts_of_all(cfg) if cfg.stage == "all" else [cfg]:
+        folder = runs.folder(part)
+        if part.stage in ("base", "fge") and kept.of_before(folder):
+            log.info(
+                "%s was made by an earlier version and reports the moving averages that training "
+                "left; networks are now reported with BatchNorm statistics of all training data, "
+                "as force=true does.",
+                folder,
+            )
 
 
 def _run(cfg: DictConfig, folder: Path) -> dict:
     conditions.check(folder)
     noted = {"fingerprint": runs.fingerprint(cfg), "wandb_id": tracking.new_id()}
+    if cfg.stage != "all":  # its parts are looked at as they are met or made
+        stale.check(cfg)
+        for line in stale.notices(cfg):
+            log.info(line)
+        noted |= stale.notes(cfg, folder)
     environment = store.begin(folder, OmegaConf.to_yaml(cfg, resolve=True), _environment() | noted)
     with store.logging_to(folder):
         log.info("stage=%s works in %s", cfg.stage, folder)
@@ -94,7 +131,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
             _prepare_keras(cfg)
             summary = _stage(cfg.stage).run(cfg, folder, tracker)
             tracker.summary(summary)
-            store.finish(folder, summary, environment)
+            store.finish(folder, summary, environment | {"made": contents.made(folder)})
             exit_code = 0
         finally:
             tracker.finish(exit_code)

@@ -1,24 +1,22 @@
 """stage=base: train one network from its initial weights, the curve of a single point."""
 
-import logging
-import tempfile
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import store
 from mc.curve_model import CurveModel
 from mc.evaluator import Evaluator
-from mc.stages import batch_notes, parts, resumable
-
-log = logging.getLogger(__name__)
+from mc.stages import batch_notes, kept, parts, resumable
 
 
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
-    """Metrics of the trained network on every split, with the moving averages training left."""
+    """Metrics of the trained network on every split; with the averages that training left too.
+
+    Names: `<split>/<metric>`, and of a network with BatchNorm `moving/<split>/<metric>`.
+    """
     data = parts.load_data(cfg)
     network = parts.build_network(cfg, data)
-    whole = can_be_saved(network)
+    whole = kept.can_be_saved(network)
     model = resumable.train_network(
         cfg,
         network,
@@ -29,17 +27,24 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
         label=f"base {cfg.seed}",
         **resumable.schedule(cfg, cfg.train.base),
     )
+    left = model.state_values
+    state = kept.reestimated(model.network, model.weights_at(0), left, data)
     model.network_at(0, into=network)
-    store.save_network(folder, network, whole)
-    return metrics_of(model, cfg, data, folder)
+    model.network.assign(model.weights_at(0), state)
+    kept.save(folder, network, left, whole)
+    summary = metrics_of(model, state, cfg, data, folder)
+    if model.network.batchnorm:
+        moving = metrics_of(model, left, cfg, data, folder)
+        summary |= {f"moving/{name}": value for name, value in moving.items()}
+    return summary
 
 
-def metrics_of(model: CurveModel, cfg: DictConfig, data, folder: Path) -> dict:
-    """`<split>/<metric>` of a single network, on clean data."""
+def metrics_of(model: CurveModel, state, cfg: DictConfig, data, folder: Path) -> dict:
+    """`<split>/<metric>` of a single network with a state, on clean data."""
     evaluate = Evaluator(
         model.network,
         model.points,
-        model.state_values,
+        state,
         parts.batched(cfg, data.splits),
         bn_data=None,
         loss=model.loss,
@@ -49,16 +54,3 @@ def metrics_of(model: CurveModel, cfg: DictConfig, data, folder: Path) -> dict:
     values = {name: float(value[0]) for name, value in evaluate([[1.0]]).items()}
     batch_notes.note(cfg, folder, evaluate.dependence)
     return values
-
-
-def can_be_saved(network) -> bool:
-    """Whether Keras can write the model as a whole, found out before hours of training."""
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            network.save(Path(scratch) / "model.keras")
-        except OSError:  # of the scratch folder's disk
-            raise
-        except Exception as error:  # whatever a model's get_config raises
-            log.warning("model.keras will not be written, only its weights: %s", error)
-            return False
-    return True

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mc import runs
+from mc import naming, runs
 from mc.stages import parts, resumable
 
 
@@ -31,5 +31,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
 
 def where(cfg: DictConfig, endpoint, folder: Path) -> str:
     """An endpoint's folder (or its file), as seen from the curve's."""
-    file = runs.network_file(cfg, endpoint)
-    return os.path.relpath(file if runs.base_network(endpoint) is None else file.parent, folder)
+    network = naming.read(endpoint)
+    file = runs.network_file(cfg, network)
+    whole = network.is_file or network.member not in (None, naming.AVERAGE)
+    return os.path.relpath(file if whole else file.parent, folder)

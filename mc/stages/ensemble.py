@@ -10,7 +10,7 @@ from mc import geometry, runs, store
 from mc.ensembles import predictive
 from mc.ensembles.predictive import Member
 from mc.predictions import targets_of
-from mc.stages import figures, parts
+from mc.stages import figures, kept, parts
 from mc.weights import FlatNetwork, pack
 
 
@@ -49,20 +49,21 @@ def predictions(mean, batches, num_classes: int | None) -> dict[str, np.ndarray]
 
 
 def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
-    """Networks as their training left them; of a run of stage=fge, all its members."""
-    names = list(cfg.ensemble.networks)
-    first = parts.load_endpoint(cfg, runs.start_of(names[0]), data)
+    """Networks with BatchNorm statistics estimated anew; of a list of networks, all of them."""
+    names = runs.networks(cfg)
+    first = parts.load_endpoint(cfg, names[0].typed, data, left=True)
 
     def members():
-        for name in names:
-            network = parts.load_endpoint(cfg, runs.start_of(name), data)
-            parts.check_alike(cfg, data, (names[0], first), (name, network))
-            if runs.is_fge(name):
-                made = runs.fge_folder(cfg, name)
-                kept = sorted((made / "epochs").glob("[0-9]*.npz"), key=lambda path: int(path.stem))
-                yield from map(predictive.saved, kept)
+        for named in names:
+            network = parts.load_endpoint(cfg, named.typed, data, left=True)
+            parts.check_alike(cfg, data, (names[0].typed, first), (named.typed, network))
+            if named.is_list:
+                left = map(predictive.saved, runs.network_files(cfg, named))
+                yield from (kept.settled(FlatNetwork(network), one, data) for one in left)
             else:
-                yield Member(str(name), pack(network), FlatNetwork(network).state())
+                flat = FlatNetwork(network)
+                own = Member(str(named.typed), pack(network), flat.state())
+                yield kept.settled(flat, own, data)
 
     return FlatNetwork(first), members()
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from mc import batchnorm, runs, store
+from mc import runs, store
 from mc.ensembles import fge, predictive
 from mc.ensembles.averages import running_means
-from mc.stages import figures, parts, resumable
+from mc.stages import figures, kept, parts, resumable
 from mc.weights import FlatNetwork, pack
 
 SMOKE_CYCLE, SMOKE_EPOCHS = 2, 3  # two members
@@ -18,35 +18,41 @@ SMOKE_CYCLE, SMOKE_EPOCHS = 2, 3  # two members
 def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     """Metrics of the ensemble, of its members and of their average (SWA), as members join.
 
-    A member has the moving averages that training left it; an average of weights has BatchNorm
-    statistics estimated anew.
+    All have BatchNorm statistics estimated anew; `moving/...` are members with those that training
+    left. The average of all members is written as a base network is.
     """
     data = parts.load_data(cfg)
-    network = parts.load_endpoint(cfg, cfg.fge.start, data)
+    network = parts.load_endpoint(cfg, cfg.fge.start, data, left=True)
+    whole = kept.can_be_saved(network)
     start, flat = pack(network), FlatNetwork(network)
-    kept = _train(cfg, data, network, folder, tracker)
+    files = _train(cfg, data, network, folder, tracker)
     splits = parts.batched(cfg, data.splits)
     task = data.num_classes, parts.make_loss(cfg, data)
-    table = predictive.join(flat, map(predictive.saved, kept), splits, *task)
-    averages = predictive.join(flat, _averages(cfg, data, flat, kept), splits, *task)
-    single = [name for name in averages if name.split("/")[0] in splits]
-    table = table.join(averages[single].add_prefix("swa/"))
-    table.insert(
-        2, "distance", [float(np.linalg.norm(predictive.saved(p).w - start)) for p in kept]
-    )
+    members = (kept.settled(flat, predictive.saved(file), data) for file in files)
+    table = predictive.join(flat, members, splits, *task)
+    others = {"swa/": _averages(data, flat, files)}
+    if flat.batchnorm:
+        others["moving/"] = map(predictive.saved, files)
+    for prefix, networks in others.items():
+        found = predictive.join(flat, networks, splits, *task)
+        single = [name for name in found if name.split("/")[0] in splits]
+        table = table.join(found[single].add_prefix(prefix))
+    distances = [float(np.linalg.norm(predictive.saved(file).w - start)) for file in files]
+    table.insert(2, "distance", distances)
     store.save_table(folder, "members", table)
+    store.save_network(folder, network, whole)  # which holds the average of all
     tracker.members(table)
     tracker.figures(figures.draw(folder))
     return {"distance/max": float(table["distance"].max())} | predictive.summary(table)
 
 
-def _averages(cfg: DictConfig, data, flat: FlatNetwork, kept) -> Iterator[predictive.Member]:
-    """The average of the first, the first two, ... members."""
-    bn_data = parts.bn_batches(cfg, data)
-    for count, w in enumerate(running_means(predictive.saved(path).w for path in kept), 1):
-        found = batchnorm.estimate(flat, [w], [[1.0]], flat.state(), bn_data)
-        state = batchnorm.state_of(found, 0, flat.state())
-        yield predictive.Member(f"swa {count}", w, state)
+def _averages(data, flat: FlatNetwork, files) -> Iterator[predictive.Member]:
+    """The average of the first, the first two, ... members; in the end the network is the last."""
+    state = flat.state()
+    for count, w in enumerate(running_means(predictive.saved(path).w for path in files), 1):
+        member = kept.settled(flat, predictive.Member(f"swa {count}", w, state), data)
+        flat.assign(member.w, member.state)
+        yield member
 
 
 def _train(cfg: DictConfig, data, network, folder: Path, tracker) -> list[Path]:

@@ -8,7 +8,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from sklearn.metrics import confusion_matrix
 
-from mc import metrics, plots, runs, store
+from mc import metrics, naming, plots, runs, stale, store
 from mc.ensembles.predictive import log_probabilities
 from mc.predictions import labels_of
 
@@ -20,13 +20,24 @@ JOINING = ("test/error", "test/nll", "test/mse")
 
 
 def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
-    """The summary of the evaluation, if there is one; all figures with these settings are new."""
-    for made in (runs.folder(runs.variant(cfg, stage=stage)) for stage in runs.FIGURES):
+    """The summary of the evaluation, if there is one; all figures with these settings are new.
+
+    Raises:
+        ValueError: some results are of inputs that were made again since; all others are drawn.
+    """
+    outdated = []
+    for of_stage in (runs.variant(cfg, stage=stage, force=False) for stage in runs.FIGURES):
+        made = runs.folder(of_stage)
         if store.summary(made) is None:
             log.info("not made with these settings, so not drawn: %s", made)
             continue
+        if told := stale.changed(of_stage):
+            outdated.append(f"not drawn: {made}. {told}")
+            continue
         for path in draw(made).values():
             log.info("drawn: %s and .pdf", path)
+    if outdated:
+        raise ValueError("\n".join(outdated))
     return store.summary(folder) or {}
 
 
@@ -109,7 +120,7 @@ def _along_t(folder: Path) -> dict:
     networks = (0, 1)
     if "chain" in set(points["path"]):
         settings = OmegaConf.load(folder / "config.yaml")
-        names = [runs.title(n) for n in settings.chain.networks or settings.endpoints]
+        names = [naming.read(n).title for n in settings.chain.networks or settings.endpoints]
         networks = dict(zip(np.linspace(0, 1, len(names)).tolist(), names, strict=True))
     panels = {name: plots.panels_of(points, columns) for name, columns in figures.items()}
     return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}

@@ -12,7 +12,7 @@ def check_precision(cfg: DictConfig, name, network: keras.Model) -> None:
     Raises:
         ValueError: it does not; says what to type.
     """
-    if not any(runs.base_network(runs.start_of(n)) for n in runs.networks(cfg)):
+    if all(network.root.is_file for network in runs.networks(cfg)):
         return
     layers = network._flatten_layers(include_self=False)
     mixed = sorted({layer.dtype_policy.name for layer in layers if layer.weights} - {"float32"})

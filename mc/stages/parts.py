@@ -9,14 +9,14 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import batchnorm, conditions, connecting, families, first_look, losses, runs
+from mc import batchnorm, conditions, connecting, families, first_look, losses, naming, runs
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
 from mc.datasets.labels import said_of_floats, warn_of_floats
 from mc.datasets.scale import check_scale
 from mc.progress import show
-from mc.stages import fitting
+from mc.stages import fitting, kept
 from mc.weights import FlatNetwork, check_same_architecture, pack
 
 REMEDY = (
@@ -131,26 +131,41 @@ def check_fits(network: keras.Model, data: Data, name: str) -> None:
         )
 
 
-def load_endpoint(cfg: DictConfig, endpoint, data: Data) -> keras.Model:
-    """A trained network: a base run's by its seed, or a saved Keras model by its path.
+def load_endpoint(cfg: DictConfig, endpoint, data: Data, left: bool = False) -> keras.Model:
+    """A network as settings name it; of a list of networks, the first.
+
+    `left`: with the BatchNorm statistics that its training left, to go on from, and not those of
+    its reports; see `kept`. A saved Keras model has its own.
 
     Raises:
         ValueError: the file is damaged or not a model's, or does not fit the data.
     """
-    path, base = runs.network_file(cfg, endpoint), runs.base_network(endpoint)
-    if base is None:
-        _found("model", cfg.model._target_)  # whose module may register the layers in the file
-        network = _read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
-        check_fits(network, data, f"The endpoint {endpoint}")
-        fitting.check_precision(cfg, endpoint, network)
+    named = naming.read(endpoint)
+    network = _architecture(cfg, named.root, data)
+    if named.is_file:
         return network
-    network = build_network(cfg, data)
-    again = f"make it again with stage=base seed={base[0]} force=true and your other settings"
-    if base[1] is None:
-        _read(path, lambda: network.load_weights(path), again)
-        return network
-    point = _read(path, lambda: connecting.load_curve(path, network), again)
-    return point.network_at(0, into=network)
+    path = runs.network_files(cfg, named)[0]
+    maker = f"fge fge.start={named.start.typed}" if named.start else f"base seed={named.seed}"
+    again = f"make it again with stage={maker} force=true and your other settings"
+    as_left = _read(path, lambda: kept.fill(network, named, path), again)
+    if left and not as_left:
+        kept.take_left(network, path.parent)
+    elif as_left and not left:
+        flat = FlatNetwork(network)
+        flat.assign(pack(network), kept.reestimated(flat, pack(network), flat.state(), data))
+    return network
+
+
+def _architecture(cfg: DictConfig, root: naming.Network, data: Data) -> keras.Model:
+    """The network of a file, or one of a base network's layers."""
+    if not root.is_file:
+        return build_network(cfg, data)
+    path = Path(root.typed)
+    _found("model", cfg.model._target_)  # whose module may register the layers in the file
+    network = _read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
+    check_fits(network, data, f"The endpoint {path}")
+    fitting.check_precision(cfg, path, network)
+    return network
 
 
 def _read(path: Path, load, remedy: str):
@@ -170,8 +185,9 @@ def load_networks(cfg: DictConfig, data: Data) -> list[keras.Model]:
     Raises:
         ValueError: they differ; names two that do.
     """
-    names = runs.networks(cfg)
-    networks = [load_endpoint(cfg, name, data) for name in names]
+    names = [network.typed for network in runs.networks(cfg)]
+    # Their BatchNorm statistics are estimated at every point, as eval.bn_* says.
+    networks = [load_endpoint(cfg, name, data, left=True) for name in names]
     for name, network in zip(names[1:], networks[1:], strict=True):
         check_alike(cfg, data, (names[0], networks[0]), (name, network))
     return networks
@@ -226,7 +242,7 @@ def untrained_curve(cfg: DictConfig, data: Data) -> CurveModel:
 
 def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
     """The trained curve of the configuration."""
-    network = load_endpoint(cfg, cfg.endpoints[0], data)
+    network = load_endpoint(cfg, cfg.endpoints[0], data, left=True)  # only its layers matter
     path = runs.folder(runs.variant(cfg, stage="curve")) / "curve.npz"
     again = "make it again with stage=curve force=true and your other settings"
     return _read(path, lambda: connecting.load_curve(path, network), again)

@@ -69,7 +69,8 @@ def _three_points(cfg: DictConfig, data):
     if cfg.plane.networks is not None:
         networks = parts.load_networks(cfg, data)
         flat = FlatNetwork(networks[0])
-        names = {"names": np.array([runs.title(n) for n in cfg.plane.networks]), "bends": []}
+        titles = [network.title for network in runs.networks(cfg)]
+        names = {"names": np.array(titles), "bends": []}
         return flat, [pack(n) for n in networks], flat.state(), np.eye(3), None, names
     model = parts.load_curve(cfg, data)
     count = model.curve.num_points
@@ -81,8 +82,8 @@ def _three_points(cfg: DictConfig, data):
         )
     fixed = cfg.train.curve.fix_start, cfg.train.curve.fix_end
     titles = [
-        runs.title(network) if stays else name
-        for network, stays, name in zip(cfg.endpoints, fixed, ("start", "end"), strict=True)
+        network.title if stays else name
+        for network, stays, name in zip(runs.networks(cfg), fixed, ("start", "end"), strict=True)
     ]
     ends = dict(zip((0, count - 1), titles, strict=True))
     bends = [i for i, k in enumerate(chosen) if k not in ends]

@@ -1,0 +1,113 @@
+"""Results that belong to what they were made from: what has changed since, and what to type."""
+
+import logging
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from mc import contents, lineage, missing, runs, sources, store
+
+log = logging.getLogger(__name__)
+
+
+def check(cfg: DictConfig, overrides=None) -> None:
+    """Raise if what the run of `cfg` is made from, or going to be, was made again since.
+
+    Looks at a finished or half-finished run, else at what is below it; through the whole chain.
+
+    Args:
+        cfg: of the run; of stage=all, whose chain is that of its evaluation.
+        overrides: of the command; default: those that Hydra has.
+
+    Raises:
+        ValueError: says which input has changed, and the commands to type.
+    """
+    told = changed(_top(cfg), overrides)
+    if told and cfg.stage == "all":
+        everything = missing.command(cfg, _overrides(overrides), "force=true")
+        told += f"\nOr all of it, the networks too:\n  {everything}"
+    if told:
+        raise ValueError(told)
+
+
+def changed(cfg: DictConfig, overrides=None) -> str | None:
+    """What to say of changed inputs of the run of `cfg` and of those below; None if all hold."""
+    found = _compare(cfg)
+    if not found.changed:
+        return None
+    lines = [
+        f"{label} of {run} is another one now: {below} was made again since."
+        for run, label, below in found.changed
+    ]
+    outdated, commands = {run for run, _, _ in found.changed}, []
+    for run in lineage.chain(cfg):
+        folder = runs.folder(run)
+        if folder in outdated or any(runs.folder(b) in outdated for b in lineage.below(run)):
+            outdated.add(folder)
+            again = ["force=true"] if folder.exists() and any(folder.iterdir()) else []
+            commands.append(missing.command(run, _overrides(overrides), *again))
+    lines += ["What was made of the one before does not hold. Make it again, in this order:"]
+    return "\n".join([*lines, *(f"  {command}" for command in commands)])
+
+
+def notices(cfg: DictConfig) -> list[str]:
+    """What is not known of a run's inputs, and which callables of one's own have another source."""
+    found = _compare(_top(cfg))
+    lines = []
+    if found.unknown:
+        more = f" (and {len(found.unknown) - 1} more like it)" if found.unknown[1:] else ""
+        lines.append(f"Taken as it is: {found.unknown[0]}{more}.")
+    before = {}
+    for folder in found.folders:
+        for target, noted in store.read_environment(folder).get("sources", {}).items():
+            if sources.of(target) != noted:
+                before.setdefault(target, []).append(str(folder))
+    for target, folders in before.items():
+        lines.append(
+            f"The source of {target} has changed since {', '.join(folders)} was made; force=true "
+            "makes a run again."
+        )
+    return lines
+
+
+def notes(cfg: DictConfig, folder: Path) -> dict:
+    """What the environment of a run that begins says of its inputs; of one that goes on, as before.
+
+    `read`: see `contents.read`; `sources`: the hash of the source of each callable of one's own.
+    """
+    if is_begun(folder):
+        earlier = store.read_environment(folder)
+        return {key: earlier[key] for key in ("read", "sources") if key in earlier}
+    own = [cfg.dataset, cfg.model, cfg.loss]
+    own += [cfg.optimizer] if cfg.stage in ("base", "curve", "fge") else []
+    own += [cfg.curve] if cfg.stage != "base" and runs.on_curve(cfg) else []
+    targets = filter(None, (OmegaConf.select(group, "_target_") for group in own))
+    hashes = {target: sources.of(target) for target in targets}
+    return {
+        "read": contents.read(folder, lineage.inputs(cfg)),
+        "sources": {target: digest for target, digest in hashes.items() if digest},
+    }
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a run has a state that it goes on from."""
+    return (folder / "checkpoint.npz").exists()
+
+
+def _top(cfg: DictConfig) -> DictConfig:
+    return runs.variant(cfg, stage="eval") if cfg.stage == "all" else cfg
+
+
+def _compare(cfg: DictConfig) -> contents.Comparison:
+    folder = runs.folder(cfg)
+    force = cfg.force and not store.of_this_sweep(folder)
+    if not force and (store.summary(folder) is not None or is_begun(folder)):
+        return contents.compare([folder])
+    return contents.compare(runs.folder(run) for run in lineage.below(cfg))
+
+
+def _overrides(given) -> list[str]:
+    if given is None:
+        given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return list(given)

@@ -1,0 +1,45 @@
+"""The source of one's own callables."""
+
+import hashlib
+import sys
+
+import pytest
+
+from mc import sources
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Modules that say so when they are imported."""
+    (tmp_path / "own_package/inner").mkdir(parents=True)
+    for name in ("own_module", "own_package/__init__", "own_package/net", "own_package/inner/deep"):
+        (tmp_path / f"{name}.py").write_text(f"raise AssertionError('{name} is imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("target", "file"),
+    [
+        ("own_module.net", "own_module.py"),
+        ("own_module.Net.build", "own_module.py"),
+        ("own_package.net", "own_package/net.py"),
+        ("own_package.other", "own_package/__init__.py"),
+        ("own_package.net.wide", "own_package/net.py"),
+        ("own_package.inner.deep.net", "own_package/inner/deep.py"),
+    ],
+)
+def test_the_file_of_the_module_is_found_without_importing_it(own, target, file):
+    before = set(sys.modules)
+    expected = hashlib.sha256((own / file).read_bytes()).hexdigest()
+    assert sources.of(target) == expected
+    assert not [name for name in set(sys.modules) - before if name.startswith("own_")]
+    (own / file).write_text("changed = True\n")
+    assert sources.of(target) != expected
+
+
+@pytest.mark.parametrize(
+    "target", ["mc.models.cnn", "keras.optimizers.SGD", "json.loads", "math.sin", "no_such.net"]
+)
+def test_what_is_installed_or_not_there_has_no_source_of_ones_own(target):
+    assert sources.of(target) is None

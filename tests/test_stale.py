@@ -1,0 +1,218 @@
+"""Results belong to what they were made from, by content."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from conftest import only
+from test_config import compose
+
+from mc import contents, lineage, missing, runs, stale, store
+
+
+def finish(cfg, value):
+    """A finished run as far as others look at it: files with a number in them, and its notes."""
+    import h5py
+
+    folder = runs.folder(cfg)
+    noted = contents.read(folder, lineage.inputs(cfg))
+    store.begin(folder, "", {"read": noted})
+    (folder / "epochs").mkdir(exist_ok=True)
+    if cfg.stage == "fge":
+        for epoch in (1, 3):
+            store.save_arrays(folder, f"epochs/{epoch}", {"w": np.array([value, epoch])})
+    if cfg.stage == "curve":
+        store.save_arrays(folder, "curve", {"w": np.array([value])})
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        file["w"] = value
+    made = contents.made(folder)
+    store.finish(folder, {"test/error": 0.5}, store.read_environment(folder) | {"made": made})
+
+
+@pytest.mark.parametrize(
+    ("command", "again"),
+    [
+        ("stage=curve", ["curve"]),
+        ("stage=eval", ["curve", "eval"]),
+        ("stage=plane", ["curve", "plane"]),
+        ("stage=ensemble", ["curve", "ensemble"]),
+        ("stage=plane plane.networks=[1,2,3]", ["plane"]),
+        ("stage=chain chain.networks=[2,1]", ["chain"]),
+        ("stage=ensemble ensemble.networks=[2,1]", ["ensemble"]),
+        ("stage=fge", ["fge"]),
+        ("stage=ensemble ensemble.networks=[2,fge:1]", ["fge", "ensemble"]),
+        ("stage=chain chain.networks=[2,fge:1/2]", ["fge", "chain"]),
+        ("stage=eval endpoints=[fge:1/1,fge:2/swa]", ["fge", "curve", "eval"]),
+        ("stage=fge fge.start=fge:1/swa", ["fge", "fge"]),
+    ],
+)
+def test_a_network_made_again_is_noticed_through_the_whole_chain(tmp_path, command, again):
+    overrides = [*command.split(), "model=mlp", f"output_dir={tmp_path}"]
+    cfg = compose(*overrides)
+    chain = lineage.chain(cfg)
+    for run in chain:
+        finish(run, 1.0)
+    assert stale.changed(cfg, overrides) is None
+    assert stale.notices(cfg) == []
+    first = next(run for run in chain if run.stage == "base" and run.seed == 1)
+    finish(first, 1.0)  # with the same weights
+    assert stale.changed(cfg, overrides) is None
+    finish(first, 2.0)
+    told = stale.changed(cfg, overrides)
+    assert f"network 1 of {tmp_path}" in told
+    assert f"{runs.folder(first)} was made again since" in told
+    commands = [line.split() for line in told.splitlines() if "python -m mc.run" in line]
+    assert [words[3] for words in commands] == [f"stage={stage}" for stage in again]
+    assert all(words[-1] == "force=true" for words in commands)
+    # In this order they make everything hold again.
+    outdated = [run for run in chain if run.stage != "base"]
+    for run in outdated:
+        finish(run, 2.0)
+    assert stale.changed(cfg, overrides) is None
+
+
+def test_a_run_that_begins_looks_at_what_is_below_it(tmp_path):
+    overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}"]
+    cfg = compose(*overrides)
+    *below, own = lineage.chain(cfg)
+    for run in below:
+        finish(run, 1.0)
+    stale.check(cfg, overrides)
+    finish(below[0], 2.0)
+    with pytest.raises(
+        ValueError, match=r"stage=curve .*force=true\n  python .*stage=eval"
+    ) as told:
+        stale.check(cfg, overrides)
+    assert str(told.value).count("force=true") == 1  # there is no evaluation yet
+    finish(own, 1.0)
+    with pytest.raises(ValueError, match=r"stage=eval .*force=true"):
+        stale.check(runs.variant(cfg, force=True), overrides)  # on a stale curve
+    finish(below[-1], 2.0)
+    stale.check(runs.variant(cfg, force=True), overrides)
+    told = stale.changed(cfg, overrides)  # of the evaluation, which is of the curve before
+    assert told.startswith(f"curve of {runs.folder(own)} is another one now")
+    assert [line.split()[3] for line in told.splitlines() if "mc.run" in line] == ["stage=eval"]
+
+
+def test_the_input_of_a_finished_run_may_be_deleted(tmp_path):
+    overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}"]
+    cfg = compose(*overrides)
+    for run in lineage.chain(cfg):
+        finish(run, 1.0)
+    shutil.rmtree(tmp_path / "base")
+    missing.check_made(cfg, overrides)
+    stale.check(cfg, overrides)
+    (line,) = stale.notices(cfg)
+    assert "network 1 of" in line
+    assert "(and 1 more like it)" in line
+    for stage in ("plane", "eval"):
+        again = compose(*overrides, f"stage={stage}", "force=true")
+        with pytest.raises(ValueError, match=r"stage=base seed=1"):
+            missing.check_made(again, overrides)
+
+
+OWN = """
+import keras
+
+
+def net(input_shape, num_classes):
+    return keras.Sequential([
+        keras.Input(input_shape), keras.layers.Flatten(),
+        keras.layers.Dense(6, "relu"), keras.layers.Dense(num_classes)
+    ])
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Settings of a network of one's own, and a function that changes it."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    (folder / "changing.py").write_text(OWN)
+
+    def change(text):
+        (folder / "changing.py").write_text(text)
+        sys.modules.pop("changing", None)
+
+    yield ["smoke=true", "model._target_=changing.net"], change
+    sys.modules.pop("changing", None)
+
+
+def test_what_was_made_of_another_network_is_not_shown_as_if_it_held(cli, own, tmp_path):
+    settings, change = own
+    assert cli(*settings)[0] == 0
+    before = {p: p.read_text() for p in tmp_path.glob("*/*/summary.json")}
+    change(OWN.replace("relu", "softplus"))
+    status, output = cli(*settings)
+    assert status == 0
+    assert output.count("The source of changing.net has changed since") == 1
+    assert cli(*settings, "stage=base", "seed=1", "force=true")[0] == 0
+
+    for stage in ("curve", "eval", "all", "plane", "ensemble"):
+        status, output = cli(*settings, f"stage={stage}")
+        assert status == 1, output
+        assert "network 1 of" in output
+        assert "Finished before" not in output
+        assert "stage=curve smoke=true model._target_=changing.net" in output
+    assert not (tmp_path / "plane").exists()
+    status, output = cli(*settings, "stage=figures")
+    assert (status, "not drawn" in output) == (1, True)
+    assert cli("stage=report")[0] == 0
+    table = (tmp_path / "results.csv").read_text()
+    assert ("base/" in table, "curve/smoke" in table, "eval/smoke" in table) == (True, False, False)
+
+    for stage in ("curve", "eval"):
+        status, output = cli(*settings, f"stage={stage}", "force=true")
+        assert status == 0, output
+    status, output = cli(*settings)
+    assert status == 0, output
+    joined = only(tmp_path, "all/*/summary.json")
+    error = json.loads(only(tmp_path, "base/*seed1*[!1]/summary.json").read_text())["test/nll"]
+    assert json.loads(joined.read_text())["base_1/test/nll"] == error
+    assert joined.read_text() != before[joined]
+
+
+def test_a_half_trained_curve_does_not_go_on_between_other_networks(
+    cli, own, tmp_path, monkeypatch
+):
+    settings, change = own
+    for seed in (1, 2):
+        assert cli(*settings, "stage=base", f"seed={seed}")[0] == 0
+    save = store.save_checkpoint
+
+    def killed(folder, arrays):
+        save(folder, arrays)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "save_checkpoint", killed)
+    assert cli(*settings, "stage=curve")[0] == 1
+    monkeypatch.setattr(store, "save_checkpoint", save)
+    change(OWN.replace("relu", "softplus"))
+    assert cli(*settings, "stage=base", "seed=2", "force=true")[0] == 0
+    status, output = cli(*settings, "stage=curve")
+    assert (status, "network 2 of" in output, "Continuing" in output) == (1, True, False), output
+    assert "stage=curve smoke=true" in output
+    change(OWN)
+    assert cli(*settings, "stage=base", "seed=2", "force=true")[0] == 0
+    status, output = cli(*settings, "stage=curve")  # between the same networks again
+    assert (status, "Continuing" in output) == (0, True), output
+
+
+def test_a_run_of_before_is_shown_as_it_is_with_one_line(cli, tmp_path):
+    quick = ["smoke=true", "model=mlp", "model.widths=[8]"]
+    assert cli(*quick)[0] == 0
+    for path in tmp_path.glob("*/*/environment.json"):
+        noted = json.loads(path.read_text())
+        kept = {k: v for k, v in noted.items() if k not in ("read", "made", "sources")}
+        path.write_text(json.dumps(kept))
+    for stage, lines in (("base", 0), ("curve", 1), ("eval", 1), ("all", 1)):
+        status, output = cli(*quick, f"stage={stage}")
+        assert (status, output.count("was not noted")) == (0, lines), output
+    shutil.rmtree(tmp_path / "base")
+    for stage in ("eval", "all"):
+        status, output = cli(*quick, f"stage={stage}")
+        assert (status, "Finished before" in output) == (0, True), output
+        assert not (tmp_path / "base").exists()
