@@ -36,7 +36,6 @@ LIMITS = {
     "eval.num_points": (2, True),
     "eval.batch_size": (1, True),
     "chain.num_points": (2, True),
-    "chain.min_points": (2, True),
     "plane.grid_points": (2, True),
     "eval.bn_batch_size": (1, True),
     "eval.bn_batches": (1, True),

@@ -65,7 +65,6 @@ class Chain:
 
     networks: list[Any] | None = MISSING
     num_points: int = MISSING
-    min_points: int = MISSING
 
 
 @dataclass

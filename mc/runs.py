@@ -10,7 +10,6 @@ from mc import naming, store
 from mc.naming import Network
 
 FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
-MIN_POINTS = 31  # chain.min_points, where it is not set
 CALLABLES = ("dataset", "model", "curve", "optimizer", "loss")  # their keys are arguments
 # Of the networks of stage=fge, whatever `eval.bn_*` says of points of a curve; they once did count.
 FGE_STATISTICS = {"bn_batch_size": 500, "bn_batches": None}
@@ -132,8 +131,6 @@ def settings(cfg: DictConfig) -> dict:
         looks["weight_decay"] = own["train"]["curve"]["weight_decay"]
         if cfg.stage == "chain":
             looks["splits"] = _splits(own)
-            if looks["min_points"] == MIN_POINTS:  # as before there was this setting
-                looks.pop("min_points")
         return common | {cfg.stage: looks}
     # Evaluation is deterministic: it depends on its curve and on where and on what it looks.
     looks = {k: v for k, v in own["eval"].items() if k != "batch_size"}  # which only rounds

@@ -21,20 +21,10 @@ def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, tmp_p
     np.testing.assert_allclose(chain[columns], line[columns], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("num", "least", "made"), [(6, 31, 31), (4, 31, 31), (8, 31, 36), (61, 31, 61), (6, 2, 6)]
-)
-def test_points_of_a_segment_are_at_least_so_many_and_hold_the_coarser(num, least, made):
-    from mc.stages import chain
-
-    assert chain.divided(num, least) == made
-    assert (made - 1) % (num - 1) == 0
-
-
-def test_peaks_of_a_chain_are_not_cut(cli, tmp_path):
+def test_the_default_chain_does_not_cut_peaks(cli, tmp_path):
     files = [saved_network(tmp_path / f"{name}.keras") for name in "ab"]
     settings = ["stage=chain", f"chain.networks=[{files[0]},{files[1]}]", "eval.splits=[test]"]
-    for more in ([], ["chain.min_points=2"]):
+    for more in ([], ["chain.num_points=6"]):
         status, output = cli(*settings, *more)
         assert status == 0, output
     tables = [pd.read_csv(path) for path in tmp_path.glob("chain/*/points.csv")]

@@ -120,7 +120,7 @@ NETWORKS = {"train.curve.weight_decay", "eval.bn_batches"}  # that no curve join
         (
             "curve",
             {"endpoints": ["fge:1/1", "fge:1/swa"]},
-            {*BASE, *(CURVE - {"eval.bn_batches"}), "optimizer.momentum", "endpoints", "fge.cycle"},
+            {*BASE, *CURVE, "optimizer.momentum", "endpoints", "fge.cycle"},
         ),
     ],
 )

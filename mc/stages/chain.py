@@ -1,6 +1,5 @@
 """stage=chain: metrics along the straight segments through a list of networks."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,7 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     networks = parts.load_networks(cfg, data)
     flat, points = FlatNetwork(networks[0]), [pack(network) for network in networks]
     segments = len(networks) - 1
-    num = divided(cfg.chain.num_points, cfg.chain.min_points)
-    num = parts.shortened(cfg, num, parts.SMOKE_POINTS)
+    num = parts.shortened(cfg, cfg.chain.num_points, parts.SMOKE_POINTS)
     t = np.linspace(0, 1, segments * (num - 1) + 1, dtype=np.float32)
     rows = curves.PolyChain(num_bends=segments - 1).coefficients(t).numpy()
     evaluate = Evaluator(
@@ -37,13 +35,3 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     tracker.along_t(table)
     tracker.figures(figures.draw(folder))
     return metrics.summarise_paths(table)
-
-
-def divided(num_points: int, min_points: int) -> int:
-    """Equidistant points of a segment: `num_points`, among at least `min_points` in all.
-
-    Each piece between two of them is divided by the same whole number, so that their values are
-    among those of the finer chain, and its maxima are never lower.
-    """
-    pieces = num_points - 1
-    return pieces * max(1, math.ceil((min_points - 1) / pieces)) + 1
