@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=12800, help="of mnist_cnn")
     parser.add_argument("--repeats", type=int, default=5, help="of default")
     parser.add_argument("--side", choices=("many", "single"), help="of command, for itself")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # overrides after options too
     if arguments.what == "command":
         sys.argv[1:] = arguments.overrides
         if arguments.side == "single":
