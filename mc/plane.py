@@ -67,7 +67,7 @@ class Plane:
 
     def distances(self, coefficients) -> np.ndarray:
         """How far vectors lie off the plane; `[n, num_points]` -> `[n]`."""
-        offsets = np.asarray(coefficients, np.float64) - self.rows[0]
+        offsets = self._from_first(coefficients)
         squared = np.einsum("nk,kl,nl->n", offsets, self.gram, offsets)
         return np.sqrt(np.maximum(squared - (self.project(coefficients) ** 2).sum(axis=1), 0.0))
 

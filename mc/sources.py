@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import sysconfig
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
@@ -29,12 +28,17 @@ def _file(names: list[str]) -> Path | None:
         spec = importlib.util.find_spec(names[0])  # of a name without dots: imports nothing
     except ValueError:  # a module that was made by hand
         return None
-    for end in range(2, len(names)):
-        if spec is None or spec.submodule_search_locations is None:
+    if spec is None:
+        return None
+    path = Path(spec.origin) if spec.origin else None
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    for name in names[1:]:
+        files = [
+            f for folder in folders for f in (folder / name / "__init__.py", folder / f"{name}.py")
+        ]
+        folders = [folder / name for folder in folders if (folder / name).is_dir()]
+        found = [file for file in files if file.is_file()]
+        if not found and not folders:
             break
-        inner = PathFinder.find_spec(".".join(names[:end]), spec.submodule_search_locations)
-        if inner is None:
-            break
-        spec = inner
-    path = Path(spec.origin) if spec and spec.origin else None
+        path = found[0] if found else None  # a folder without code is a package too
     return path if path and path.is_file() else None

@@ -152,8 +152,8 @@ SPREAD = "of all examples, evenly spread"
 
 def took_first(folder) -> bool:
     """Whether `eval.bn_batches=n` of a run means the first n batches: it was made before."""
-    noted = read_environment(folder)
-    return bool(noted) and noted.get("bn_batches") != SPREAD
+    there = (Path(folder) / "environment.json").exists()
+    return there and read_environment(folder).get("bn_batches") != SPREAD
 
 
 def set_aside(folder) -> Path | None:

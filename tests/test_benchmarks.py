@@ -15,6 +15,7 @@ SMALLEST = {
     "streaming": [
         *("--data-dir", "tfds", "--image-size", "8", "--batch-size", "4", "--batches", "2"),
     ],
+    "small_steps": ["regression", "--epochs", "2"],
     "whole_experiment": ["regression", "--epochs", "2"],
 }
 

@@ -10,7 +10,7 @@ from mc import config, keys, runs, store
 CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
 ANY = {"base", "chain", "fge", *CURVE}
 NETWORKS = {"chain", "fge", *CURVE}
-STATISTICS = {"eval", "all", "plane", "chain", "fge", "ensemble"}
+STATISTICS = {"eval", "all", "plane", "chain", "ensemble"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
 COUNTS = [
     ("seed", 9, {"base", "fge", *CURVE}),
@@ -52,6 +52,7 @@ COUNTS = [
     ("eval.initial", "true", {"eval", "all"}),
     ("eval.predictions", "[0.5]", {"eval", "all"}),
     ("eval.splits", "[test]", {"eval", "all", "chain", "ensemble"}),
+    ("ensemble.predictions", "true", {"ensemble"}),
     ("eval.bn_batch_size", 50, STATISTICS),
     ("eval.bn_batches", 5, STATISTICS),
     ("chain.networks", "[1,2,3]", {"chain"}),

@@ -116,7 +116,7 @@ def test_regressions_are_averaged_by_their_outputs():
     members = [predictive.Member("line", pack(n), []) for n in networks]
     kept = []
     splits = {"test": Split(x, y).batches(4)}
-    table = predictive.join(FlatNetwork(networks[0]), members, splits, None, kept.append)
+    table = predictive.join(FlatNetwork(networks[0]), members, splits, None, at_end=kept.append)
     np.testing.assert_allclose(kept[0]("test"), 2.5 * x, rtol=1e-6)
     square = np.mean(x**2)
     np.testing.assert_allclose(table["test/mse"], [4 * square, square], rtol=1e-5)

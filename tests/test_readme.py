@@ -60,5 +60,8 @@ def test_the_python_example_shows_the_wall_and_the_way_round(project, capsys):
 def test_every_link_leads_somewhere():
     root = Path(__file__).parent.parent
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links
-    assert [link for link in links if not (root / link).exists()] == []
+    headings = re.findall("^## (.*)$", README, re.MULTILINE)
+    anchors = {f"#{heading.lower().replace(' ', '-')}" for heading in headings}
+    assert {link for link in links if link.startswith("#")} <= anchors
+    files = [link for link in links if not link.startswith("#")]
+    assert [link for link in files if not (root / link).exists()] == []
