@@ -6,6 +6,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from mc import runs
+from mc.config import CALLABLES
 
 LOOKED_AT = 100  # of the runs of a stage, the newest
 MOST = 3  # settings that differ; more is another experiment
@@ -44,7 +45,7 @@ class _Search:
             other = _flat(yaml.load(text, Loader=yaml.CSafeLoader))
         except (OSError, yaml.YAMLError, AttributeError):  # gone or damaged
             return None
-        if any(key.partition(".")[0] in runs.CALLABLES for key in self.own.keys() ^ other.keys()):
+        if any(key.partition(".")[0] in CALLABLES for key in self.own.keys() ^ other.keys()):
             return None  # of another callable
         both = self.own.keys() & other.keys()
         changed = {key: other[key] for key in sorted(both) if self.own[key] != other[key]}

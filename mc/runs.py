@@ -7,10 +7,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from mc import naming, store
+from mc.config import CALLABLES
 from mc.naming import Network
 
 FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
-CALLABLES = ("dataset", "model", "curve", "optimizer", "loss")  # their keys are arguments
 # Of the networks of stage=fge, whatever `eval.bn_*` says of points of a curve; they once did count.
 FGE_STATISTICS = {"bn_batch_size": 500, "bn_batches": None}
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
@@ -209,11 +209,6 @@ def base_seeds(cfg: DictConfig) -> list[int]:
     """The seeds of the base networks among the endpoints, each once."""
     seeds = (naming.read(typed).seed for typed in cfg.endpoints)
     return list(dict.fromkeys(seed for seed in seeds if seed is not None))
-
-
-def base_folder(cfg: DictConfig, seed: int) -> Path:
-    """The folder of the base network with that seed, all else as in `cfg`."""
-    return folder(variant(cfg, stage="base", seed=seed))
 
 
 def experiment(cfg: DictConfig) -> str:

@@ -64,7 +64,7 @@ def run_folder(parent, label: str, fingerprint: str) -> Path:
 def environment(folder) -> dict:
     """What a run noted in `environment.json`; empty if there is none that can be read."""
     try:
-        return json.loads((Path(folder) / "environment.json").read_text())
+        return read_environment(folder)
     except (OSError, ValueError):  # that it is damaged is told by who goes on with the run
         return {}
 
@@ -121,14 +121,8 @@ SWEEP = "MC_SWEEP"
 
 def of_this_sweep(folder) -> bool:
     """Whether a run was begun by the sweep that this process works for."""
-    path = Path(folder) / "environment.json"
     sweep = os.environ.get(SWEEP)
-    if sweep is None or not path.exists():
-        return False
-    try:
-        return json.loads(path.read_text()).get("sweep") == sweep
-    except ValueError:
-        return False
+    return sweep is not None and environment(folder).get("sweep") == sweep
 
 
 def read_environment(folder) -> dict:

@@ -108,7 +108,8 @@ def folder(*overrides):
 
 def test_stages_find_one_another_by_configuration():
     curve = compose("stage=curve", "endpoints=[3,4]")
-    assert str(runs.base_folder(curve, 4)) == folder("stage=base", "seed=4")
+    base = runs.variant(curve, stage="base", seed=4)
+    assert str(runs.folder(base)) == folder("stage=base", "seed=4")
     evaluation = runs.settings(compose("stage=eval", "endpoints=[3,4]"))
     assert evaluation["curve"] == store.fingerprint(runs.settings(curve))
 
