@@ -1,6 +1,7 @@
 """Small networks and data that the tests share, and what keeps tests from one another."""
 
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -24,6 +25,8 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+# Whether TensorFlow finds that it traces often depends on the tests before.
+logging.getLogger("tensorflow").setLevel("ERROR")
 PATIENCE = 1800  # seconds: an end for what hangs, which no busy machine meets
 
 CLASSES = 3

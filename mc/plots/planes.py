@@ -20,6 +20,7 @@ from mc.plots.style import (
 )
 
 STEPS = 8  # between levels
+SMALLEST = 1e-290  # of spans: below, the digits of floats run out
 SHAPES = 0.6, 1.1  # height over width; planes of other shapes are stretched to these
 BOX = 2.05  # inches: what labels and colour bar leave of the column for the plane's width
 # Light valleys, dark walls, and no hue of the paths that are drawn upon them; without the darkest
@@ -110,11 +111,12 @@ def levels(values) -> np.ndarray:
     Their distances from the minimum grow by a constant factor, as well as round numbers can.
     """
     low, high = np.min(values), np.quantile(values, 0.9)
-    if not high - low > 1e-9 * max(abs(low), abs(high)):
+    if not high - low > max(1e-9 * max(abs(low), abs(high)), SMALLEST):
         high = low + max(abs(low), 1.0)  # flat: one colour
     span = high - low
-    # Where walls are hundreds of times as high as the valley, the first step follows the valley.
-    first = min(0.02 * span, 0.1 * low) if low > 0 else 0.02 * span
+    # Where walls are hundreds of times as high as the valley, the first step follows the valley,
+    # unless the valley is zero in all but name.
+    first = max(min(0.02 * span, 0.1 * low), 1e-9 * span) if low > 0 else 0.02 * span
     ideal = low + np.geomspace(first, span, STEPS)
     gaps = np.diff(np.concatenate([[low], ideal]))
     rounded = [_round(level, gap, np.round) for level, gap in zip(ideal, gaps, strict=True)]
