@@ -1,7 +1,9 @@
 """Which run a configuration stands for: what its result depends on, and where it lies."""
 
+import pickle
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,8 +19,8 @@ INITS = ("linear", "random")  # starting points of a curve that are not another 
 
 
 def variant(cfg: DictConfig, **changes) -> DictConfig:
-    """The same configuration with some top-level values changed."""
-    cfg = cfg.copy()
+    """The same configuration with some values changed."""
+    cfg = pickle.loads(pickle.dumps(cfg))  # as `copy` does, in a quarter of the time
     for key, value in changes.items():
         OmegaConf.update(cfg, key, value)
     return cfg
@@ -91,11 +93,7 @@ def curve_file(init: str) -> Path | None:
 
 def settings(cfg: DictConfig) -> dict:
     """All that the result of `cfg.stage` depends on; what it builds on enters by fingerprint."""
-    own = OmegaConf.to_container(cfg, resolve=True)
-    for name in CALLABLES:
-        _count_typed_nulls(own[name], OmegaConf.to_container(cfg[name], resolve=False))
-    for section in own["train"].values():
-        section.pop("save_every")  # what is kept on the way does not change where it leads
+    own = pickle.loads(_plain(pickle.dumps(cfg)))
     common = {key: own[key] for key in ("dataset", "loss", "precision", "smoke")}
     statistics = {key: own["eval"][key] for key in ("bn_batch_size", "bn_batches")}
     common["dataset"] = _dataset_settings(own["dataset"])
@@ -138,6 +136,18 @@ def settings(cfg: DictConfig) -> dict:
     looks["initial"] = looks["initial"] or None
     looks["splits"] = _splits(own)
     return {"curve": _curve_fingerprint(cfg), "eval": looks}
+
+
+@lru_cache(maxsize=64)  # one command asks for the same configurations many times
+def _plain(pickled: bytes) -> bytes:
+    """The values of a pickled configuration, without those that no result depends on, pickled."""
+    cfg = pickle.loads(pickled)
+    own = OmegaConf.to_container(cfg, resolve=True)
+    for name in CALLABLES:
+        _count_typed_nulls(own[name], OmegaConf.to_container(cfg[name], resolve=False))
+    for section in own["train"].values():
+        section.pop("save_every")  # what is kept on the way does not change where it leads
+    return pickle.dumps(own)
 
 
 def _count_typed_nulls(resolved, unresolved) -> None:

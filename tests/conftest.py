@@ -45,6 +45,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.name, len(names)))
 
 
+def pytest_collection_finish():
+    """What is imported by now stays, so that no later collection of garbage walks through it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leftovers_are_found_where_they_were_left():
     """What a file of tests has left open is told at its end, and not in a test of another file."""
