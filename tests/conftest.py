@@ -36,7 +36,7 @@ QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 # Files that take long, the longest first: what starts last should be short, or the other process
 # has nothing left to do.
-LONG_FILES = ("run", "jobs", "readme", "tracking", "recipes", "ensemble_stages", "devices", "disks")
+LONG_FILES = ("run", "kept", "stale", "settings_act", "front_door", "plane", "ensemble_stages")
 
 
 def pytest_collection_modifyitems(items):
@@ -56,6 +56,15 @@ def leftovers_are_found_where_they_were_left():
     """What a file of tests has left open is told at its end, and not in a test of another file."""
     yield
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def registered_names_are_those_of_before():
+    """What a test registers with Keras, or removes, is so for this test alone."""
+    before = dict(keras.saving.get_custom_objects())
+    yield
+    keras.saving.get_custom_objects().clear()
+    keras.saving.get_custom_objects().update(before)
 
 
 def until(condition, why=lambda: ""):
@@ -79,6 +88,13 @@ def build(seed, *, batchnorm=True, dropout=True, regularizer="l2"):
         keras.layers.Dense(CLASSES),
     ]
     return keras.Sequential(layers)
+
+
+def small_bn(input_shape, num_classes):
+    """The smallest network with BatchNorm, for the command line."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(8), keras.layers.BatchNormalization()]
+    layers += [keras.layers.ReLU(), keras.layers.Dense(num_classes)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
 
 
 def trained(seed, **options):

@@ -44,7 +44,7 @@ def test_every_benchmark_has_a_smallest_size():
     assert scripts == set(SMALLEST)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_runs(name, tmp_path):
     if name == "streaming":

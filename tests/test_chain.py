@@ -10,8 +10,7 @@ from conftest import only, saved_network, saved_weights
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 
-def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, tmp_path):
-    assert cli(*QUICK)[0] == 0
+def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, made_runs, tmp_path):
     status, output = cli(*QUICK, "stage=chain")
     assert status == 0, output
     chain = pd.read_csv(only(tmp_path, "chain/*/points.csv"))
@@ -33,9 +32,8 @@ def test_the_default_chain_does_not_cut_peaks(cli, tmp_path):
     np.testing.assert_allclose(fine["test/loss"][::6], coarse["test/loss"], rtol=1e-5)
 
 
-def test_a_chain_passes_through_every_network(cli, tmp_path):
-    for seed in (1, 2, 3):
-        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+def test_a_chain_passes_through_every_network(cli, made_runs, tmp_path):
+    assert cli(*QUICK, "stage=base", "seed=3")[0] == 0
     status, output = cli(*QUICK, "stage=chain", "chain.networks=[3,1,2]")
     assert status == 0, output
     folder = only(tmp_path, "chain/smoke-digits-mlp-3-1-2-*")

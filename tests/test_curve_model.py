@@ -208,6 +208,7 @@ np.testing.assert_allclose(again, loss, rtol=1e-5)
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_make_the_step_of_one():
     here = str(Path(__file__).parent)
     environment = os.environ | {"PYTHONPATH": here}
@@ -393,6 +394,7 @@ def test_bad_arguments_say_what_is_expected(plain_networks):
         connected((a, b), num_bends=0).fit(*arrays(), verbose=0)
 
 
+@pytest.mark.slow
 def test_the_networks_of_keras_applications_connect():
     x = np.random.default_rng(0).uniform(size=(8, 32, 32, 3)).astype("float32")
     y = np.arange(8) % CLASSES

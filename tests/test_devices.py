@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from conftest import PATIENCE, only
 
+pytestmark = pytest.mark.slow
+
 TWO = """
 import contextlib, io, json, os, sys
 import tensorflow as tf

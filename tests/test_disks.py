@@ -79,6 +79,7 @@ def disk(disk_place, start):
     return disk_place
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_a_run_that_goes_on_once_there_is_space(disk, start):
     process = start(disk, *SECONDS)
     folder = when_at_work(process, disk)
@@ -101,6 +102,7 @@ def test_a_full_disk_stops_a_run_that_goes_on_once_there_is_space(disk, start):
     assert json.loads((folder / "summary.json").read_text())["test/error"] < 0.2
 
 
+@pytest.mark.slow
 def test_a_disk_that_cannot_be_written_is_named(disk, start, cli):
     process = start(disk, *ENDLESS)
     folder = when_at_work(process, disk)
@@ -120,6 +122,7 @@ def test_a_disk_that_cannot_be_written_is_named(disk, start, cli):
     assert "Read-only file system. If results cannot be written there, set output_dir" in errors
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_is_named(tmp_path, start):
     process = start(tmp_path, *ENDLESS)
     folder = when_at_work(process, tmp_path)

@@ -1,6 +1,7 @@
 """stage=fge and stage=ensemble, from the command line."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -18,8 +19,7 @@ def summary(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
-def test_fge_collects_members_and_averages_them(cli, tmp_path):
-    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+def test_fge_collects_members_and_averages_them(cli, made_runs, tmp_path):
     status, output = cli(*QUICK, "stage=fge", "fge.lr_1=0.1", "fge.lr_2=0.02")
     assert status == 0, output
     folder = only(tmp_path, "fge/smoke-digits-mlp-1-seed1-*")
@@ -45,9 +45,7 @@ def test_fge_collects_members_and_averages_them(cli, tmp_path):
     assert (folder / "figures/as_members_join.pdf").exists()
 
 
-def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, tmp_path):
-    for seed in (1, 2):
-        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, made_runs, tmp_path):
     networks = "ensemble.networks=[1,2,fge:2]"
     status, output = cli(*QUICK, "stage=ensemble", networks)
     assert (status, "stage=fge fge.start=2" in output) == (1, True), output
@@ -65,8 +63,8 @@ def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, tmp_path):
     assert table["ensemble/test/nll"][0] == pytest.approx(table["test/nll"][0], rel=1e-9)
 
 
-def test_an_ensemble_of_points_of_a_curve_has_the_metrics_of_eval(cli, tmp_path):
-    quick = ["smoke=true", "model=cnn_bn"]
+def test_ensembles_and_points_of_a_curve_take_statistics_from_as_few_batches(cli, tmp_path):
+    quick = ["smoke=true", "model._target_=conftest.small_bn", "eval.bn_batch_size=8"]
     assert cli(*quick)[0] == 0
     status, output = cli(*quick, "stage=ensemble")
     assert status == 0, output
@@ -74,11 +72,18 @@ def test_an_ensemble_of_points_of_a_curve_has_the_metrics_of_eval(cli, tmp_path)
     points = pd.read_csv(only(tmp_path, "eval/*/points.csv")).query("path == 'curve'")
     assert table["name"].tolist() == ["t=0", "t=0.5", "t=1"]
     np.testing.assert_allclose(table["test/nll"], points["test/nll"], rtol=1e-4)
+    assert cli(*quick, "stage=eval", "eval.bn_batches=2")[0] == 0
+    assert cli(*quick, "stage=eval", "eval.bn_batches=4")[0] == 0  # all there are
+    tables = {}
+    for path in tmp_path.glob("eval/*/points.csv"):
+        line = (path.parent / "config.yaml").read_text()
+        count = line.split("bn_batches: ")[1].split()[0]
+        tables[count] = pd.read_csv(path)["test/nll"].to_numpy()
+    np.testing.assert_array_equal(tables["null"], tables["4"])
+    assert np.abs(tables["2"] - tables["4"]).max() > 0
 
 
-def test_the_mean_prediction_of_an_ensemble_is_kept_if_asked(cli, tmp_path):
-    for seed in (1, 2):
-        assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
+def test_the_mean_prediction_of_an_ensemble_is_kept_if_asked(cli, made_runs, tmp_path):
     ensemble = [*QUICK, "stage=ensemble", "ensemble.networks=[1,2]"]
     asked = [*ensemble, "ensemble.predictions=true"]
     status, output = cli(*asked, "eval.splits=[train]")
@@ -119,8 +124,7 @@ def test_networks_that_differ_only_in_an_activation_are_told_apart(cli, tmp_path
         assert (status, f"{a} and {b} do not fit" in output) == (1, True), output
 
 
-def test_a_kill_between_member_and_checkpoint_loses_neither(cli, tmp_path, monkeypatch):
-    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+def test_a_kill_between_member_and_checkpoint_loses_neither(cli, made_runs, tmp_path, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(
             store, "save_checkpoint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
@@ -131,8 +135,9 @@ def test_a_kill_between_member_and_checkpoint_loses_neither(cli, tmp_path, monke
     assert len(pd.read_csv(only(tmp_path, "fge/*/members.csv"))) == 2
 
 
-def test_figures_of_ensembles_need_no_curve(cli, tmp_path):
-    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+def test_figures_of_ensembles_need_no_curve(cli, made_runs, tmp_path):
+    shutil.rmtree(tmp_path / "curve")
+    shutil.rmtree(tmp_path / "eval")
     assert cli(*QUICK, "stage=fge")[0] == 0
     picture = only(tmp_path, "fge/*/figures/as_members_join.png")
     picture.unlink()
@@ -179,17 +184,3 @@ def test_eval_keeps_predictions_and_the_curve_before_its_training(cli, tmp_path)
     along = {"along_t", "scores_along_t"}
     assert figures == along | {"confusion_t0", "confusion_t0.5", "true_class_density"}
     assert "initial/test/nll/max" in summary(folder)
-
-
-def test_batchnorm_statistics_can_come_from_a_few_batches(cli, tmp_path):
-    quick = ["smoke=true", "model=cnn_bn", "eval.bn_batch_size=8"]
-    assert cli(*quick)[0] == 0
-    assert cli(*quick, "stage=eval", "eval.bn_batches=2")[0] == 0
-    assert cli(*quick, "stage=eval", "eval.bn_batches=4")[0] == 0  # all there are
-    tables = {}
-    for path in tmp_path.glob("eval/*/points.csv"):
-        line = (path.parent / "config.yaml").read_text()
-        count = line.split("bn_batches: ")[1].split()[0]
-        tables[count] = pd.read_csv(path)["test/nll"].to_numpy()
-    np.testing.assert_array_equal(tables["null"], tables["4"])
-    assert np.abs(tables["2"] - tables["4"]).max() > 0

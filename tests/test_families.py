@@ -169,6 +169,7 @@ assert type(mc.load_curve(sys.argv[1], network()).curve) is Own
 """
 
 
+@pytest.mark.slow
 def test_a_family_of_a_script_is_found_by_the_script_and_by_name_or_given_elsewhere(tmp_path):
     import keras
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -55,18 +56,6 @@ def test_another_backend_of_keras_gets_one_line_at_once(tmp_path, backend):
     assert f"keras.json names the backend {backend}, but mc works with TensorFlow alone" in last
 
 
-def test_the_first_command_says_where_its_figure_is_and_how_to_upload_all_of_it(
-    cli, tmp_path, monkeypatch
-):
-    status, output = cli(*QUICK, "wandb.mode=offline")
-    assert status == 0, output
-    assert f"figure: {only(tmp_path, 'eval/*/figures/along_t.png')}" in output
-    (line,) = (line for line in output.splitlines() if "wandb sync" in line)
-    named = line.partition("wandb sync ")[2].split(" ")
-    assert sorted(named) == sorted(map(str, tmp_path.glob("*/*/wandb/offline-run-*")))
-    assert len(named) == 5  # two networks, the curve, its evaluation, and all
-
-
 def test_two_runs_whose_hashes_begin_alike_have_a_folder_each(cli, tmp_path):
     rates = ("0.0565554", "0.0572371")
     runs_of = ["smoke=true", "model=mlp", "stage=base"]
@@ -86,8 +75,10 @@ def test_two_runs_whose_hashes_begin_alike_have_a_folder_each(cli, tmp_path):
         assert f"base: {folder}\n" in output
         assert "Finished before" in output
     # Who builds on the second finds it, not the first.
-    status, output = cli("smoke=true", "model=mlp", f"train.base.learning_rate={rates[1]}")
-    assert status == 0, output
+    second_rate = ["smoke=true", "model=mlp", f"train.base.learning_rate={rates[1]}"]
+    for stage in (["stage=base", "seed=2"], ["stage=curve"]):
+        status, output = cli(*second_rate, *stage)
+        assert status == 0, output
     start = only(tmp_path, "curve/*/curve.npz")
     with np.load(start) as file:
         assert file["endpoints"][0].endswith(second.name)
@@ -114,20 +105,21 @@ def test_a_run_that_waited_while_another_took_its_name_has_a_folder_of_its_own(
     assert len(made.name) == len(taken[0].name) + 8
 
 
-def test_a_job_in_its_own_folder_finds_the_same_outputs(tmp_path):
-    job = ["-m", "mc.run", *QUICK, "stage=base", "hydra.job.chdir=true", "output_dir=made"]
-    done = python(*job, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_a_job_in_its_own_folder_finds_the_same_outputs(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, output = cli(*QUICK, "stage=base", "hydra.job.chdir=true", "output_dir=made")
+    assert status == 0, output
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
     only(tmp_path, "made/base/*/summary.json")
     assert not list(tmp_path.glob("made/base/*/made"))
 
 
 def test_the_labels_of_many_networks_fit_into_a_file_s_name(cli, tmp_path):
-    saved_network(tmp_path / "0.keras")
-    for n in range(1, 110):
-        os.link(tmp_path / "0.keras", tmp_path / f"{n}.keras")
-    names = ",".join(f"{tmp_path}/{n}.keras" for n in range(110))
+    saved_network(tmp_path / "network.keras")
+    files = [tmp_path / f"{n}{'of-many-networks' * 4}.keras" for n in range(5)]
+    for file in files:
+        os.link(tmp_path / "network.keras", file)
+    names = ",".join(map(str, files))
     status, output = cli(
         *("stage=ensemble", "smoke=true", f"ensemble.networks=[{names}]", "wandb.mode=offline")
     )
@@ -135,11 +127,11 @@ def test_the_labels_of_many_networks_fit_into_a_file_s_name(cli, tmp_path):
     assert len(only(tmp_path, "ensemble/*/summary.json").parent.name) < 255
 
 
-def test_a_missing_run_that_is_nearly_there_is_named(cli, tmp_path):
-    assert cli(*QUICK, "train.curve.learning_rate=0.01", "train.curve.init=random")[0] == 0
-    status, output = cli(*QUICK, "stage=eval")
+def test_a_missing_run_that_is_nearly_there_is_named(cli, made_runs):
+    other = ["train.curve.learning_rate=0.01", "train.curve.init=random"]
+    status, output = cli(*QUICK, "stage=eval", *other)
     assert status == 1
-    assert "(there is one with train.curve.init=random train.curve.learning_rate=0.01)" in output
+    assert "(there is one with train.curve.init=linear train.curve.learning_rate=0.05)" in output
     assert output.count("there is one with") == 1  # the networks are there
     status, output = cli(*QUICK, "stage=eval", "train.base.weight_decay=0", "num_bends=2")
     assert output.count("(there is one with train.base.weight_decay=0.0005)") == 2, output
@@ -148,10 +140,9 @@ def test_a_missing_run_that_is_nearly_there_is_named(cli, tmp_path):
     assert (status, "there is one with" in output) == (1, False)  # no other network is meant
 
 
-def test_another_configuration_of_keras_is_noticed(cli, tmp_path, monkeypatch):
+def test_another_configuration_of_keras_is_noticed(cli, made_runs, tmp_path, monkeypatch):
     base = [*QUICK, "stage=base"]
-    assert cli(*base, "seed=1")[0] == 0
-    assert cli(*base, "seed=2")[0] == 0
+    shutil.rmtree(tmp_path / "curve")
     noted = store.environment(only(tmp_path, "base/*seed1*"))["keras"]
     assert noted == {
         "backend": "tensorflow",

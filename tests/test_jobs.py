@@ -107,6 +107,7 @@ def mixed(tmp_path_factory):
     return folder, result, result.stderr.split("10 of the jobs failed")[1]
 
 
+@pytest.mark.slow
 def test_jobs_of_joblib_tell_their_failures_and_the_others_run(mixed):
     folder, result, listed = mixed
     assert "Traceback" not in result.stderr
@@ -119,6 +120,7 @@ def test_jobs_of_joblib_tell_their_failures_and_the_others_run(mixed):
     assert sorted((c["dataset"]["mode"], c["seed"]) for c in made) == [("good", 1), ("good", 2)]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_does_not_take_the_others_with_it(mixed):
     folder, _, listed = mixed
     assert listed.count("+dataset.mode=killed seed=1") == 1
@@ -126,12 +128,14 @@ def test_a_job_that_is_killed_does_not_take_the_others_with_it(mixed):
     assert str(folder / "base") in listed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["unpicklable", "changing"])
 def test_an_error_that_cannot_be_sent_keeps_its_words(mixed, mode):
     told = [text for text in mixed[2].split("+dataset.mode=") if text.startswith(mode)]
     assert [text.count("label file 7 is empty") for text in told if "seed=-1" not in text] == [1, 1]
 
 
+@pytest.mark.slow
 def test_jobs_of_joblib_share_the_cores(mixed, monkeypatch):
     loky = pytest.importorskip("loky", reason="needs mc[cluster]")
     folder = mixed[0]
@@ -279,6 +283,7 @@ def sweep_at_work(tmp_path):
 
 
 # The command alone, as `kill` does; or all of its processes, as a terminal does.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kill", "number"),
     [(os.kill, "SIGTERM"), (os.killpg, "SIGINT")],
@@ -311,6 +316,7 @@ def test_a_terminal_that_closes_interrupts_but_for_nohup():
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 def test_processes_do_not_outlive_a_sweep_that_is_killed(sweep_at_work):
     os.kill(sweep_at_work.pid, signal.SIGKILL)
     until(lambda: not of_group(sweep_at_work.pid))

@@ -15,7 +15,7 @@ import mc
 from mc import curve_file, objective
 from mc.stages import parts
 
-QUICK = ["smoke=true", "model=cnn_bn"]
+QUICK = ["smoke=true", "model._target_=conftest.small_bn"]
 
 
 def summary(folder):
@@ -161,7 +161,7 @@ def test_members_and_averages_are_ends_of_chains_planes_and_curves(cli, trained)
     corners = [found[f"plane/test/nll/point_{i}"] for i in range(3)]
     np.testing.assert_allclose(corners, expected, rtol=1e-4)
 
-    status, output = cli(*QUICK, "endpoints=[fge:1/1,fge:1/swa]")
+    status, output = cli(*QUICK, "stage=curve", "endpoints=[fge:1/1,fge:1/swa]")
     assert status == 0, output
     saved = curve_file.read(only(trained, "curve/*/curve.npz"))
     members = [curve_file.read(p)["control_points"][0] for p in trained.glob("fge/*/epochs/*.npz")]
@@ -204,8 +204,9 @@ def test_a_network_of_before_is_shown_with_a_line_and_read_as_others_are(cli, tr
     assert status == 0
     assert output.count("reports the moving averages that training left") == 1
     shutil.rmtree(only(trained, "fge/*"))
-    status, output = cli(*QUICK, "endpoints=[1,2]")
-    assert status == 0, output
+    for stage in (["stage=base", "seed=2"], ["stage=curve"]):
+        status, output = cli(*QUICK, *stage)
+        assert status == 0, output
     saved = curve_file.read(only(trained, "curve/*/curve.npz"))
     for found, value in zip(saved["end_states"][0], expected, strict=True):
         np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-7)

@@ -321,6 +321,7 @@ def test_a_plane_without_any_finite_value_is_drawn(tmp_path):
 @example(low=5e-324, span=1.0, power=1.0)
 @example(low=1.4e-320, span=1.0, power=1.0)
 @example(low=0.0, span=5e-324, power=1.0)
+@example(low=-5e-324, span=556.0, power=1.0)
 def test_levels_are_round_increase_and_begin_at_the_minimum(low, span, power):
     values = low + span * np.linspace(0, 1, 50) ** power
     levels = plots.planes.levels(values)

@@ -9,6 +9,7 @@ from conftest import only
 STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_every_stage_works_in_mixed_precision(cli, tmp_path, precision):
     quick = ["smoke=true", "model=cnn_bn", f"precision={precision}"]

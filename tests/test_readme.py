@@ -35,6 +35,7 @@ def project(tmp_path, monkeypatch):
     sys.modules.pop("my_project", None)
 
 
+@pytest.mark.slow
 def test_every_command_runs_in_the_order_of_the_page(cli, project):
     done = 0
     for arguments in commands():

@@ -39,7 +39,7 @@ def test_there_is_a_recipe_for_every_network_and_data_set_of_the_paper():
     assert set(RECIPES) == curves | {f"cifar100_{n}_fge" for n in networks} | {"cifar10_conv_fc"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_takes_real_steps(cli, images, tmp_path, recipe):
     quick = [f"+experiment={recipe}", *images, f"+dataset.num_classes={classes(recipe)}"]

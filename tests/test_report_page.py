@@ -165,7 +165,7 @@ def test_figures_beyond_the_room_are_read_from_the_folders(outputs, monkeypatch)
     assert f"The figures of the last {RUNS - 1} runs are not inside this page" in short
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_page_of_1200_runs_is_made_in_20_seconds_and_10_megabytes(tmp_path):
     many_runs.write(tmp_path, 1200)
     began = time.process_time()  # of this process: whatever else the machine does

@@ -134,7 +134,11 @@ def test_history_and_figures_are_there(finished):
 
 def test_the_output_ends_with_a_table_its_folder_and_the_command_that_syncs(finished):
     folder, done = finished
-    assert "wandb sync" in done.stdout
+    assert f"figure: {only(folder, 'eval/*/figures/along_t.png')}" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "wandb sync" in line)
+    named = line.partition("wandb sync ")[2].split(" ")
+    assert sorted(named) == sorted(map(str, folder.glob("*/*/wandb/offline-run-*")))
+    assert len(named) == 5  # two networks, the curve, its evaluation, and all
     assert f"eval: {folder}/eval/" in done.stdout
     assert "curve/test/error" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
@@ -186,6 +190,7 @@ def test_figures_are_drawn_again(finished, cli):
     assert figure.read_bytes() == drawn
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_result_in_another_process(finished, tmp_path):
     folder, _ = finished
     assert command(tmp_path, *QUICK, WANDB_MODE="disabled").returncode == 0
@@ -205,6 +210,7 @@ def test_force_sets_the_finished_run_aside(cli, made_runs, tmp_path):
     assert (folder / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, monkeypatch):
     from mc import store
     from mc.stages import resumable
@@ -238,12 +244,6 @@ def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, mo
     np.testing.assert_array_equal(weights(), whole)
 
 
-def test_multirun_gives_every_job_its_own_folder(cli, tmp_path):
-    status, output = cli("-m", "stage=base", "seed=1,2", "smoke=true", "model=mlp")
-    assert status == 0, output
-    assert len(list(tmp_path.glob("base/*/summary.json"))) == 2
-
-
 def test_a_regression_draws_its_functions(cli, tmp_path):
     status, output = cli("+experiment=regression", "smoke=true")
     assert status == 0, output
@@ -253,11 +253,14 @@ def test_a_regression_draws_its_functions(cli, tmp_path):
     assert {k.split("/")[2] for k in summary if k.count("/") == 3} == {"loss", "mse"}
 
 
-def test_validation_data_are_watched_and_evaluated(cli, tmp_path):
-    status, output = cli("smoke=true", "model=mlp", "dataset.valid_size=100")
+def test_validation_data_are_watched_and_evaluated_by_any_keras_loss(cli, tmp_path):
+    loss = ["loss._target_=keras.losses.CategoricalCrossentropy", "+loss.from_logits=true"]
+    status, output = cli(*SMOKE, "dataset.valid_size=100", *loss, "+loss.label_smoothing=0.1")
     assert status == 0, output
     assert "valid/loss" in pd.read_csv(only(tmp_path, "curve/*/history.csv"))
     assert "valid/error" in pd.read_csv(only(tmp_path, "eval/*/points.csv"))
+    summary = json.loads(only(tmp_path, "eval/*/summary.json").read_text())
+    assert summary["curve/test/loss/start"] > summary["curve/test/nll/start"]
 
 
 # A network and data of one's own, as the README shows them.
@@ -317,7 +320,7 @@ def own(tmp_path, monkeypatch):
 
 
 def test_a_network_and_data_of_ones_own(cli, own, tmp_path):
-    status, output = cli(*own, "+model.units=5")
+    status, output = cli(*own, "+model.units=5", "stage=base")
     assert status == 0, output
     network = keras.models.load_model(only(tmp_path, "base/*seed1*/model.keras"))
     assert network.layers[0].units == 5
@@ -381,19 +384,6 @@ def test_any_elementwise_optimizer_is_a_setting(cli, tmp_path):
     assert status == 0, output
     config = only(tmp_path, "base/*/config.yaml").read_text()
     assert "momentum" not in config  # SGD's, which Lion replaced
-
-
-def test_any_keras_loss_is_a_setting(cli, tmp_path):
-    status, output = cli(
-        "smoke=true",
-        "model=mlp",
-        "loss._target_=keras.losses.CategoricalCrossentropy",
-        "+loss.from_logits=true",
-        "+loss.label_smoothing=0.1",
-    )
-    assert status == 0, output
-    summary = json.loads(only(tmp_path, "eval/*/summary.json").read_text())
-    assert summary["curve/test/loss/start"] > summary["curve/test/nll/start"]
 
 
 @pytest.mark.parametrize(
@@ -525,7 +515,9 @@ def test_saved_epochs_are_endpoints_and_starting_points(cli, tmp_path):
     early = "endpoints=[1@1,2@1]"
     status, output = cli(*quick, "stage=curve", early)
     assert (status, "seed=1 train.base.save_every=1" in output) == (1, True), output
-    status, output = cli(*quick, early)
+    status, output = cli("-m", *quick, "stage=base", "seed=1,2")
+    assert status == 0, output
+    status, output = cli(*quick, "stage=curve", early)
     assert status == 0, output
     curve = only(tmp_path, "curve/*-1_1-2_1-*")
     base = only(tmp_path, "base/*seed1*")

@@ -1,6 +1,7 @@
 """Settings act, or are refused before networks are trained for nothing."""
 
 import json
+import shutil
 import sys
 
 import keras
@@ -113,9 +114,10 @@ def test_stage_all_trains_nothing_for_a_curve_that_cannot_be(cli, own, tmp_path,
     assert not (tmp_path / "base").exists()
 
 
-def test_a_curve_with_a_free_end_is_gone_on_with(cli, tmp_path):
+def test_a_curve_with_a_free_end_is_gone_on_with(cli, made_runs, tmp_path):
+    shutil.rmtree(tmp_path / "curve")
     free = [*QUICK, "train.curve.fix_end=false"]
-    assert cli(*free)[0] == 0
+    assert cli(*free, "stage=curve")[0] == 0
     made = only(tmp_path, "curve/*")
     more = ["stage=curve", f"train.curve.init={made}", "train.curve.learning_rate=1e-9"]
     status, output = cli(*free, *more)

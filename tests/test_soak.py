@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 RUNS = 20
 BATCHNORM = [
     *("model=cnn_bn", "optimizer=adam", "dataset.valid_size=200", "eval.num_points=5"),

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import only
+from conftest import QUICK, only
 from test_config import compose
 
 from mc import contents, lineage, missing, runs, stale, store
@@ -201,18 +201,16 @@ def test_a_half_trained_curve_does_not_go_on_between_other_networks(
     assert (status, "Continuing" in output) == (0, True), output
 
 
-def test_a_run_of_before_is_shown_as_it_is_with_one_line(cli, tmp_path):
-    quick = ["smoke=true", "model=mlp", "model.widths=[8]"]
-    assert cli(*quick)[0] == 0
+def test_a_run_of_before_is_shown_as_it_is_with_one_line(cli, made_runs, tmp_path):
     for path in tmp_path.glob("*/*/environment.json"):
         noted = json.loads(path.read_text())
         kept = {k: v for k, v in noted.items() if k not in ("read", "made", "sources")}
         path.write_text(json.dumps(kept))
     for stage, lines in (("base", 0), ("curve", 1), ("eval", 1), ("all", 1)):
-        status, output = cli(*quick, f"stage={stage}")
+        status, output = cli(*QUICK, f"stage={stage}")
         assert (status, output.count("was not noted")) == (0, lines), output
     shutil.rmtree(tmp_path / "base")
     for stage in ("eval", "all"):
-        status, output = cli(*quick, f"stage={stage}")
+        status, output = cli(*QUICK, f"stage={stage}")
         assert (status, "Finished before" in output) == (0, True), output
         assert not (tmp_path / "base").exists()

@@ -152,6 +152,21 @@ def test_a_label_further_on_that_is_none_ends_the_pass_that_meets_it(monkeypatch
         make_data(raw | {"num_classes": classes}, valid_size=3)
 
 
+def wrong_further_on():
+    """Data for the command line: a stream whose last label is none."""
+    streamed, split = both()
+    last = streamed.records.map(lambda x, y: (x, tf.where(y == N - 1, tf.cast(-1, y.dtype), y)))
+    train = replace(streamed, records=last)
+    return {"train": train, "test": (split.x[:4], split.y[:4]), "num_classes": N}
+
+
+def test_a_label_further_on_that_is_none_is_told_without_a_traceback(cli, monkeypatch):
+    monkeypatch.setattr("mc.datasets.labels.FIRST_LABELS", 8)
+    own = [f"dataset._target_={__name__}.wrong_further_on", "model=mlp", "model.widths=[4]"]
+    status, output = cli("stage=base", "train.base.epochs=1", *own)
+    assert (status, "labels must lie in [0, 30); a streamed split holds" in output) == (1, True)
+
+
 def test_a_stream_for_a_network_that_rescales_is_not_divided():
     streamed, split = both()
     raw = {"train": streamed, "test": (split.x, split.y), "num_classes": N, "divide_by_255": False}

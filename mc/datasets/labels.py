@@ -1,8 +1,12 @@
 """Labels that look like something else: floats of a table, and those of unlabelled examples."""
 
 import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+import tensorflow as tf
 
 from mc.datasets.stream import Stream
 from mc.datasets.targets import Arrays
@@ -60,6 +64,24 @@ def check_stream(name: str, split: Stream, num_classes: int) -> None:
                 f"dataset: labels must lie in [0, {num_classes}), received {wrong[0]} in {name}; "
                 "where all are -1, the split has no labels: choose another"
             )
+
+
+@contextmanager
+def met_on_the_way() -> Iterator[None]:
+    """A label that a stream finds further on, in a `with` block, is an error of the dataset.
+
+    Raises:
+        ValueError: a batch held a label that is none of the classes.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if not (found := re.search(r"labels must lie in \[0, \d+\)", error.message)):
+            raise
+        raise ValueError(
+            f"dataset: {found[0]}; a streamed split holds another one, beyond its first "
+            f"{FIRST_LABELS} examples. Leave these examples out."
+        ) from error
 
 
 def _are_whole(y: np.ndarray) -> bool:

@@ -120,7 +120,7 @@ def levels(values) -> np.ndarray:
     ideal = low + np.geomspace(first, span, STEPS)
     gaps = np.diff(np.concatenate([[low], ideal]))
     rounded = [_round(level, gap, np.round) for level, gap in zip(ideal, gaps, strict=True)]
-    start = _round(low, gaps[0], np.floor)
+    start = min(_round(low, gaps[0], np.floor), low)  # what underflows is not below
     return np.unique([start, *(level for level in rounded if level > start)])
 
 
