@@ -236,8 +236,8 @@ def _check_ensembles(cfg: DictConfig) -> None:
             "ensemble.predictions=true keeps the mean prediction of the test data, so eval.splits "
             f"must have test among them, or be null; received eval.splits={list(splits)}."
         )
-    looks = {key: cfg.eval[key] for key in runs.FGE_STATISTICS}
-    if cfg.stage == "fge" and looks != runs.FGE_STATISTICS:
+    looks = {key: cfg.eval[key] for key in runs.REPORT_STATISTICS}
+    if cfg.stage == "fge" and looks != runs.REPORT_STATISTICS:
         typed = " ".join(f"eval.{key}={'null' if v is None else v}" for key, v in looks.items())
         raise ValueError(
             "stage=fge estimates BatchNorm statistics from all training data in batches of 500, "

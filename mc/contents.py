@@ -96,7 +96,7 @@ class Comparison:
 
 def compare(folders: Iterable[Path]) -> Comparison:
     """What the runs of some folders, and all below them, have read, against what is there now."""
-    found, waiting = Comparison(), list(folders)
+    found, waiting = Comparison(), [Path(folder).resolve() for folder in folders]
     while waiting:
         folder = waiting.pop(0)
         if folder in found.folders:
@@ -106,7 +106,7 @@ def compare(folders: Iterable[Path]) -> Comparison:
         if notes is None and folder.is_dir() and folder.parent.name != "base":
             found.unknown.append(f"what {folder} was made from was not noted")
         for label, note in (notes or {}).items():
-            below = Path(os.path.normpath(folder / note["run"]))
+            below = (folder / note["run"]).resolve()
             now = _now(below, note["file"])
             if now is None or note["hash"] is None:
                 found.unknown.append(f"{label} of {folder} is not there any more")

@@ -138,25 +138,35 @@ class Watch:
         return x
 
     def _show(self, batch) -> None:
+        self._show_inputs(_inputs_of(batch))
+
+    def _show_inputs(self, x) -> None:
         if not self.seen:
             self.seen = True
-            self.look(batch[0] if isinstance(batch, tuple) else batch)
+            self.look(x)
 
     def _over_dataset(self, dataset):
         def show(*parts):
             try:
-                self._show(tf.nest.pack_sequence_as(dataset.element_spec, parts))
+                self._show_inputs(tf.nest.pack_sequence_as(_inputs_of(dataset.element_spec), parts))
             except Exception as error:
                 self.error = error  # TensorFlow would make another kind of it
                 raise
 
         def step(unseen, batch):
-            parts = tf.nest.flatten(batch)
+            parts = tf.nest.flatten(_inputs_of(batch))
             looked = tf.cond(unseen, lambda: _called(show, parts), lambda: tf.constant(False))
             return looked, batch
 
         watched = dataset.scan(tf.constant(True), step)
-        return watched.apply(tf.data.experimental.assert_cardinality(dataset.cardinality()))
+        if (length := dataset.cardinality()) == tf.data.UNKNOWN_CARDINALITY:
+            return watched
+        return watched.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def _inputs_of(batch):
+    """The inputs of a batch as Keras takes it: lists are tuples."""
+    return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
 
 def _called(function, parts) -> tf.Tensor:

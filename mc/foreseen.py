@@ -58,7 +58,9 @@ def _check_objective(cfg: DictConfig) -> None:
     words = name.split("/")
     named = [word for word in words if word in ("train", "valid", "test")]
     there = splits(cfg)
-    if stage in ("eval", "chain", "ensemble") or (stage == "all" and len(words) == 4):
+    if stage in ("eval", "chain", "ensemble") or (
+        stage == "all" and not words[0].startswith("base_")
+    ):
         there = [split for split in there if split in (cfg.eval.splits or there)]
     if set(named) - set(there):
         raise ValueError(

@@ -59,7 +59,7 @@ def command(run: DictConfig, overrides, *more: str) -> str:
             words.append(f"train.base.save_every={run.train.base.save_every}")
     if run.stage == "fge":
         words.append(f"fge.start={run.fge.start}")
-        dropped = (*dropped, *(f"eval.{key}" for key in runs.FGE_STATISTICS))
+        dropped = (*dropped, *(f"eval.{key}" for key in runs.REPORT_STATISTICS))
     keys = (*dropped, *(word.partition("=")[0] for word in words))
     rest = [o for o in overrides if o.partition("=")[0] not in keys]
     return shlex.join(["python", "-m", "mc.run", f"stage={run.stage}", *words, *rest, *more])

@@ -38,8 +38,13 @@ def check(curve, saved: dict) -> None:
     """
     if not saved:
         return
-    own = _tables(curve)
-    for (_, before), (name, now) in zip(json.loads(str(saved["tables"])), own, strict=True):
+    own, tables = _tables(curve), json.loads(str(saved["tables"]))
+    if len(own) != len(tables):
+        raise ValueError(
+            f"The network has {len(own)} vocabularies, the curve's networks had {len(tables)}: "
+            "build it by the code that built the curve's endpoints."
+        )
+    for (_, before), (name, now) in zip(tables, own, strict=True):
         if before != now:
             raise ValueError(
                 f"The vocabulary of the layer {name} is not the one that the curve's networks had: "

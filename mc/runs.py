@@ -13,8 +13,9 @@ from mc.config import CALLABLES
 from mc.naming import Network
 
 FIGURES = ("eval", "plane", "chain", "fge", "ensemble")  # the stages that draw
-# Of the networks of stage=fge, whatever `eval.bn_*` says of points of a curve; they once did count.
-FGE_STATISTICS = {"bn_batch_size": 500, "bn_batches": None}
+# Of every report of a network, whatever `eval.bn_*` says of points of a curve. In the hash of
+# stage=fge, where they once counted.
+REPORT_STATISTICS = {"bn_batch_size": 500, "bn_batches": None}
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -112,7 +113,7 @@ def settings(cfg: DictConfig) -> dict:
     if cfg.stage == "fge":
         parts = {key: own[key] for key in ("optimizer", "seed")}
         parts["fge"] = own["fge"] | {"start": _network_fingerprint(cfg, *networks(cfg))}
-        return common | parts | FGE_STATISTICS
+        return common | parts | REPORT_STATISTICS
     if cfg.stage == "ensemble" and own["ensemble"]["networks"]:
         members = [_network_fingerprint(cfg, network) for network in networks(cfg)]
         kept = {"predictions": own["ensemble"]["predictions"] or None}

@@ -1,37 +1,66 @@
 """The source of callables of one's own, found without importing it."""
 
+import ast
 import hashlib
 import importlib.util
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
 
 
 def of(target: str) -> str | None:
-    """SHA-256 of the file of the module of `package.module.name`.
+    """SHA-256 of the files of the module of `package.module.name` and of those that it imports.
 
-    None for what is installed or a part of mc, whose versions say what it is, and for what is not
-    found as a file.
+    What is installed or a part of mc is left out, since versions say what it is; None where there
+    is nothing else, and for what is not found as a file.
     """
-    path = _file(target.split("."))
-    if path is None or any(path.is_relative_to(folder) for folder in INSTALLED):
+    files, waiting = {}, [target.split(".")]
+    while waiting:
+        path, module = _found(waiting.pop())
+        own = path and not any(path.is_relative_to(folder) for folder in INSTALLED)
+        if own and path not in files:
+            files[path] = path.read_bytes()
+            waiting += _imported(files[path], module, path.name == "__init__.py")
+    if not files:
         return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digests = sorted(hashlib.sha256(content).hexdigest() for content in files.values())
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
 
 
-def _file(names: list[str]) -> Path | None:
-    """The file of the longest beginning of the names that is a module."""
+def _imported(source: bytes, module: list[str], is_package: bool) -> Iterator[list[str]]:
+    """What a module's source imports, as dotted names in parts; nothing of what is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # whoever imports it is told
+        return
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            up = len(module) - node.level + is_package
+            start = [*(module[:up] if node.level else []), *(node.module or "").split(".")]
+            start = [name for name in start if name]
+            yield from ([*start, alias.name] for alias in node.names if start)
+
+
+def _found(names: list[str]) -> tuple[Path | None, list[str]]:
+    """The file of the longest beginning of the names that is a module, and this beginning."""
+    nothing = None, []
     if names[0] == "mc":
-        return None
+        return nothing
     try:
         spec = importlib.util.find_spec(names[0])  # of a name without dots: imports nothing
     except ValueError:  # a module that was made by hand
-        return None
+        return nothing
     if spec is None:
-        return None
+        return nothing
     path = Path(spec.origin) if spec.origin else None
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    module = names[:1]
     for name in names[1:]:
         files = [
             f for folder in folders for f in (folder / name / "__init__.py", folder / f"{name}.py")
@@ -41,4 +70,5 @@ def _file(names: list[str]) -> Path | None:
         if not found and not folders:
             break
         path = found[0] if found else None  # a folder without code is a package too
-    return path if path and path.is_file() else None
+        module = [*module, name]
+    return (path, module) if path and path.is_file() else nothing

@@ -42,8 +42,8 @@ def changed(cfg: DictConfig, overrides=None) -> str | None:
     ]
     outdated, commands = {run for run, _, _ in found.changed}, []
     for run in lineage.chain(cfg):
-        folder = runs.folder(run)
-        if folder in outdated or any(runs.folder(b) in outdated for b in lineage.below(run)):
+        folder, *below = (runs.folder(r).resolve() for r in (run, *lineage.below(run)))
+        if outdated & {folder, *below}:
             outdated.add(folder)
             again = ["force=true"] if folder.exists() and any(folder.iterdir()) else []
             commands.append(missing.command(run, _overrides(overrides), *again))
@@ -82,8 +82,8 @@ def notes(cfg: DictConfig, folder: Path) -> dict:
     own = [cfg.dataset, cfg.model, cfg.loss]
     own += [cfg.optimizer] if cfg.stage in ("base", "curve", "fge") else []
     own += [cfg.curve] if cfg.stage != "base" and runs.on_curve(cfg) else []
-    targets = filter(None, (OmegaConf.select(group, "_target_") for group in own))
-    hashes = {target: sources.of(target) for target in targets}
+    targets = [OmegaConf.select(group, "_target_") for group in own]
+    hashes = {target: sources.of(target) for target in [*targets, *cfg.imports] if target}
     return {
         "read": contents.read(folder, lineage.inputs(cfg)),
         "sources": {target: digest for target, digest in hashes.items() if digest},

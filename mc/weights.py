@@ -211,9 +211,13 @@ def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
                 f"The untrained variable {v.path} differs between the endpoints. It is constant "
                 "along a curve, so both networks must hold the same value: copy one's to the other."
             )
-    for (name, ours), (_, theirs) in zip(
-        hidden_state.tables(a), hidden_state.tables(b), strict=True
-    ):
+    tables = hidden_state.tables(a), hidden_state.tables(b)
+    if len(tables[0]) != len(tables[1]):
+        raise ValueError(
+            f"One network has {len(tables[0])} vocabularies, the other {len(tables[1])}: build "
+            "both by the same code."
+        )
+    for (name, ours), (_, theirs) in zip(*tables, strict=True):
         if ours != theirs:
             raise ValueError(
                 f"The vocabulary of the layer {name} differs between the endpoints: "

@@ -41,7 +41,7 @@ def test_a_loss_that_depends_on_batches_is_noted_and_told_with_what_to_type(cli,
     command = shlex.split(told.partition("With 9: ")[2])
     assert command[:3] == ["python", "-m", "mc.run"]
     before = json.loads((made / "summary.json").read_text())["train/loss"]
-    assert cli(*command[3:-1])[0] == 0  # cli adds the output folder, the last
+    assert cli(*command[3:])[0] == 0
     assert strict(made / "batches.json")["eval.batch_size"] == 9
     assert json.loads((made / "summary.json").read_text())["train/loss"] != before
     assert "its loss depends" not in cli(*ignoring, "eval.batch_size=9")[1]
@@ -65,7 +65,8 @@ def test_statistics_of_the_first_batches_are_told_from_those_of_all_data(cli, ma
     for stage in ("eval", "all"):
         output = cli(*settings, f"stage={stage}")[1]
         assert "BatchNorm statistics of the first 1 batches" in output
-        assert "python -m mc.run stage=eval force=true" in output
+        assert "With these: python -m mc.run stage=eval smoke=true" in output
+        assert "force=true" in output.rpartition("With these: ")[2].splitlines()[0]
 
 
 @keras.saving.register_keras_serializable()

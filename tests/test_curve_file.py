@@ -92,6 +92,11 @@ def test_a_network_with_another_vocabulary_is_refused(tmp_path):
     mc.load_curve(tmp_path / "curve.npz", network(["u", "v"]))
     with pytest.raises(ValueError, match=r"vocabulary of the layer string_lookup.* is not the one"):
         mc.load_curve(tmp_path / "curve.npz", network(["v", "u"]))
+    beside = keras.Sequential([keras.Input((3,)), keras.layers.Dense(CLASSES)])
+    with pytest.raises(ValueError, match="has 0 vocabularies, the curve's networks had 1"):
+        mc.load_curve(tmp_path / "curve.npz", beside)
+    with pytest.raises(ValueError, match="One network has 1 vocabularies, the other 0"):
+        mc.connect(network(["u", "v"]), beside)
 
 
 def test_a_curve_cannot_start_from_one_whose_fixed_ends_lie_elsewhere(tmp_path):

@@ -45,6 +45,46 @@ GIVEN = {
 }
 
 
+class Lists(keras.utils.PyDataset):
+    """Batches in lists, which Keras takes for tuples."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, _):
+        return [{"u": X}, Y]
+
+
+def drawn():
+    """A data set whose length nobody knows."""
+    signature = ({"u": tf.TensorSpec((None, 5))}, tf.TensorSpec((None,), tf.int64))
+    return tf.data.Dataset.from_generator(lambda: iter([({"u": X}, Y)]), output_signature=signature)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        drawn,
+        lambda: batches({"u": X}).filter(lambda x, y: tf.size(y) == 8),
+        lambda: batches({"u": X}).map(lambda x, y: (x, y, None)),
+        Lists,
+    ],
+)
+@pytest.mark.filterwarnings(
+    "ignore:Your input ran out of data"
+)  # Keras', where lengths are unknown
+def test_data_of_every_form_of_keras_are_looked_at(data):
+    one, options = {"u": X[:1]}, {"verbose": 0, "shuffle": False}
+    curve = mc.connect(subclassed("relu", one), subclassed("relu", one))
+    curve.compile("sgd", logits_loss())
+    assert len(curve.fit(data(), **options).history["loss"]) == 1
+    assert np.isfinite(curve.evaluate(data(), verbose=0))
+    others = mc.connect(subclassed("relu", one), subclassed("tanh", one))
+    others.compile("sgd", logits_loss())
+    with pytest.raises(ValueError, match="At t=1 the curve does not compute"):
+        others.fit(data(), **options)
+
+
 @pytest.mark.parametrize("given", GIVEN)
 def test_networks_of_other_layers_are_refused_on_the_first_batch_of_fit(given):
     x = {"u": X}  # in a dict, so that no inputs can be made up

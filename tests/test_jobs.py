@@ -419,6 +419,18 @@ def test_optuna_gets_the_objective_of_each_run(cli, tmp_path):
     assert best["best_value"] == min(found)
 
 
+@optuna_warns
+def test_optuna_goes_on_after_a_trial_whose_number_is_not_finite(cli, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
+    networks = "model._target_=choice(test_batch_notes.overflowing,conftest.small_bn)"
+    grid = [*OPTUNA, "hydra/sweeper/sampler=grid", "hydra.sweeper.max_failure_rate=1"]
+    settings = ["stage=base", "train.base.epochs=1", "objective=test/error"]
+    status, output = cli("-m", *grid, *settings, networks)
+    assert (status, "objective=test/error is not finite in this run" in output) == (1, True), output
+    best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    assert best["best_params"] == {"model._target_": "conftest.small_bn"}
+
+
 def test_slurm_where_there_is_none_is_said(cli, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs mc[cluster]")
     monkeypatch.setenv("PATH", "")

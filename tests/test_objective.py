@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from test_config import compose
 
-from mc import objective
+from mc import foreseen, objective
 
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 STAGES = ["all", "plane", "chain", "fge", "ensemble"]  # stage=all makes base, curve and eval too
@@ -47,6 +48,13 @@ def test_a_misspelt_objective_is_told_before_anything_is_made(cli, tmp_path, sta
 OWN = """
 from mc.datasets import digits as data
 """
+
+
+def test_a_network_s_number_does_not_wait_for_the_splits_of_the_evaluation():
+    named = ["stage=all", "eval.splits=[train]"]
+    foreseen.check(compose(*named, "objective=base_1/moving/test/error"))
+    with pytest.raises(ValueError, match="this run looks at train"):
+        foreseen.check(compose(*named, "objective=curve/test/error/max"))
 
 
 def test_what_only_the_data_decide_is_told_with_what_there_is(cli, tmp_path, monkeypatch):

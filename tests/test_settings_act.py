@@ -17,7 +17,8 @@ QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 OWN = """
 import keras
 
-import mc
+import mc.curves
+import mc.datasets
 
 
 @keras.saving.register_keras_serializable("own_layers")
@@ -39,12 +40,17 @@ def data():
 
 class NoCurve:
     num_points = 3
+
+
+class WrongEnds(mc.curves.Bezier):
+    def coefficients(self, t):
+        return super().coefficients(1 - t)
 """
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_layers.py").write_text(OWN.replace("import mc\n", "import mc.datasets\n"))
+    (tmp_path / "own_layers.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     yield
     sys.modules.pop("own_layers", None)
@@ -102,7 +108,8 @@ def test_a_typed_null_is_told_from_the_option_s_own(cli, tmp_path):
     ("settings", "words"),
     [
         (["curve._target_=mc.curves.Bezir"], "cannot be imported"),
-        (["curve._target_=own_layers.NoCurve"], "without coefficients"),
+        (["curve._target_=own_layers.NoCurve"], "with num_points and coefficients(t)"),
+        (["curve._target_=own_layers.WrongEnds"], "At t=0 the coefficients of"),
         (["+curve.order=3"], "curve.order is not an argument of mc.curves.Bezier"),
         (["dataset._target_=own_layers.data", "eval.splits=[valid]"], "Set dataset.valid_size"),
         (["devices=2", "train.curve.batch_size=15"], "devices"),

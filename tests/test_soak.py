@@ -124,8 +124,11 @@ def test_killed_runs_end_as_the_uninterrupted_one(tmp_path):
     for number in range(RUNS):
         kind, outputs = number % len(KINDS), tmp_path / f"killed{number}"
         outputs.mkdir()
-        for command, needed in zip(KINDS[kind][0], seconds[kind], strict=True):
-            kills += until_done(outputs, command, needed, rng)
+        for i, command in enumerate(KINDS[kind][0]):
+            killed = until_done(outputs, command, seconds[kind][i], rng)
+            kills += killed
+            if not killed:  # the machine may be less busy than it was when this was measured
+                seconds[kind][i] *= 0.7
         assert results(outputs) == expected[kind]
     assert kills >= RUNS
 

@@ -39,6 +39,42 @@ def test_the_file_of_the_module_is_found_without_importing_it(own, target, file)
 
 
 @pytest.mark.parametrize(
+    ("target", "inside"),
+    [
+        ("lab.net", "from .models import net"),
+        ("lab.net", "from lab.models import *"),
+        ("lab.net", "from . import models"),
+        ("lab.net", "def f():\n    import lab.models as m, json"),
+        ("lab.train.net", "from .models import net"),
+    ],
+)
+def test_a_change_in_what_the_module_imports_is_one_of_its_source(
+    tmp_path, monkeypatch, target, inside
+):
+    (tmp_path / "lab").mkdir()
+    file = "train" if "train" in target else "__init__"
+    for name, text in (
+        ("__init__", ""),
+        ("train", ""),
+        ("models", "import beside"),
+        (file, inside),
+    ):
+        (tmp_path / f"lab/{name}.py").write_text(text)
+    (tmp_path / "beside.py").write_text("import numpy, lab.train")
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = {sources.of(target)}
+    for changed in ("lab/models.py", "beside.py"):
+        path = tmp_path / changed
+        path.write_text(f"{path.read_text()}\n# changed")
+        seen.add(sources.of(target))
+    assert len(seen) == 3
+    (tmp_path / "unrelated.py").write_text("")
+    assert sources.of(target) in seen
+    (tmp_path / "beside.py").write_text("no Python")
+    assert sources.of(target) is not None
+
+
+@pytest.mark.parametrize(
     "target", ["mc.models.cnn", "keras.optimizers.SGD", "json.loads", "math.sin", "no_such.net"]
 )
 def test_what_is_installed_or_not_there_has_no_source_of_ones_own(target):

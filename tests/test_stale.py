@@ -73,6 +73,18 @@ def test_a_network_made_again_is_noticed_through_the_whole_chain(tmp_path, comma
     assert stale.changed(cfg, overrides) is None
 
 
+def test_folders_are_the_same_whichever_way_they_are_written(tmp_path):
+    (tmp_path / "inner").mkdir()
+    overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}/inner/../made"]
+    cfg = compose(*overrides)
+    for run in lineage.chain(cfg):
+        finish(run, 1.0)
+    finish(lineage.chain(cfg)[0], 2.0)
+    told = stale.changed(cfg, overrides)
+    commands = [line.split()[3] for line in told.splitlines() if "python -m mc.run" in line]
+    assert commands == ["stage=curve", "stage=eval"]
+
+
 def test_a_run_that_begins_looks_at_what_is_below_it(tmp_path):
     overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}"]
     cfg = compose(*overrides)

@@ -33,7 +33,9 @@ def only_what_the_test_sets(monkeypatch):
 
 @pytest.fixture(scope="module", autouse=True)
 def no_warning_after_the_last_test():
-    """Those folders that are left to the interpreter's exit."""
+    """Those folders that are left to the interpreter's exit; no session of another file's tests."""
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
     yield
     atexit.register(warnings.simplefilter, "ignore", ResourceWarning)
 

@@ -5,13 +5,12 @@ plain mean over its examples. A run without the file has a loss that no batch si
 """
 
 import json
-import shlex
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from mc import runs, store
+from mc import missing, runs, store
 
 # The stages that evaluate at points whose BatchNorm statistics eval.bn_batches is about.
 AT_POINTS = ("eval", "plane", "chain", "ensemble")
@@ -32,27 +31,20 @@ def notices(cfg: DictConfig) -> list[str]:
 
 def _of_run(cfg: DictConfig, folder: Path) -> list[str]:
     lines, path = [], folder / "batches.json"
+    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    again = missing.command(cfg, typed, "force=true")
     if path.exists():
         noted = json.loads(path.read_text())
         if (size := noted["eval.batch_size"]) != cfg.eval.batch_size:
             reasons = "; ".join(dict.fromkeys(noted["loss"].values()))
             lines.append(
                 f"{folder} was evaluated in batches of eval.batch_size={size}, on which its loss "
-                f"depends ({reasons}). With {cfg.eval.batch_size}: {_again(cfg)}"
+                f"depends ({reasons}). With {cfg.eval.batch_size}: {again}"
             )
     if cfg.stage in AT_POINTS and cfg.eval.bn_batches and store.took_first(folder):
         lines.append(
             f"{folder} was made by an earlier version, with BatchNorm statistics of the first "
             f"{cfg.eval.bn_batches} batches; now they are of as many examples, spread evenly over "
-            f"all. With these: {_again(cfg)}"
+            f"all. With these: {again}"
         )
     return lines
-
-
-def _again(cfg: DictConfig) -> str:
-    """The command that makes a run again."""
-    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    own = {"stage": cfg.stage, "force": "true"}
-    own |= {"seed": str(cfg.seed)} if cfg.stage == "base" else {}
-    same = [o for o in typed if o.partition("=")[0] not in own]
-    return shlex.join(["python", "-m", "mc.run", *(f"{k}={v}" for k, v in own.items()), *same])

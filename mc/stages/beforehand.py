@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from mc import connecting, curve_file, runs
+from mc import connecting, curve_file, curves, families, runs
 from mc.stages import parts, resumable
 
 
@@ -14,12 +14,10 @@ def check(cfg: DictConfig) -> None:
             fit, or the data have no split or no batches such as the settings need.
     """
     family = parts.call(cfg.curve, "curve")
-    for name in ("num_points", "coefficients"):
-        if not hasattr(family, name):
-            raise ValueError(
-                f"curve._target_={cfg.curve._target_} must make an object with num_points and "
-                f"coefficients(t); received {family!r}, without {name}."
-            )
+    try:
+        families.describe(curves.check_family(curves.resolve(family)))
+    except TypeError as error:
+        raise ValueError(f"curve._target_={cfg.curve._target_}: {error}") from error
     if (given := runs.curve_file(cfg.train.curve.init)) is not None:
         connecting.check_family(curve_file.read(given), family, given)
     if cfg.devices not in (None, 1) or "valid" in (cfg.eval.splits or ()):

@@ -21,7 +21,7 @@ from mc.weights import FlatNetwork, pack
 
 log = logging.getLogger(__name__)
 
-BATCH = runs.FGE_STATISTICS["bn_batch_size"]
+BATCH = runs.REPORT_STATISTICS["bn_batch_size"]
 LEFT = "moving"  # the file of what training left, beside a network with other statistics
 
 
