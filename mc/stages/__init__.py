@@ -96,9 +96,9 @@ def _look_again(cfg: DictConfig) -> None:
         folder = runs.folder(part)
         if part.stage in ("base", "fge") and kept.of_before(folder):
             log.info(
-                "%s was made by an earlier version and reports the moving averages that training "
-                "left; networks are now reported with BatchNorm statistics of all training data, "
-                "as force=true does.",
+                "%s was made by an earlier version, and of a network with BatchNorm it reports the "
+                "moving averages that training left; networks are now reported with statistics of "
+                "all training data, as force=true does.",
                 folder,
             )
 

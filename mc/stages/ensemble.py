@@ -49,13 +49,13 @@ def predictions(mean, batches, num_classes: int | None) -> dict[str, np.ndarray]
 
 
 def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
-    """Networks with BatchNorm statistics estimated anew; of a list of networks, all of them."""
+    """Networks with the BatchNorm statistics of reports; of a list of networks, all of them."""
     names = runs.networks(cfg)
     first = parts.load_endpoint(cfg, names[0].typed, data, left=True)
 
     def members():
         for named in names:
-            network = parts.load_endpoint(cfg, named.typed, data, left=True)
+            network = parts.load_endpoint(cfg, named.typed, data, left=named.is_list)
             parts.check_alike(cfg, data, (names[0].typed, first), (named.typed, network))
             if named.is_list:
                 left = map(predictive.saved, runs.network_files(cfg, named))
@@ -63,7 +63,7 @@ def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
             else:
                 flat = FlatNetwork(network)
                 own = Member(str(named.typed), pack(network), flat.state())
-                yield kept.settled(flat, own, data)
+                yield kept.settled(flat, own, data) if named.is_file else own
 
     return FlatNetwork(first), members()
 
