@@ -102,9 +102,9 @@ def mixed(tmp_path_factory):
     """The folder and the result of a sweep on two processes, most of whose jobs fail."""
     folder = tmp_path_factory.mktemp("mixed")
     modes = "+dataset.mode=killed,unpicklable,changing,good"
-    result = own_sweep(folder, "hydra.launcher.n_jobs=2", modes, "seed=1,2,-1")
+    result = own_sweep(folder, "hydra.launcher.n_jobs=2", modes, "seed=1,-1")
     assert result.returncode == 1, result.stderr
-    return folder, result, result.stderr.split("10 of the jobs failed")[1]
+    return folder, result, result.stderr.split("7 of the jobs failed")[1]
 
 
 @pytest.mark.slow
@@ -114,17 +114,17 @@ def test_jobs_of_joblib_tell_their_failures_and_the_others_run(mixed):
     assert "leaked" not in result.stderr
     assert listed.count("seed must be a number at least 0") == 4
     kept = [yaml.safe_load(p.read_text()) for p in folder.glob("base/*/config.yaml")]
-    assert len(kept) == 8  # but for those that are a mistake
+    assert len(kept) == 4  # but for those that are a mistake
     made = [p.parent / "config.yaml" for p in folder.glob("base/*/summary.json")]
     made = [yaml.safe_load(path.read_text()) for path in made]
-    assert sorted((c["dataset"]["mode"], c["seed"]) for c in made) == [("good", 1), ("good", 2)]
+    assert [(c["dataset"]["mode"], c["seed"]) for c in made] == [("good", 1)]
 
 
 @pytest.mark.slow
 def test_a_job_that_is_killed_does_not_take_the_others_with_it(mixed):
     folder, _, listed = mixed
     assert listed.count("+dataset.mode=killed seed=1") == 1
-    assert listed.count("SIGKILL") == 2
+    assert listed.count("SIGKILL") == 1
     assert str(folder / "base") in listed
 
 
@@ -132,7 +132,7 @@ def test_a_job_that_is_killed_does_not_take_the_others_with_it(mixed):
 @pytest.mark.parametrize("mode", ["unpicklable", "changing"])
 def test_an_error_that_cannot_be_sent_keeps_its_words(mixed, mode):
     told = [text for text in mixed[2].split("+dataset.mode=") if text.startswith(mode)]
-    assert [text.count("label file 7 is empty") for text in told if "seed=-1" not in text] == [1, 1]
+    assert [text.count("label file 7 is empty") for text in told if "seed=-1" not in text] == [1]
 
 
 @pytest.mark.slow
@@ -146,9 +146,9 @@ def test_jobs_of_joblib_share_the_cores(mixed, monkeypatch):
     # The same jobs again, and one more, on the one core that they are given now.
     before = set(folder.glob("[0-9]*.json"))
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
-    again = own_sweep(folder, "hydra.launcher.n_jobs=-1", "+dataset.mode=good", "seed=1,2,3")
+    again = own_sweep(folder, "hydra.launcher.n_jobs=-1", "+dataset.mode=good", "seed=1,2")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("Finished before") == 2
+    assert again.stdout.count("Finished before") == 1
     (new,) = set(folder.glob("[0-9]*.json")) - before
     assert json.loads(new.read_text()) == [1, 1]
     assert len(list(folder.glob(".sweeps/*"))) == 1  # that of the failures
@@ -423,9 +423,14 @@ def test_optuna_gets_the_objective_of_each_run(cli, tmp_path):
 def test_optuna_goes_on_after_a_trial_whose_number_is_not_finite(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
     networks = "model._target_=choice(test_batch_notes.overflowing,conftest.small_bn)"
-    grid = [*OPTUNA, "hydra/sweeper/sampler=grid", "hydra.sweeper.max_failure_rate=1"]
+    goes_on = [
+        *OPTUNA,
+        "hydra.sweeper.n_trials=6",
+        "hydra.sweeper.max_failure_rate=1",
+        "hydra.sweeper.sampler.seed=1",
+    ]
     settings = ["stage=base", "train.base.epochs=1", "objective=test/error"]
-    status, output = cli("-m", *grid, *settings, networks)
+    status, output = cli("-m", *goes_on, *settings, networks)
     assert (status, "objective=test/error is not finite in this run" in output) == (1, True), output
     best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
     assert best["best_params"] == {"model._target_": "conftest.small_bn"}
