@@ -7,7 +7,8 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+STANDARD = Path(sysconfig.get_path("stdlib"))
+INSTALLED = {"site-packages", "dist-packages"}  # of this environment, of the user, of the system
 
 
 def of(target: str) -> str | None:
@@ -19,8 +20,7 @@ def of(target: str) -> str | None:
     files, waiting = {}, [target.split(".")]
     while waiting:
         path, module = _found(waiting.pop())
-        own = path and not any(path.is_relative_to(folder) for folder in INSTALLED)
-        if own and path not in files:
+        if path and _is_own(path) and path not in files:
             files[path] = path.read_bytes()
             waiting += _imported(files[path], module, path.name == "__init__.py")
     if not files:
@@ -29,6 +29,10 @@ def of(target: str) -> str | None:
     return (
         digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     )
+
+
+def _is_own(path: Path) -> bool:
+    return not path.is_relative_to(STANDARD) and INSTALLED.isdisjoint(path.parts)
 
 
 def _imported(source: bytes, module: list[str], is_package: bool) -> Iterator[list[str]]:

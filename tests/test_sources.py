@@ -74,6 +74,18 @@ def test_a_change_in_what_the_module_imports_is_one_of_its_source(
     assert sources.of(target) is not None
 
 
+def test_what_is_installed_for_the_user_or_the_system_is_not_one_s_own(tmp_path, monkeypatch):
+    folder = tmp_path / "lib/python3/dist-packages"
+    folder.mkdir(parents=True)
+    (folder / "from_a_package.py").write_text("")
+    (tmp_path / "own_module.py").write_text("import from_a_package")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert sources.of("from_a_package.net") is None
+    alone = hashlib.sha256((tmp_path / "own_module.py").read_bytes()).hexdigest()
+    assert sources.of("own_module.net") == alone
+
+
 @pytest.mark.parametrize(
     "target", ["mc.models.cnn", "keras.optimizers.SGD", "json.loads", "math.sin", "no_such.net"]
 )
