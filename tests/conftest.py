@@ -36,7 +36,17 @@ QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 # Files that take long, the longest first: what starts last should be short, or the other process
 # has nothing left to do.
-LONG_FILES = ("run", "kept", "stale", "settings_act", "front_door", "plane", "ensemble_stages")
+LONG_FILES = (
+    "cluster",
+    "readme",
+    "run",
+    "disks",
+    "kept",
+    "stale",
+    "settings_act",
+    "front_door",
+    "plane",
+)
 
 
 def pytest_collection_modifyitems(items):
