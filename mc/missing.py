@@ -4,6 +4,7 @@ import math
 import shlex
 from collections.abc import Iterable, Iterator
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from mc import lineage, naming, near, runs, store
@@ -44,6 +45,11 @@ def _near(run: DictConfig) -> str:
     """A line on a finished run of the stage that is nearly the one that is missing."""
     there = near.settings_of_nearest(run)
     return f"\n    (there is one with {there})" if there else ""
+
+
+def typed() -> list[str]:
+    """The overrides of the command that runs, none outside of one."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def command(run: DictConfig, overrides, *more: str) -> str:

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from mc import contents, lineage, missing, runs, sources, store
@@ -108,6 +107,4 @@ def _compare(cfg: DictConfig) -> contents.Comparison:
 
 
 def _overrides(given) -> list[str]:
-    if given is None:
-        given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    return list(given)
+    return missing.typed() if given is None else list(given)

@@ -7,11 +7,10 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from conftest import only
+from conftest import QUICK, only
 
 from mc import store
 
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 HERE = __name__.rpartition(".")[2]
 
 

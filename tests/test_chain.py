@@ -5,9 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import only, saved_network, saved_weights
-
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
+from conftest import QUICK, only, saved_network, saved_weights
 
 
 def test_a_chain_through_two_networks_is_the_straight_segment_of_eval(cli, made_runs, tmp_path):

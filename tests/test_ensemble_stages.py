@@ -7,12 +7,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import only, saved_network
+from conftest import QUICK, only, saved_network
 
 from mc import store
 from mc.datasets import digits
-
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 
 def summary(folder):

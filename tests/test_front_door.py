@@ -10,12 +10,10 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 import pytest
-from conftest import only, saved_network
+from conftest import QUICK, only, saved_network
 
 import mc
 from mc import conditions, store
-
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 
 def python(*arguments, cwd, **environment):

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from conftest import QUICK
 from test_config import compose
 
 from mc import foreseen, objective
 
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 STAGES = ["all", "plane", "chain", "fge", "ensemble"]  # stage=all makes base, curve and eval too
 EVERYTHING = ["dataset.valid_size=40", "eval.initial=true", "fge.start=1"]
 REGRESSION = ["dataset=regression", "model.activation=tanh"]

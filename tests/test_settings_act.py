@@ -7,12 +7,10 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import only, saved_network
+from conftest import QUICK, only, saved_network
 
 import mc
 from mc.datasets import digits, make_data
-
-QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
 OWN = """
 import keras

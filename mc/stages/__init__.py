@@ -104,8 +104,6 @@ def _look_again(cfg: DictConfig) -> None:
 
 
 def _run(cfg: DictConfig, folder: Path) -> dict:
-    from mc.datasets import labels
-
     conditions.check(folder)
     noted = {"fingerprint": runs.fingerprint(cfg), "wandb_id": tracking.new_id()}
     if cfg.stage != "all":  # its parts are looked at as they are met or made
@@ -131,6 +129,8 @@ def _run(cfg: DictConfig, folder: Path) -> dict:
         exit_code = 1
         try:
             _prepare_keras(cfg)
+            from mc.datasets import labels  # which imports TensorFlow
+
             with labels.met_on_the_way():
                 summary = _stage(cfg.stage).run(cfg, folder, tracker)
             tracker.summary(summary)

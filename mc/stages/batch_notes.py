@@ -7,7 +7,6 @@ plain mean over its examples. A run without the file has a loss that no batch si
 import json
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from mc import missing, runs, store
@@ -31,8 +30,7 @@ def notices(cfg: DictConfig) -> list[str]:
 
 def _of_run(cfg: DictConfig, folder: Path) -> list[str]:
     lines, path = [], folder / "batches.json"
-    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    again = missing.command(cfg, typed, "force=true")
+    again = missing.command(cfg, missing.typed(), "force=true")
     if path.exists():
         noted = json.loads(path.read_text())
         if (size := noted["eval.batch_size"]) != cfg.eval.batch_size:
