@@ -1,9 +1,12 @@
 """Data as batches that can be read again and again, and the shapes that batches have."""
 
 import inspect
+import logging
 
 import keras
 import tensorflow as tf
+
+log = logging.getLogger(__name__)
 
 ARRAYS = 128  # examples in a batch of given arrays
 FORMS = (
@@ -75,6 +78,23 @@ def check_call(method, *args, **kwargs) -> None:
     given = inspect.signature(method).bind_partial(*args, **kwargs).arguments
     for data, steps in STEPS[method.__name__].items():
         check_end(given.get(data), given.get(steps), steps)
+
+
+MANY = 10_000  # batches after which data of unknown length may be endless
+
+
+def counted(batches):
+    """The batches one by one; says so where there are many, and it is not known how many more."""
+    dataset = isinstance(batches, tf.data.Dataset)
+    unknown = dataset and batches.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    for number, batch in enumerate(batches, 1):
+        if unknown and number == MANY:
+            log.warning(
+                "%d batches are read of data that do not say how many they have. If they never "
+                "end, nor does this: stop it, and pass take(n) batches of them.",
+                MANY,
+            )
+        yield batch
 
 
 def unpacked(batch) -> tuple:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import curves
-from mc.batches import any_batch, size_of
+from mc.batches import any_batch, counted, size_of
 from mc.weights import FlatNetwork
 
 
@@ -65,7 +65,7 @@ def estimator(network: FlatNetwork, points, state):
         examples = 0
         total = [0.0] * len(where)  # sum over examples, in float64, of the batch's statistic
         square = [0.0] * len(where)  # and of its square
-        for batch in batches:
+        for batch in counted(batches):
             x = batch[0] if isinstance(batch, tuple | list) else batch
             x, size = tf.nest.map_structure(tf.convert_to_tensor, x), size_of(x)
             if examples == 0:

@@ -2,6 +2,7 @@
 
 from omegaconf import DictConfig, OmegaConf
 
+from mc import sources
 from mc.config import CALLABLES, GROUPS
 
 
@@ -34,6 +35,10 @@ def _check_groups(cfg: DictConfig) -> None:
                 f"{group}._target_ must be the import path of a callable, such as "
                 f"package.module.name; received {target!r}."
             )
+        try:
+            sources.check_name(target)
+        except ValueError as error:
+            raise ValueError(f"{group}._target_={target}: {error}") from error
 
 
 # What acts of the arguments of the loss that goes with the data's classes, or targets.

@@ -87,7 +87,7 @@ def read(filepath, curve=None) -> dict:
     `curve`: the family, where its class is not found by name any more.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file; says what writes one.
         ValueError: the file is damaged, or is not a curve's; or its family is not found.
     """
     try:
@@ -106,8 +106,11 @@ def read(filepath, curve=None) -> dict:
             "seed": int(arrays.get("seed", 0)),
             "step": int(arrays.get("step", 0)),
         }
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"There is no curve at {str(filepath)!r}: curve.save(...) writes one, and a run of "
+            "stage=curve keeps its own as curve.npz in its folder."
+        ) from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{filepath} is damaged or not a curve file ({error}).") from error
     saved["curve"] = families.restore(family) if curve is None else curve

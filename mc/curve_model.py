@@ -12,6 +12,7 @@ from mc import (
     curve_file,
     curves,
     hidden_state,
+    losses,
     optimizers,
     probe,
     refusals,
@@ -236,6 +237,11 @@ class CurveModel(keras.Model):
                 variable.assign(new)
         self.step.assign(step + 1)
         return self._results(x, y, y_pred, sample_weight, loss * replicas + self._penalty(w))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        """`keras.Model.compute_loss`; refuses one-hot targets for a loss that takes labels."""
+        losses.check_targets(self.loss, y, y_pred)
+        return super().compute_loss(x, y, y_pred, *args, **kwargs)
 
     def test_step(self, data):
         """Loss and metrics of one batch at `curve.t`."""

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import batchnorm, curves, losses, scoring, tasks
-from mc.batches import any_batch, size_of, unpacked
+from mc.batches import any_batch, counted, size_of, unpacked
 from mc.compiled import CompiledLoss, mask_of
 from mc.geometry import gram
 from mc.weights import FlatNetwork
@@ -103,7 +103,7 @@ class Evaluator:
     def _one_pass(self, split, coefficients, statistics, batches) -> dict[str, np.ndarray]:
         examples, totals = 0, None
         points = (tf.constant(coefficients), [tf.constant(statistics[i]) for i in self.estimated])
-        for batch in map(unpacked, batches):
+        for batch in map(unpacked, counted(batches)):
             if examples == 0:
                 self._look(split, coefficients[0], *batch)
                 self.step.get_concrete_function(*any_batch((*points, *batch)))  # of any size
@@ -132,6 +132,7 @@ class Evaluator:
         outputs = self.network(curves.mix(row, self.points), self.state, x, training=False)[0]
         loss = self.loss.single()
         if loss is not None:
+            losses.check_targets(loss, y, outputs)
             losses.check_outputs(loss, outputs)
         if self.task is None:
             self.task = tasks.of(self.loss.given, y, outputs, self.num_classes)

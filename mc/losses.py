@@ -8,15 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 
-def default(num_classes: int | None, **arguments) -> keras.losses.Loss:
+def default(num_classes: int | None, dense: bool = False, **arguments) -> keras.losses.Loss:
     """Cross-entropy of logits for classes, mean squared error for regression (`None`).
 
-    `arguments` are Keras' own, such as `from_logits=False` or `ignore_class=0`.
+    `dense`: targets are a row of probabilities an example, such as one-hot ones, and no labels.
+    `arguments` are Keras' own, such as `from_logits=False`, or of labels `ignore_class=0`.
 
     Raises:
         ValueError: the loss does not have one.
     """
-    kind = keras.losses.SparseCategoricalCrossentropy
+    of_labels = keras.losses.SparseCategoricalCrossentropy
+    kind = keras.losses.CategoricalCrossentropy if dense else of_labels
     if num_classes is None:
         kind = keras.losses.MeanSquaredError
     else:
@@ -122,6 +124,29 @@ def are_probabilities(outputs) -> bool:
     return bool(rows.min() >= 0 and np.allclose(rows.sum(-1), 1, atol=1e-2))
 
 
+def check_targets(loss, y, outputs) -> None:
+    """Nothing, unless targets are rows of probabilities, and the loss takes labels.
+
+    Args:
+        loss: a Keras loss, its name, or anything else (then nothing is checked).
+        y, outputs: anything with shapes.
+
+    Raises:
+        ValueError: they are; says what to do.
+    """
+    if not isinstance(loss, str | keras.losses.Loss) or meaning(loss) != "labels":
+        return
+    shape, own = (tuple(getattr(part, "shape", ())) for part in (y, outputs))
+    if len(own) < 2 or shape[1:] != own[1:] or own[-1] < 2:
+        return
+    raise ValueError(
+        f"Targets of shape {shape} have a column a class, as one-hot ones do, and "
+        f"{getattr(loss, 'name', loss)} takes labels: pass y.argmax(-1), or choose "
+        "CategoricalCrossentropy (settings: loss._target_=keras.losses.CategoricalCrossentropy "
+        "+loss.from_logits=true)."
+    )
+
+
 def check_outputs(loss, outputs) -> None:
     """Nothing, if the outputs of a network are what a cross-entropy expects.
 
@@ -143,7 +168,7 @@ def check_outputs(loss, outputs) -> None:
         raise ValueError(
             "The network ends in probabilities (softmax), but the loss expects logits "
             "(from_logits=True). Remove the softmax from the last layer, or set "
-            "from_logits=False in the loss."
+            "from_logits=False in the loss (a setting: +loss.from_logits=false)."
         )
     # Independent binary outputs lie in [0, 1] without adding up to 1.
     binary = meaning(loss) == "binary"
@@ -151,5 +176,6 @@ def check_outputs(loss, outputs) -> None:
     if not logits and not (in_range if binary else are_probabilities(outputs)):
         raise ValueError(
             "The network's outputs are not probabilities, but the loss expects them "
-            "(from_logits=False). Set from_logits=True in the loss, or end the network in softmax."
+            "(from_logits=False). Set from_logits=True in the loss (a setting: "
+            "+loss.from_logits=true), or end the network in softmax."
         )

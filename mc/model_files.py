@@ -1,5 +1,6 @@
 """Which files hold a whole Keras model; nothing here imports TensorFlow."""
 
+import difflib
 from pathlib import Path
 
 H5 = (".h5", ".hdf5")
@@ -17,7 +18,13 @@ def check_model_file(key: str, path: Path) -> None:
             what it is, and what to do. `key` is the setting that names it.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{key}: there is no saved Keras model at {str(path)!r}.")
+        there = [file.name for file in path.parent.glob("*") if file.suffix in (".keras", *H5)]
+        near = difflib.get_close_matches(path.name, there, n=1)
+        meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
+        raise FileNotFoundError(
+            f"{key}: there is no saved Keras model at {str(path)!r}.{meant} {ACCEPTED}; base "
+            "networks of this project are named by their seeds, 1."
+        )
     if told := _what_it_is(path):
         raise ValueError(f"{key}: {path} {told}. {ACCEPTED}.")
 

@@ -1,14 +1,17 @@
 """The source of callables of one's own, found without importing it."""
 
 import ast
+import difflib
 import hashlib
 import importlib.util
+import symtable
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 STANDARD = Path(sysconfig.get_path("stdlib"))
 INSTALLED = {"site-packages", "dist-packages"}  # of this environment, of the user, of the system
+MAKES_NAMES = {"globals", "vars", "exec", "setattr"}  # where they are used, text tells not all
 
 
 def of(target: str) -> str | None:
@@ -28,6 +31,62 @@ def of(target: str) -> str | None:
     digests = sorted(hashlib.sha256(content).hexdigest() for content in files.values())
     return (
         digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def changed(noted: dict[str, str]) -> list[str]:
+    """The callables, of some with the hash of their source, that have another source now.
+
+    Those that are not found from here are not among them.
+    """
+    return [target for target, digest in noted.items() if of(target) not in (None, digest)]
+
+
+def check_name(target: str) -> None:
+    """Nothing, unless `package.module.name` is not in the file of one's own where it should be.
+
+    Raises:
+        ValueError: the module is not found, is no Python, or has no such name; says which it has.
+    """
+    names = target.split(".")
+    path, module = _found(names)
+    rest = names[len(module) :]
+    if path is None or path.suffix != ".py" or not _is_own(path) or not rest:
+        if _is_nowhere(names[0]):
+            raise ValueError(f"there is no module {names[0]} in {Path.cwd()} or installed.")
+        return
+    try:
+        there = _names(path)
+    except SyntaxError as error:
+        raise ValueError(f"{path} is no Python: {error.msg} (line {error.lineno}).") from error
+    if there is None or rest[0] in there:
+        return
+    near = difflib.get_close_matches(rest[0], there, n=1)
+    meant = f" Did you mean {'.'.join([*module, *near])}?" if near else ""
+    raise ValueError(f"{path} has no {rest[0]}.{meant} It has {', '.join(there) or 'no names'}.")
+
+
+def _is_nowhere(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is None
+    except ValueError:  # a module that was made by hand
+        return False
+
+
+def _names(path: Path) -> list[str] | None:
+    """The names of a module, of its own first; None where only importing it tells."""
+    source = path.read_bytes()
+    nodes = list(ast.walk(ast.parse(source)))
+    stars = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
+    if stars or any(isinstance(n, ast.Name) and n.id in MAKES_NAMES for n in nodes):
+        return None
+    symbols = symtable.symtable(source, str(path), "exec").get_symbols()
+    own = [s.get_name() for s in symbols if s.is_assigned()]
+    own += [name for node in nodes if isinstance(node, ast.Global) for name in node.names]
+    return (
+        None
+        if "__getattr__" in own
+        else [*own, *(s.get_name() for s in symbols if s.is_imported())]
     )
 
 

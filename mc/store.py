@@ -108,6 +108,11 @@ def unfinished_runs(output_dir) -> list[Path]:
     return [folder for folder in begun if not (folder / "summary.json").exists()]
 
 
+def made_nothing(folder: Path) -> bool:
+    """Whether a run that is not finished has nothing to go on from, or to look at."""
+    return not any(folder.glob("*.npz")) and not any(folder.glob("*/*.npz"))
+
+
 def _runs_with(output_dir, name: str) -> list[Path]:
     """The folders with a file of that name, but of `stage=all`, whose parts are runs too."""
     folders = sorted(path.parent for path in Path(output_dir).glob(f"*/*/{name}"))

@@ -49,6 +49,21 @@ def test_what_is_no_data_is_refused_with_the_forms_that_are():
         batches.as_batches(i for i in range(3))
 
 
+def test_many_batches_of_unknown_length_are_told(monkeypatch, caplog):
+    monkeypatch.setattr(batches, "MANY", 3)
+    x, y = arrays(n=40)
+    known = tf.data.Dataset.from_tensor_slices((x, y)).batch(10)
+    unknown = tf.data.Dataset.from_generator(
+        lambda: iter(known), output_signature=known.element_spec
+    )
+    for data, lines in ((known, 0), (unknown.take(2), 0), (unknown, 1)):
+        caplog.clear()
+        assert len(rows(batches.counted(data))[0]) in (20, 40)
+        assert [r.getMessage().startswith("3 batches are read of") for r in caplog.records] == [
+            True
+        ] * lines
+
+
 @pytest.fixture
 def curve(plain_networks):
     made = mc.connect(*plain_networks)

@@ -24,6 +24,7 @@ def test_fge_collects_members_and_averages_them(cli, made_runs, tmp_path):
     assert sorted(p.name for p in (folder / "epochs").iterdir()) == ["1.npz", "3.npz"]
     table = pd.read_csv(folder / "members.csv")
     assert table["members"].tolist() == [1, 2]
+    assert table["name"].tolist() == ["fge:1/1", "fge:1/2"]  # as settings name them
     # Two steps an epoch, two epochs a cycle: the second step of epochs 1 and 3 is halfway down.
     rates = pd.read_csv(folder / "history.csv")["learning_rate"]
     np.testing.assert_allclose(rates, [0.06, 0.06, 0.06], rtol=1e-5)
@@ -51,7 +52,7 @@ def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, made_runs, 
     status, output = cli(*QUICK, "stage=ensemble", networks)
     assert status == 0, output
     table = pd.read_csv(only(tmp_path, "ensemble/*/members.csv"))
-    assert len(table) == 4
+    assert table["name"].tolist() == ["1", "2", "fge:2/1", "fge:2/2"]
     for row, seed in enumerate((1, 2)):  # as their own training reported them
         base = summary(only(tmp_path, f"base/*seed{seed}*"))
         for metric in ("nll", "error", "f1"):

@@ -43,3 +43,21 @@ def test_the_default_loss_is_the_task_s():
     assert isinstance(logits, keras.losses.SparseCategoricalCrossentropy)
     assert losses.expects_logits(logits) is True
     assert isinstance(losses.default(None), keras.losses.MeanSquaredError)
+    rows = losses.default(10, dense=True, from_logits=False)
+    assert isinstance(rows, keras.losses.CategoricalCrossentropy)
+    assert losses.expects_logits(rows) is False
+    with pytest.raises(ValueError, match=r"ignore_class is not an argument of .*Categorical"):
+        losses.default(10, dense=True, ignore_class=0)
+
+
+def test_rows_of_probabilities_are_no_labels():
+    one_hot = np.eye(3, dtype="float32")[:2]
+    for loss in (keras.losses.SparseCategoricalCrossentropy(), "sparse_categorical_crossentropy"):
+        with pytest.raises(ValueError, match=r"pass y.argmax\(-1\), or choose"):
+            losses.check_targets(loss, one_hot, LOGITS)
+        for labels in (np.array([0, 1]), np.array([[0], [1]])):
+            losses.check_targets(loss, labels, LOGITS)
+        # A token or pixel each.
+        losses.check_targets(loss, np.zeros((2, 3)), np.zeros((2, 3, 3)))
+    for loss in (keras.losses.CategoricalCrossentropy(), "mse", print, None, ["mse"]):
+        losses.check_targets(loss, one_hot, LOGITS)

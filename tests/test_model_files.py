@@ -1,5 +1,7 @@
 """What is no file of a whole model is said at once, in the words of what it is."""
 
+from pathlib import Path
+
 import keras
 import pytest
 
@@ -65,3 +67,12 @@ def test_the_weights_of_a_run_name_its_model(saved, tmp_path):
         (tmp_path / name).write_bytes((saved / like).read_bytes())
     with pytest.raises(ValueError, match=r"model\.keras beside it is whole"):
         check_model_file("endpoints", tmp_path / "model.weights.h5")
+
+
+def test_a_file_that_is_not_there_is_told_with_what_is_near(saved):
+    with pytest.raises(FileNotFoundError, match=r"Did you mean .*/whole\.keras\? Needed is"):
+        check_model_file("endpoints", saved / "whol.keras")
+    with pytest.raises(
+        FileNotFoundError, match=r"at 'none/of.keras'\. Needed is .* by their seeds"
+    ):
+        check_model_file("endpoints", Path("none/of.keras"))

@@ -333,9 +333,21 @@ def test_levels_are_round_increase_and_begin_at_the_minimum(low, span, power):
 def test_levels_of_a_flat_plane_and_of_a_valley():
     assert len(plots.planes.levels(np.full(9, 0.5))) >= 2
     found = plots.planes.levels(0.07 + 2 * np.linspace(0, 1, 100) ** 3)
-    assert [f"{level:.6g}" for level in found][:3] == ["0.07", "0.077", "0.085"]
-    gaps = np.diff(found)
-    assert np.all(gaps[1:] > 0.8 * gaps[:-1])  # dense in the valley
+    assert [f"{level:.6g}" for level in found][:3] == ["0.07", "0.078", "0.09"]
+
+
+@settings(deadline=None)
+@given(low=st.floats(0, 1), span=st.floats(0.01, 10), power=st.floats(0.5, 4))
+@example(low=0.34, span=0.15, power=1.0)
+def test_steps_between_levels_grow_evenly(low, span, power):
+    values = low + span * np.linspace(0, 1, 1000) ** power
+    gaps = np.diff(plots.planes.levels(values))
+    assert len(gaps) >= plots.planes.STEPS - 1
+    growth = gaps[1:-1] / gaps[:-2]
+    assert np.all(growth >= 0.75)  # dense in the valley, as round numbers can be
+    # Of steps of which each is exactly a constant factor larger.
+    factor = (gaps[-1] / gaps[0]) ** (1 / (len(gaps) - 1))
+    assert np.all(growth < 2.5 * max(factor, 1))
 
 
 def test_confusion_shows_the_fraction_of_each_true_class():

@@ -154,6 +154,20 @@ def test_runs_set_aside_and_unfinished_are_left_out(outputs):
     assert "Not finished" not in report.page(runs, outputs)
 
 
+def test_runs_that_have_made_nothing_are_told_in_one_line(cli, outputs):
+    for name in ("-1-1", "-1-3"):
+        folder = outputs / f"eval/digits-Bezier{name}"
+        (folder / "summary.json").unlink()
+        (folder / "points.csv").unlink()
+    store.save_checkpoint(folder, {"step": 1})
+    status, output = cli("stage=report")
+    assert status == 0, output
+    told = [line for line in output.splitlines() if "left out" in line]
+    assert told[0].endswith(f"not finished, so left out: {folder}")
+    assert told[1].endswith(f"rm -r {outputs}/eval/digits-Bezier-1-1")
+    assert len(told) == 2
+
+
 def test_a_network_named_like_a_folder_set_aside_is_not_left_out(outputs):
     folder = outputs / "eval/digits-Bezier-1-1"
     folder.rename(folder.with_name("digits-net.old-1-2-bezier-12345678"))

@@ -289,6 +289,10 @@ def data():
     return (x[:100], y[:100]), (x[100:], y[100:])
 
 
+def one_hot():
+    return tuple((x, np.eye(3)[y]) for x, y in data())
+
+
 def sequences():
     x = [np.full((2 + i % 5, 3), 1.0 + i % 2) for i in range(60)]
     y = np.arange(60) % 2
@@ -327,6 +331,26 @@ def test_a_network_and_data_of_ones_own(cli, own, tmp_path):
     status, output = cli(*own, "+model.unit=5", "stage=base", "seed=5")
     assert status == 1
     assert "model.unit is not an argument of own_module.net. Known: input_shape" in output
+
+
+def test_one_hot_targets_take_the_loss_that_is_theirs(cli, own, tmp_path):
+    numbers = {}
+    for data in ("data", "one_hot"):
+        status, output = cli(*own[1:], f"dataset._target_=own_module.{data}", "stage=base")
+        assert status == 0, output
+        path = only(tmp_path, f"base/smoke-{data}-*/summary.json")
+        numbers[data] = json.loads(path.read_text())
+    for name, value in numbers["data"].items():
+        assert numbers["one_hot"][name] == pytest.approx(value, rel=1e-5), name
+    sparse = "loss._target_=keras.losses.SparseCategoricalCrossentropy"
+    status, output = cli(*own[1:], "dataset._target_=own_module.one_hot", "stage=base", sparse)
+    assert (status, "pass y.argmax(-1), or choose" in output) == (1, True), output
+
+
+def test_a_misspelt_function_leaves_nothing(cli, own, tmp_path):
+    status, output = cli(*own, "model._target_=own_module.ent")
+    assert (status, "Did you mean own_module.net?" in output) == (1, True), output
+    assert not list(tmp_path.glob("*/*"))
 
 
 def test_a_callable_that_draws_at_random_gives_every_network_the_same_data(

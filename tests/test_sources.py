@@ -91,3 +91,45 @@ def test_what_is_installed_for_the_user_or_the_system_is_not_one_s_own(tmp_path,
 )
 def test_what_is_installed_or_not_there_has_no_source_of_ones_own(target):
     assert sources.of(target) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("lab.nets.wdie", r"nets.py has no wdie. Did you mean lab.nets.wide\? It has wide, Deep"),
+        ("lab.Nets.wide", "has no Nets"),
+        ("lba.nets.wide", "no module lba"),
+        ("lab.broken.net", r"broken.py is no Python: .* \(line 1\)"),
+    ],
+)
+def test_a_name_that_is_not_in_its_file_is_told_without_importing_it(
+    tmp_path, monkeypatch, target, told
+):
+    (tmp_path / "lab").mkdir()
+    text = "import keras\ndef wide(): raise\nclass Deep: pass\nraise AssertionError"
+    for name, source in (("__init__", ""), ("nets", text), ("broken", "def (")):
+        (tmp_path / f"lab/{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=told):
+        sources.check_name(target)
+    for there in ("lab.nets.wide", "lab.nets.Deep.build", "keras.no_such", "mc.models.no_such"):
+        sources.check_name(there)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    from a import net\nexcept ImportError:\n    pass",
+        "if True:\n    net = print",
+        "net: object = print",
+        "def make():\n    global net\n    net = print\nmake()",
+        "globals()['net'] = print",
+        "from a import *",
+        "def __getattr__(name):\n    return print",
+        "import sys\nsetattr(sys.modules[__name__], 'net', print)",
+    ],
+)
+def test_names_that_only_importing_tells_are_not_refused(tmp_path, monkeypatch, text):
+    (tmp_path / "dynamic.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    sources.check_name("dynamic.net")

@@ -1,10 +1,12 @@
 """Results belong to what they were made from, by content."""
 
 import json
+import re
 import shutil
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import QUICK, only
 from test_config import compose
@@ -161,6 +163,13 @@ def test_what_was_made_of_another_network_is_not_shown_as_if_it_held(cli, own, t
     status, output = cli(*settings)
     assert status == 0
     assert output.count("The source of changing.net has changed since") == 1
+    again = [line.split()[3:5] for line in output.splitlines() if "python -m mc.run" in line]
+    stages = ["base", "base", "curve", "eval"]
+    assert [words[0] for words in again] == [f"stage={stage}" for stage in stages]
+    status, output = cli(*settings, "stage=figures")
+    assert (status, "The source of changing.net has changed since" in output) == (0, True)
+    status, output = cli(*settings, "stage=plane")  # which cannot read the curve by this network
+    assert (status, "stage=base seed=1 smoke=true" in output) == (1, True), output
     assert cli(*settings, "stage=base", "seed=1", "force=true")[0] == 0
 
     for stage in ("curve", "eval", "all", "plane", "ensemble"):
@@ -169,15 +178,23 @@ def test_what_was_made_of_another_network_is_not_shown_as_if_it_held(cli, own, t
         assert "network 1 of" in output
         assert "Finished before" not in output
         assert "stage=curve smoke=true model._target_=changing.net" in output
-    assert not (tmp_path / "plane").exists()
+        # The other network is of the source of before.
+        assert "stage=base seed=2" in output.partition("in this order:")[2]
+        assert "stage=base seed=1" not in output
+    shutil.rmtree(tmp_path / "plane")
     status, output = cli(*settings, "stage=figures")
     assert (status, "not drawn" in output) == (1, True)
-    assert cli("stage=report")[0] == 0
+    status, output = cli("stage=report")
+    assert status == 0
+    told = re.findall("source of changing.net has changed since: (.*)", output)
+    assert [name.partition("-net-")[2][:5] for name in told] == ["seed2"]
+    # Networks of two functions are no repetitions of one another.
+    assert pd.read_csv(tmp_path / "results_base.csv")["runs"].tolist() == [1, 1]
     table = (tmp_path / "results.csv").read_text()
     assert ("base/" in table, "curve/smoke" in table, "eval/smoke" in table) == (True, False, False)
 
-    for stage in ("curve", "eval"):
-        status, output = cli(*settings, f"stage={stage}", "force=true")
+    for run in (["stage=base", "seed=2"], ["stage=curve"], ["stage=eval"]):
+        status, output = cli(*settings, *run, "force=true")
         assert status == 0, output
     status, output = cli(*settings)
     assert status == 0, output

@@ -44,6 +44,11 @@ class Data:
         named = {"train": self.train_clean, "valid": self.valid, "test": self.test}
         return {name: split for name, split in named.items() if split is not None}
 
+    @property
+    def dense(self) -> bool:
+        """Whether y are rows of class probabilities, such as one-hot ones, and no labels."""
+        return self.num_classes is not None and self.train.dense
+
     def head(self, n: int) -> "Data":
         """The same data with every split cut to its first `n` examples.
 

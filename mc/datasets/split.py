@@ -31,6 +31,11 @@ class Split(Examples):
         """Whether `x` are images: uint8 of shape `[n, height, width]` or `[n, h, w, channels]`."""
         return self.x.dtype == np.uint8 and self.x.ndim > 2
 
+    @property
+    def dense(self) -> bool:
+        """Whether an example has a row of targets, and no single label."""
+        return self.y.ndim > 1
+
     def head(self, n: int) -> "Split":
         """The first `n` examples, or all of them where there are fewer."""
         return replace(self, x=self.x[:n], y=self.y[:n])

@@ -41,6 +41,11 @@ class Stream(Examples):
     def __len__(self) -> int:
         return self.size
 
+    @property
+    def dense(self) -> bool:
+        """Whether an example has a row of targets, and no single label."""
+        return self.num_classes is not None
+
     def head(self, n: int) -> Split:
         """The first `n` examples, or all of them where there are fewer, read into memory."""
         return self._in_memory(self.records.take(min(n, self.size)), self.augment)

@@ -1,7 +1,7 @@
 """Predictive means: what an ensemble predicts, as its members join one by one."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +24,14 @@ class Member:
     state: list
 
 
-def saved(path: Path) -> Member:
-    """The network that a saved epoch holds; named by its run and epoch."""
-    file = curve_file.read(path)
-    name = f"{path.parent.parent.name}@{path.stem}"
-    return Member(name, file["control_points"][0], file["state"])
+def saved(files: Iterable[Path], run: str) -> Iterator[Member]:
+    """The networks that saved epochs hold, named as settings name them: `fge:1/1`, `fge:1/2`, ...
+
+    `run`: the name of them all, `fge:1`.
+    """
+    for number, path in enumerate(files, 1):
+        file = curve_file.read(path)
+        yield Member(f"{run}/{number}", file["control_points"][0], file["state"])
 
 
 def join(

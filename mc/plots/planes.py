@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import colormaps, patheffects
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from scipy.optimize import brentq
 
 from mc.plots.style import (
     COLUMN_WIDTH,
@@ -108,7 +109,7 @@ def _contours(axes, x, y, values, label: str) -> None:
 def levels(values) -> np.ndarray:
     """Round numbers from the minimum of finite values to what nine tenths of them stay under.
 
-    Their distances from the minimum grow by a constant factor, as well as round numbers can.
+    Every step is a constant factor larger than the one before, as well as round numbers can be.
     """
     low, high = np.min(values), np.quantile(values, 0.9)
     if not high - low > max(1e-9 * max(abs(low), abs(high)), SMALLEST):
@@ -117,16 +118,22 @@ def levels(values) -> np.ndarray:
     # Where walls are hundreds of times as high as the valley, the first step follows the valley,
     # unless the valley is zero in all but name.
     first = max(min(0.02 * span, 0.1 * low), 1e-9 * span) if low > 0 else 0.02 * span
-    ideal = low + np.geomspace(first, span, STEPS)
-    gaps = np.diff(np.concatenate([[low], ideal]))
+    gaps = first * _factor(span / first) ** np.arange(STEPS)
+    ideal = low + np.cumsum(gaps)
     rounded = [_round(level, gap, np.round) for level, gap in zip(ideal, gaps, strict=True)]
     start = min(_round(low, gaps[0], np.floor), low)  # what underflows is not below
     return np.unique([start, *(level for level in rounded if level > start)])
 
 
+def _factor(ratio: float) -> float:
+    """By what `STEPS` steps grow that together are so many times the first; more than STEPS."""
+    return brentq(lambda q: (q**STEPS - 1) / (q - 1) - ratio, 1 + 1e-9, ratio)
+
+
 def _round(value: float, gap: float, how) -> float:
-    """A value to the digit that its distance from the one before begins with."""
-    unit = 10.0 ** np.floor(np.log10(gap))
+    """A value in steps of 1, 2 or 5 of a digit, at most half its distance from the one before."""
+    unit = 10.0 ** np.floor(np.log10(gap / 2))
+    unit *= max(step for step in (1, 2, 5) if step * unit <= gap / 2 or step == 1)
     return float(f"{how(value / unit) * unit:.12g}")
 
 

@@ -78,10 +78,17 @@ def _row(folder: Path) -> dict:
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
     if (summary := store.summary(folder)) is None:
         raise ValueError(f"{folder} is gone.")
-    for _, label, below in contents.compare([folder]).changed[:1]:
+    found = contents.compare([folder])
+    for _, label, below in found.changed[:1]:
         raise ValueError(f"{folder} is of another {label}: {below} was made again since.")
     numbers = {k: np.nan if v is None else v for k, v in summary.items()}  # null: not finite
-    return place | own | numbers
+    return place | own | _source(found.folders) | numbers
+
+
+def _source(folders: list[Path]) -> dict[str, str]:
+    """What tells runs apart that callables of one's own with other sources have made."""
+    noted = {pair for f in folders for pair in store.environment(f).get("sources", {}).items()}
+    return {"source": f"#{store.fingerprint(sorted(noted))[:8]}"} if noted else {}
 
 
 def _text(value):

@@ -46,17 +46,17 @@ def execute(cfg: DictConfig, part_of_all: bool = False) -> dict:
             summary = _finished(cfg, folder)
             if summary is None:
                 try:
-                    summary = _run(cfg, folder)
+                    summary = _run(cfg, folder, part_of_all)
                 finally:
                     if not part_of_all:
                         _say_how_to_upload(cfg, folder)
             else:
-                _look_again(cfg)
+                _look_again(cfg, part_of_all)
         if cfg.stage == "all":  # its parts have shown their tables
             log.info("all: %s", folder)
             return summary
     else:
-        _look_again(cfg)
+        _look_again(cfg, part_of_all)
         log.info("Finished before (force=true runs it again):")
         if told := conditions.difference(folder):
             log.warning("%s.", told)
@@ -81,15 +81,15 @@ def _finished(cfg: DictConfig, folder: Path) -> dict | None:
     return summary if holds else None
 
 
-def _look_again(cfg: DictConfig) -> None:
+def _look_again(cfg: DictConfig, part_of_all: bool) -> None:
     """Say what has to be said of a finished run before it is shown.
 
     Raises:
         ValueError: what it was made from has changed since; see `stale.check`.
     """
     stale.check(cfg)
-    for line in stale.notices(cfg):
-        log.info(line)
+    if not part_of_all:
+        _say_of_inputs(cfg)
     from mc.stages import kept  # which imports TensorFlow
 
     for part in runs.parts_of_all(cfg) if cfg.stage == "all" else [cfg]:
@@ -103,14 +103,19 @@ def _look_again(cfg: DictConfig) -> None:
             )
 
 
-def _run(cfg: DictConfig, folder: Path) -> dict:
+def _say_of_inputs(cfg: DictConfig) -> None:
+    for line in stale.notices(cfg):
+        log.info(line)
+
+
+def _run(cfg: DictConfig, folder: Path, part_of_all: bool) -> dict:
     conditions.check(folder)
     noted = {"fingerprint": runs.fingerprint(cfg), "wandb_id": tracking.new_id()}
     if cfg.stage != "all":  # its parts are looked at as they are met or made
         stale.check(cfg)
-        for line in stale.notices(cfg):
-            log.info(line)
         noted |= stale.notes(cfg, folder)
+    if not (part_of_all or (cfg.stage == "all" and cfg.force)):
+        _say_of_inputs(cfg)
     environment = store.begin(folder, OmegaConf.to_yaml(cfg, resolve=True), _environment() | noted)
     with store.logging_to(folder):
         log.info("stage=%s works in %s", cfg.stage, folder)

@@ -58,7 +58,7 @@ def _networks(cfg: DictConfig, data) -> tuple[FlatNetwork, Iterator[Member]]:
             network = parts.load_endpoint(cfg, named.typed, data, left=named.is_list)
             parts.check_alike(cfg, data, (names[0].typed, first), (named.typed, network))
             if named.is_list:
-                left = map(predictive.saved, runs.network_files(cfg, named))
+                left = predictive.saved(runs.network_files(cfg, named), named.typed)
                 yield from (kept.settled(FlatNetwork(network), one, data) for one in left)
             else:
                 flat = FlatNetwork(network)

@@ -26,18 +26,22 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     whole = kept.can_be_saved(network)
     start, flat = pack(network), FlatNetwork(network)
     files = _train(cfg, data, network, folder, tracker)
+
+    def left():
+        return predictive.saved(files, f"fge:{cfg.fge.start}")
+
     splits = parts.batched(cfg, data.splits)
     task = data.num_classes, parts.make_loss(cfg, data)
-    members = (kept.settled(flat, predictive.saved(file), data) for file in files)
+    members = (kept.settled(flat, member, data) for member in left())
     table = predictive.join(flat, members, splits, *task)
-    others = {"swa/": _averages(data, flat, files)}
+    others = {"swa/": _averages(data, flat, left())}
     if flat.batchnorm:
-        others["moving/"] = map(predictive.saved, files)
+        others["moving/"] = left()
     for prefix, networks in others.items():
         found = predictive.join(flat, networks, splits, *task)
         single = [name for name in found if name.split("/")[0] in splits]
         table = table.join(found[single].add_prefix(prefix))
-    distances = [float(np.linalg.norm(predictive.saved(file).w - start)) for file in files]
+    distances = [float(np.linalg.norm(member.w - start)) for member in left()]
     table.insert(2, "distance", distances)
     store.save_table(folder, "members", table)
     store.save_network(folder, network, whole)  # which holds the average of all
@@ -46,10 +50,10 @@ def run(cfg: DictConfig, folder: Path, tracker) -> dict:
     return {"distance/max": float(table["distance"].max())} | predictive.summary(table)
 
 
-def _averages(data, flat: FlatNetwork, files) -> Iterator[predictive.Member]:
+def _averages(data, flat: FlatNetwork, members) -> Iterator[predictive.Member]:
     """The average of the first, the first two, ... members; in the end the network is the last."""
     state = flat.state()
-    for count, w in enumerate(running_means(predictive.saved(path).w for path in files), 1):
+    for count, w in enumerate(running_means(member.w for member in members), 1):
         member = kept.settled(flat, predictive.Member(f"swa {count}", w, state), data)
         flat.assign(member.w, member.state)
         yield member

@@ -34,6 +34,8 @@ def run(cfg: DictConfig, folder: Path, tracker=None) -> dict:
         if told := stale.changed(of_stage):
             outdated.append(f"not drawn: {made}. {told}")
             continue
+        if told := stale.other_source(of_stage):
+            log.warning("%s", told)
         for path in draw(made).values():
             log.info("drawn: %s and .pdf", path)
     if outdated:

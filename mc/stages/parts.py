@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import batchnorm, conditions, connecting, families, first_look, losses, naming, runs
+from mc import batchnorm, conditions, connecting, families, first_look, losses, naming, runs, stale
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data, Examples, make_data
@@ -22,7 +22,7 @@ from mc.weights import FlatNetwork, check_same_architecture, pack
 REMEDY = (
     "save it again with model.save, register classes of your own with "
     "keras.saving.register_keras_serializable, and name their modules, as in "
-    "imports=[my_package.layers]"
+    "imports=[my_package.layers]."
 )
 # What smoke=true leaves of a run: every part of it, as little of each as large networks can bear.
 SMOKE_EXAMPLES = 32
@@ -77,8 +77,12 @@ def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
     if cfg.loss._target_ is None:
         arguments = OmegaConf.to_container(cfg.loss, resolve=True)
         del arguments["_target_"]
-        return losses.default(data.num_classes, **arguments)
-    return call(cfg.loss, "loss")
+        return losses.default(data.num_classes, data.dense, **arguments)
+    loss = call(cfg.loss, "loss")
+    if data.dense:
+        rows = keras.KerasTensor((None, data.num_classes))
+        losses.check_targets(loss, rows, rows)
+    return loss
 
 
 def build_network(cfg: DictConfig, data: Data) -> keras.Model:
@@ -146,7 +150,7 @@ def load_endpoint(cfg: DictConfig, endpoint, data: Data, left: bool = False) -> 
         return network
     path = runs.network_files(cfg, named)[0]
     maker = f"fge fge.start={named.start.typed}" if named.start else f"base seed={named.seed}"
-    again = f"make it again with stage={maker} force=true and your other settings"
+    again = _again(cfg, f"stage={maker}")
     as_left = _read(path, lambda: kept.fill(network, named, path), again)
     if left and not as_left:
         kept.take_left(network, path.parent)
@@ -168,15 +172,21 @@ def _architecture(cfg: DictConfig, root: naming.Network, data: Data) -> keras.Mo
     return network
 
 
+def _again(cfg: DictConfig, maker: str) -> str:
+    """How to mend a run whose file cannot be read: networks of another source first."""
+    told = stale.other_source(cfg)
+    return told or f"make it again with {maker} force=true and your other settings."
+
+
 def _read(path: Path, load, remedy: str):
     if not path.is_file():
-        raise FileNotFoundError(f"There is no model at {path}: {remedy}.")
+        raise FileNotFoundError(f"There is no model at {path}: {remedy}")
     for folder in path.parents[:2]:  # the run's, of a file in epochs/ the one above
         conditions.check(folder)
     try:
         return load()
     except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
-        raise ValueError(f"The model {path} cannot be read ({error}): {remedy}.") from error
+        raise ValueError(f"The model {path} cannot be read ({error}): {remedy}") from error
 
 
 def load_networks(cfg: DictConfig, data: Data) -> list[keras.Model]:
@@ -244,7 +254,7 @@ def load_curve(cfg: DictConfig, data: Data) -> CurveModel:
     """The trained curve of the configuration."""
     network = load_endpoint(cfg, cfg.endpoints[0], data, left=True)  # only its layers matter
     path = runs.folder(runs.variant(cfg, stage="curve")) / "curve.npz"
-    again = "make it again with stage=curve force=true and your other settings"
+    again = _again(cfg, "stage=curve")
     return _read(path, lambda: connecting.load_curve(path, network), again)
 
 
