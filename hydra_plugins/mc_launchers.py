@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 import warnings
-from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import contextmanager
 
@@ -78,23 +77,20 @@ class JoblibLauncher(Joblib):
             return self._launch(job_overrides, initial_job_idx)
 
     def _launch(self, job_overrides, initial_job_idx):
-        waiting = deque(enumerate(map(list, job_overrides), initial_job_idx))
-        size, total = min(self.n_jobs, len(waiting)), len(waiting)
-        at_work, results = {}, {}
+        waves = _waves(self, job_overrides, initial_job_idx)
+        size, results, at_work = min(self.n_jobs, waves.total), _Results(waves), {}
         try:
-            while waiting or at_work:
-                while waiting and len(at_work) < size:
-                    job = waiting.popleft()
-                    future, pool = self._submit(size, *job)
-                    at_work[future] = pool, *job
+            while waves.waiting or at_work:
+                for job in waves.ready(size - len(at_work)):
+                    future, pool = self._submit(size, job.number, job.overrides)
+                    at_work[future] = pool, job
                 for future in wait(at_work, return_when=FIRST_COMPLETED).done:
-                    pool, number, overrides = at_work.pop(future)
-                    results[number] = result = self._result(future, pool, number, overrides)
-                    _tell(len(results), total, result)
+                    pool, job = at_work.pop(future)
+                    results.add(job, self._result(future, pool, job.number, job.overrides))
         finally:
-            for pool, *_ in at_work.values():  # it was interrupted
+            for pool, _ in at_work.values():  # it was interrupted
                 pool.shutdown(kill_workers=True)
-        return [results[number] for number in sorted(results)]
+        return results.of(len(job_overrides), initial_job_idx)
 
     def _pool(self, size: int):
         """A pool of one process that begins with its first job; `size` of them share the cores."""
@@ -162,37 +158,44 @@ def _end_without(parent: int) -> None:
 
 
 class SlurmLauncher(Slurm):
-    """A job of a Slurm array for every job of the sweep."""
+    """A job of a Slurm array for every job of the sweep; an array for all that can begin."""
 
     def launch(self, job_overrides, initial_job_idx):
         """The results of the jobs, in their order, once all of them are over."""
-        from submitit.helpers import as_completed
-
-        jobs = dict(enumerate(map(list, job_overrides), initial_job_idx))
-        executor, state, submitted = self._executor(), Singleton.get_state(), {}
-        with executor.batch():
-            for number, overrides in jobs.items():
-                described = (overrides, "hydra.sweep.dir", number, str(number), state)
-                submitted[executor.submit(self, *described)] = number
-        watcher = _watcher()
-        for job in submitted:
-            job.watcher = watcher
-        first = next(iter(submitted))
-        array = first.job_id.partition("_")[0]
-        log.info(
-            "Slurm's array %s has %d jobs: see %s", array, len(jobs), first.paths.folder.parent
-        )
-        results = {}
+        waves = _waves(self, job_overrides, initial_job_idx)
+        executor, watcher = self._executor(), _watcher()
+        results, at_work, arrays = _Results(waves), {}, []
         try:
             with _told_to_end():
-                for job in as_completed(list(submitted), poll_frequency=SECONDS_BETWEEN_LOOKS):
-                    number = submitted[job]
-                    results[number] = result = _of_slurm(job, number, jobs[number])
-                    _tell(len(results), len(jobs), result)
+                while waves.waiting or at_work:
+                    if ready := waves.ready():
+                        submitted = self._submit(executor, watcher, ready)
+                        at_work |= submitted
+                        arrays.append(next(iter(submitted)).job_id.partition("_")[0])
+                    over = [submitted for submitted in at_work if submitted.done()]
+                    for submitted in over:
+                        job = at_work.pop(submitted)
+                        results.add(job, _of_slurm(submitted, job.number, job.overrides))
+                    if not over:
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
         except KeyboardInterrupt:
-            log.warning("Slurm's jobs go on; to end them type scancel %s", array)
+            log.warning("Slurm's jobs go on; to end them type scancel %s", " ".join(arrays))
             raise
-        return [results[number] for number in sorted(results)]
+        return results.of(len(job_overrides), initial_job_idx)
+
+    def _submit(self, executor, watcher, jobs) -> dict:
+        """Jobs as one array of Slurm; returns them by what submitit knows of each."""
+        state, submitted = Singleton.get_state(), {}
+        with executor.batch():
+            for job in jobs:
+                described = (job.overrides, "hydra.sweep.dir", job.number, str(job.number), state)
+                submitted[executor.submit(self, *described)] = job
+        for one in submitted:
+            one.watcher = watcher
+        first = next(iter(submitted))
+        array, folder = first.job_id.partition("_")[0], first.paths.folder.parent
+        log.info("Slurm's array %s has %d jobs: see %s", array, len(jobs), folder)
+        return submitted
 
     def _executor(self):
         import submitit
@@ -222,6 +225,38 @@ def _watcher():
     return Watcher(delay_s=MOST_SECONDS_BETWEEN_ANSWERS)
 
 
+def _waves(launcher, job_overrides, first: int):
+    """The jobs of a sweep, and those that make what they build on: see `mc.lab.waves`."""
+    from mc.lab import waves  # not above: Hydra imports this room for every program
+
+    loader = launcher.hydra_context.config_loader
+
+    def load(overrides):
+        return loader.load_sweep_config(launcher.config, overrides)
+
+    return waves.Waves(waves.planned(load, job_overrides, first))
+
+
+class _Results:
+    """The results of jobs, and of those that fail with them."""
+
+    def __init__(self, waves):
+        self.waves, self.found = waves, {}
+
+    def add(self, job, result: JobReturn) -> None:
+        """Take the result of a job that is over."""
+        self.found[job.number] = result
+        _tell(len(self.found), self.waves.total, result)
+        for other, why in self.waves.ended(job, result.status is JobStatus.FAILED):
+            lost = _lost(other.number, other.overrides, why)
+            self.found[other.number] = lost
+            _tell(len(self.found), self.waves.total, lost)
+
+    def of(self, count: int, first: int) -> list[JobReturn]:
+        """Those of the sweep's own jobs, in their order."""
+        return [self.found[number] for number in range(first, first + count)]
+
+
 def _tell(count: int, total: int, result: JobReturn) -> None:
     job = " ".join(filter_overrides(result.overrides))
     log.info("%d of %d jobs are over: %s %s", count, total, job, result.status.name.lower())
@@ -241,7 +276,7 @@ def _of_slurm(job, number: int, overrides: list[str]) -> JobReturn:
 
 def _lost(number: int, overrides: list[str], told: str) -> JobReturn:
     """The result of a job that did not live to give one; it is noted for the list of failures."""
-    from mc import jobs  # not above: Hydra imports this room for every program
+    from mc.lab import sweeps
 
-    error = RuntimeError(jobs.note_lost(number, overrides, told))
+    error = RuntimeError(sweeps.note_lost(number, overrides, told))
     return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=error)

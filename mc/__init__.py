@@ -19,10 +19,10 @@ _HOMES = {
     "Point": "mc.curves",
     "PolyChain": "mc.curves",
     "connect": "mc.connecting",
-    "evaluate": "mc.evaluation",
+    "evaluate": "mc.evaluation.along",
     "load_curve": "mc.connecting",
-    "pack": "mc.weights",
-    "unpack": "mc.weights",
+    "pack": "mc.network.weights",
+    "unpack": "mc.network.weights",
 }
 
 __all__ = sorted(_HOMES)

@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from mc import batchnorm, curves
-from mc.batches import as_batches
-from mc.hidden_state import is_passing
+from mc import curves
+from mc.network import batchnorm
+from mc.network.batches import as_batches
+from mc.network.hidden_state import is_passing
 
 
 def state_at(curve, t: float, data=None) -> list[np.ndarray]:

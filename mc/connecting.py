@@ -5,10 +5,11 @@ import warnings
 import keras
 import numpy as np
 
-from mc import curve_file, curves, families, first_look, probe, refusals
-from mc.copying import copy
+from mc import curve_file, curves, families
 from mc.curve_model import CurveModel
-from mc.weights import FlatNetwork, check_same_architecture, check_same_shapes, pack
+from mc.network import first_look, probe, refusals
+from mc.network.copying import copy
+from mc.network.weights import FlatNetwork, check_same_architecture, check_same_shapes, pack
 
 
 def connect(

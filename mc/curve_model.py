@@ -4,21 +4,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mc import (
+from mc import between, curve_file, curves
+from mc.looking import FirstLook
+from mc.network import (
     batches,
-    between,
     constraints,
     copying,
-    curve_file,
-    curves,
     hidden_state,
     losses,
     optimizers,
     probe,
     refusals,
+    unpromised,
 )
-from mc.looking import FirstLook
-from mc.weights import FlatNetwork
+from mc.network.weights import FlatNetwork
 
 
 class CurveModel(keras.Model):
@@ -152,11 +151,11 @@ class CurveModel(keras.Model):
         # The network's layers are out of Keras' sight, so what Keras would ask them is asked here.
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         # Of a network that was read from a file, the layers alone know the policy.
-        policies = {layer.dtype_policy.name for layer in self.network.model._flatten_layers()}
+        policies = {layer.dtype_policy.name for layer in unpromised.layers_of(self.network.model)}
         if "mixed_float16" in policies and not scaled:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         if jit_compile == "auto":
-            jit_compile = self.network.model._resolve_auto_jit_compile()
+            jit_compile = unpromised.compiles_by_itself(self.network.model)
         super().compile(optimizer, *args, jit_compile=jit_compile, **kwargs)
 
     @property

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from mc import between, first_look, losses, refusals
+from mc import between
+from mc.network import first_look, losses, refusals
 
 
 class FirstLook:

@@ -9,33 +9,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
-from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 import mc
-from mc import backend, config, jobs, keys, modules, objective, quoting, start_tensorflow, store
+from mc import backend
+from mc.lab import door, keys, modules, objective, plan, quoting, start_tensorflow, sweeps
 
 HERE = Path(__file__).parent
 # A wheel has the configuration inside the package, a checkout beside it.
 CONF = next(p for p in (HERE / "conf", HERE.parent / "conf") if (p / "config.yaml").exists())
 
 
-ConfigStore.instance().store("schema", config.Config)
-jobs.register_launchers()
+door.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def _run(cfg: DictConfig) -> float | None:
-    from mc import stages
+    from mc.lab import execute
 
     job = HydraConfig.get()
     os.chdir(job.runtime.cwd)  # hydra.job.chdir=true left it; paths count from where one typed
-    cfg = jobs.checked(cfg, job)
-    start_tensorflow.set_up(jobs.threads())
-    summary = stages.execute(cfg)
+    run = door.checked(cfg, job)
+    start_tensorflow.set_up(door.threads())
+    summary = execute.execute(run)
     return None if cfg.objective is None else objective.of(summary, cfg.objective)
 
 
@@ -48,21 +47,26 @@ def main() -> None:
         sys.exit(f"Error: {told}")
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors to us
-    os.environ.pop(store.SWEEP, None)
-    again = jobs.without_force(sys.argv[1:])
+    os.environ.pop(sweeps.SWEEP, None)
+    again = sweeps.without_force(sys.argv[1:])
     forced = again != sys.argv[1:]
     try:
         modules.read_typed(sys.argv[1:])
+        door.register()  # those modules may have declared stages
+        if plan.is_asked(sys.argv[1:]):
+            told, whole = plan.text(sys.argv[1:], CONF)
+            print(told)
+            sys.exit(0 if whole else 1)
         _run()
-        if failed := jobs.failures():  # of a sweeper that goes on, such as Optuna's
-            sys.exit(jobs.listed(failed, forced))
+        if failed := sweeps.failures():  # of a sweeper that goes on, such as Optuna's
+            sys.exit(sweeps.listed(failed, forced))
     except KeyboardInterrupt:
         told = f"Interrupted. To go on: {shlex.join(['python', '-m', 'mc.run', *again])}"
-        sys.exit(f"{told}\n{jobs.FORCED}" if forced else told)
+        sys.exit(f"{told}\n{sweeps.FORCED}" if forced else told)
     except Exception as error:
-        failed, died = jobs.failures(), jobs.launcher_error(error)
-        noted = jobs.first_lines(error) in [note["error"] for note in failed]
-        told = [jobs.listed(failed, forced)] if failed else []
+        failed, died = sweeps.failures(), door.launcher_error(error)
+        noted = sweeps.first_lines(error) in [note["error"] for note in failed]
+        told = [sweeps.listed(failed, forced)] if failed else []
         if wants_traceback or not (noted or died or isinstance(error, EXPECTED)):
             print(*told, file=sys.stderr)
             raise

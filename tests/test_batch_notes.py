@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import QUICK, only
 
-from mc import store
+from mc.lab import folders
 
 HERE = __name__.rpartition(".")[2]
 
@@ -59,7 +59,7 @@ def test_statistics_of_the_first_batches_are_told_from_those_of_all_data(cli, ma
     assert "first 1 batches" not in cli(*settings, "stage=eval")[1]
     path = only(tmp_path, "eval/*") / "environment.json"
     noted = strict(path)
-    assert noted.pop("bn_batches") == store.SPREAD
+    assert noted.pop("bn_batches") == folders.SPREAD
     path.write_text(json.dumps(noted))  # as an earlier version left it
     for stage in ("eval", "all"):
         output = cli(*settings, f"stage={stage}")[1]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from conftest import arrays, logits_loss
 
 import mc
-from mc import batches
+from mc.network import batches
 
 
 class Items(keras.utils.PyDataset):

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from conftest import arrays, build
 
-from mc import batchnorm
-from mc.weights import FlatNetwork, pack
+from mc.network import batchnorm
+from mc.network.weights import FlatNetwork, pack
 
 
 def estimate(network, batches, weights=None):

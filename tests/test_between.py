@@ -7,7 +7,7 @@ from conftest import CLASSES, logits_loss
 
 import mc
 from mc import between
-from mc.weights import pack
+from mc.network.weights import pack
 
 X = np.random.default_rng(0).normal(3.0, 1.0, size=(32, 4)).astype("float32")
 Y = np.arange(32) % CLASSES

@@ -3,7 +3,7 @@
 import pytest
 from test_config import compose
 
-from mc import checks
+from mc.lab import check
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ from mc import checks
 )
 def test_values_that_are_not_allowed_say_what_is(override, words):
     with pytest.raises((ValueError, FileNotFoundError), match=words):
-        checks.check(compose(override))
+        check.check(compose(override))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_values_that_are_not_allowed_say_what_is(override, words):
 )
 def test_what_the_settings_show_together_is_told_before_anything_is_made(overrides, words):
     with pytest.raises(ValueError, match=words):
-        checks.check(compose(*overrides))
+        check.check(compose(*overrides))
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_what_the_settings_show_together_is_told_before_anything_is_made(overrid
         ["objective=curve/test/nll/integral", "eval.t=[0.2,0.5]"],
         ["objective=base_1/valid/error", "dataset.valid_size=5", "eval.splits=[test]"],
         ["objective=initial/test/error/max", "eval.initial=true"],
-        ["eval.splits=[valid]", "dataset._target_=my.data"],
+        ["eval.splits=[valid]", "dataset._target_=conftest.arrays"],
         ["+loss.from_logits=false", "+loss.ignore_class=0"],
         ["stage=plane", "num_bends=3", "plane.points=[0,1,4]"],
     ],
 )
 def test_what_may_be_made_is_not_refused(overrides):
-    checks.check(compose(*overrides))
+    check.check(compose(*overrides))
 
 
 def test_a_precision_that_files_do_not_have_is_refused(tmp_path):
@@ -103,15 +103,15 @@ def test_a_precision_that_files_do_not_have_is_refused(tmp_path):
     half = ["precision=mixed_bfloat16", f"endpoints=[{a},{b}]"]
     for stage in ("all", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures"):
         with pytest.raises(ValueError, match="Leave precision out"):
-            checks.check(compose(f"stage={stage}", *half))
-        checks.check(compose(f"stage={stage}", half[0], f"endpoints=[1,{b}]", "fge.start=1"))
-    checks.check(compose("stage=base", *half))
-    checks.check(compose("stage=chain", *half, "chain.networks=[1,2]"))
+            check.check(compose(f"stage={stage}", *half))
+        check.check(compose(f"stage={stage}", half[0], f"endpoints=[1,{b}]", "fge.start=1"))
+    check.check(compose("stage=base", *half))
+    check.check(compose("stage=chain", *half, "chain.networks=[1,2]"))
     with pytest.raises(ValueError, match="Leave precision out"):
-        checks.check(compose("stage=plane", half[0], f"plane.networks=[{a},{b},{c}]"))
+        check.check(compose("stage=plane", half[0], f"plane.networks=[{a},{b},{c}]"))
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
     gone = tmp_path / "net.keras"
     with pytest.raises(FileNotFoundError, match=r"no saved Keras model at .*net\.keras"):
-        checks.check(compose(f"endpoints=[1,{gone}]"))
+        check.check(compose(f"endpoints=[1,{gone}]"))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers, losses
 
 import mc
-from mc.weights import pack
+from mc.network.weights import pack
 
 N, SIZE, STEPS = 22, 8, 7  # examples, in batches of which the last is short; steps of a sequence
 RNG = np.random.default_rng(0)

@@ -7,8 +7,11 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from mc import checks, config, run, runs, store
-from mc.stages import parts
+import mc
+from mc import run
+from mc.lab import check, fingerprints, typed
+from mc.lab.graph import Run, View
+from mc.lab.work import data as stage_data
 
 CONF = Path(run.CONF)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -24,39 +27,46 @@ def compose(*overrides):
         return hydra.compose("config", overrides=list(overrides))
 
 
+def run_of(cfg):
+    """The run, or view, of a composed configuration."""
+    return (Run.stages | View.views)[cfg.stage](cfg)
+
+
 def test_the_defaults_pass_their_own_checks():
     cfg = compose()
-    checks.check(cfg)
+    check.check(cfg)
     assert cfg.stage == "all"
 
 
 @pytest.mark.parametrize("option", GROUPS["model"])
 def test_every_model_builds(option):
     cfg = compose(f"model={option}")
-    checks.check(cfg)
-    network = parts.call(cfg.model, "model", input_shape=(32, 32, 3), num_classes=10)
+    check.check(cfg)
+    network = stage_data.call(cfg.model, "model", input_shape=(32, 32, 3), num_classes=10)
     assert network.output_shape == (None, 10)
 
 
 @pytest.mark.parametrize("option", GROUPS["optimizer"])
 def test_every_optimizer_builds_with_the_stage_s_learning_rate(option):
     cfg = compose(f"optimizer={option}", "train.curve.learning_rate=0.125")
-    checks.check(cfg)
-    optimizer = parts.call(cfg.optimizer, "optimizer", learning_rate=cfg.train.curve.learning_rate)
+    check.check(cfg)
+    optimizer = stage_data.call(
+        cfg.optimizer, "optimizer", learning_rate=cfg.train.curve.learning_rate
+    )
     assert float(optimizer.learning_rate.numpy()) == 0.125
 
 
 @pytest.mark.parametrize("option", GROUPS["curve"])
 def test_every_curve_builds_with_num_bends(option):
     cfg = compose(f"curve={option}", "num_bends=3")
-    checks.check(cfg)
-    assert parts.call(cfg.curve, "curve").num_points == 5
+    check.check(cfg)
+    assert stage_data.call(cfg.curve, "curve").num_points == 5
 
 
 @pytest.mark.parametrize("option", GROUPS["dataset"])
 def test_every_dataset_builds(option):
     cfg = compose(f"dataset={option}", *(["dataset.tfds_name=mnist"] if option == "tfds" else []))
-    checks.check(cfg)
+    check.check(cfg)
     name = OmegaConf.select(cfg, "dataset.tfds_name")
     if name and not (SHARED / "tfds" / name).is_dir():
         pytest.skip(f"{name} is not prepared in ../shared/data/tfds, and tests download nothing")
@@ -69,10 +79,10 @@ def test_every_dataset_builds(option):
             "dataset.train_split='train[:50]'",
             "dataset.test_split='test[:20]'",
         )
-        data = parts.load_data(cfg)
+        data = stage_data.load_data(cfg)
         assert (len(data.train), len(data.valid), len(data.test)) == (40, 10, 20)
         return
-    data = parts.load_data(cfg)
+    data = stage_data.load_data(cfg)
     x, y = next(iter(data.train.batches(4)))
     assert tuple(x.shape[1:]) == data.input_shape
     assert len(y) == 4
@@ -81,13 +91,13 @@ def test_every_dataset_builds(option):
 @pytest.mark.parametrize("option", GROUPS["experiment"])
 def test_every_experiment_composes(option):
     cfg = compose(f"+experiment={option}")
-    checks.check(cfg)
+    check.check(cfg)
     header = (CONF / "experiment" / f"{option}.yaml").read_text()
     assert f"+experiment={option}" in header
 
 
 def test_every_key_of_the_configuration_is_read_somewhere():
-    package = "\n".join(p.read_text() for p in Path(config.__file__).parent.rglob("*.py"))
+    package = "\n".join(p.read_text() for p in Path(mc.__file__).parent.rglob("*.py"))
     unread = []
 
     def walk(node, prefix=""):
@@ -103,15 +113,14 @@ def test_every_key_of_the_configuration_is_read_somewhere():
 
 
 def folder(*overrides):
-    return str(runs.folder(compose(*overrides)))
+    return str(run_of(compose(*overrides)).folder)
 
 
 def test_stages_find_one_another_by_configuration():
-    curve = compose("stage=curve", "endpoints=[3,4]")
-    base = runs.variant(curve, stage="base", seed=4)
-    assert str(runs.folder(base)) == folder("stage=base", "seed=4")
-    evaluation = runs.settings(compose("stage=eval", "endpoints=[3,4]"))
-    assert evaluation["curve"] == store.fingerprint(runs.settings(curve))
+    curve = run_of(compose("stage=curve", "endpoints=[3,4]"))
+    assert str(curve.of("base", seed=4).folder) == folder("stage=base", "seed=4")
+    evaluation = run_of(compose("stage=eval", "endpoints=[3,4]"))
+    assert evaluation.settings["curve"] == fingerprints.of_settings(curve.settings)
 
 
 @pytest.mark.parametrize(
@@ -173,12 +182,12 @@ def test_every_setting_of_training_counts(change):
 
 def test_a_callable_of_ones_own_takes_nothing_from_the_option_it_replaces():
     overrides = ["model=cnn", "model._target_=my.net", "+model.width=3", "dataset._target_=my.data"]
-    cfg = config.typed_groups(compose(*overrides), overrides)
+    cfg = typed.typed_groups(compose(*overrides), overrides)
     assert OmegaConf.to_container(cfg.model) == {"_target_": "my.net", "width": 3}
     assert OmegaConf.to_container(cfg.dataset) == {"_target_": "my.data", "valid_size": 0}
     same = ["model=mlp", *overrides[1:]]
-    other = config.typed_groups(compose(*same), same)
-    assert runs.folder(other) == runs.folder(cfg)
+    other = typed.typed_groups(compose(*same), same)
+    assert run_of(other).folder == run_of(cfg).folder
 
 
 def test_positions_given_one_by_one_make_their_number_irrelevant():
@@ -211,5 +220,5 @@ def test_a_data_file_that_is_not_there_is_named(tmp_path):
 
 def test_labels_are_readable():
     cfg = compose("stage=curve", "dataset=mnist", "model=cnn_bn", "endpoints=[1,42]")
-    assert runs.label(cfg) == "mnist-cnn_bn-1-42-bezier-bends1-seed1"
-    assert runs.label(compose("stage=base", "seed=7")) == "digits-cnn-seed7"
+    assert run_of(cfg).label == "mnist-cnn_bn-1-42-bezier-bends1-seed1"
+    assert run_of(compose("stage=base", "seed=7")).label == "digits-cnn-seed7"

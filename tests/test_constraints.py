@@ -7,8 +7,8 @@ import tensorflow as tf
 from conftest import CLASSES, logits_loss
 
 import mc
-from mc import constraints
-from mc.weights import FlatNetwork, pack
+from mc.network import constraints
+from mc.network.weights import FlatNetwork, pack
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 Y = np.arange(32) % CLASSES

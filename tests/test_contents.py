@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import build
 
-from mc import contents, store
+from mc.lab import contents, files, folders
 
 
 def test_content_is_the_arrays_and_not_the_bytes_of_a_file(tmp_path):
@@ -40,8 +40,8 @@ def test_content_is_the_arrays_and_not_the_bytes_of_a_file(tmp_path):
     ],
 )
 def test_name_type_shape_and_values_of_arrays_count(tmp_path, other, same):
-    store.save_arrays(tmp_path, "a", {"w": np.array([1.0, 2.0]), "endpoints": np.array("here")})
-    store.save_arrays(tmp_path, "b", {name: np.array(value) for name, value in other.items()})
+    files.save_arrays(tmp_path, "a", {"w": np.array([1.0, 2.0]), "endpoints": np.array("here")})
+    files.save_arrays(tmp_path, "b", {name: np.array(value) for name, value in other.items()})
     found = [contents.of_file(tmp_path / f"{name}.npz") for name in "ab"]
     assert (found[0] == found[1]) == same
 
@@ -56,10 +56,10 @@ def test_a_file_that_is_gone_or_damaged_has_no_content(tmp_path):
 def test_a_run_of_before_is_compared_by_what_lies_there(tmp_path):
     base, curve = tmp_path / "base/one", tmp_path / "curve/two"
     base.mkdir(parents=True)
-    store.save_arrays(base, "curve", {"w": np.ones(2)})  # any file
-    store.begin(curve, "", {"read": contents.read(curve, {"network 1": base / "curve.npz"})})
+    files.save_arrays(base, "curve", {"w": np.ones(2)})  # any file
+    folders.begin(curve, "", {"read": contents.read(curve, {"network 1": base / "curve.npz"})})
     assert contents.compare([curve]).changed == []
-    store.save_arrays(base, "curve", {"w": np.zeros(2)})
+    files.save_arrays(base, "curve", {"w": np.zeros(2)})
     assert contents.compare([curve]).changed == [(curve, "network 1", base)]
     noted = json.loads((curve / "environment.json").read_text())["read"]["network 1"]
     assert noted["run"] == "../../base/one"  # outputs may be moved

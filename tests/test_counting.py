@@ -3,9 +3,11 @@
 import pytest
 import yaml
 from omegaconf import OmegaConf
-from test_config import compose
+from test_config import compose, run_of
 
-from mc import config, keys, runs, store
+from mc.lab import fingerprints, schema, typed
+from mc.lab.graph import Run
+from mc.lab.variants import CALLABLES, Variants
 
 CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
 ANY = {"base", "chain", "fge", *CURVE}
@@ -38,12 +40,13 @@ COUNTS = [
     ("train.base.learning_rate", 0.3, ANY),
     ("train.base.schedule", "cosine", ANY),
     ("train.base.weight_decay", 0.3, ANY),
+    ("train.base.order_seed", 3, ANY),
     ("train.curve.epochs", 3, CURVE),
     ("train.curve.steps_per_epoch", 3, CURVE),
     ("train.curve.batch_size", 3, CURVE),
     ("train.curve.learning_rate", 0.3, CURVE),
     ("train.curve.schedule", "cosine", CURVE),
-    ("train.curve.weight_decay", 0.3, {"chain", *CURVE}),
+    ("train.curve.weight_decay", 0.3, CURVE),
     ("train.curve.init", "random", CURVE),
     ("train.curve.fix_start", "false", CURVE),
     ("train.curve.fix_end", "false", CURVE),
@@ -76,6 +79,8 @@ COUNTS = [
 # Where and how a run is made, and no more. (`stage` is the folder above.)
 COUNTS_NOWHERE = [
     ("force", "true"),
+    ("build", "true"),
+    ("plan", "true"),
     ("output_dir", "outputs"),
     ("objective", "curve/test/error/max"),
     ("imports", "[json]"),
@@ -92,25 +97,26 @@ COUNTS_NOWHERE = [
 
 
 def composed(*overrides):
-    return config.typed_groups(compose(*overrides), overrides)
+    return typed.typed_groups(compose(*overrides), overrides)
 
 
-def fingerprints(cfg):
-    return {stage: runs.fingerprint(runs.variant(cfg, stage=stage)) for stage in ANY}
+def hashes(cfg, **changes):
+    variants = Variants(cfg).changed(changes)
+    return {stage: Run.stages[stage](variants).fingerprint for stage in ANY}
 
 
 @pytest.fixture(scope="module")
 def plain():
     cfg = composed()
-    return cfg, fingerprints(cfg)
+    return cfg, hashes(cfg)
 
 
 def changed(plain, key, value):
     cfg, before = plain
-    if key.lstrip("+").split(".")[0] in config.CALLABLES:
-        found = fingerprints(composed(f"{key}={value}"))
+    if key.lstrip("+").split(".")[0] in CALLABLES:
+        found = hashes(composed(f"{key}={value}"))
     else:  # as fast as composing is not
-        found = fingerprints(runs.variant(cfg, **{key: yaml.safe_load(str(value))}))
+        found = hashes(cfg, **{key: yaml.safe_load(str(value))})
     return {stage for stage in ANY if found[stage] != before[stage]}
 
 
@@ -125,9 +131,9 @@ def test_a_setting_that_no_result_depends_on_counts_nowhere(plain, key, value):
 
 
 def test_every_key_of_the_schema_is_in_one_of_the_lists():
-    named = {key.lstrip("+").split(".")[0] for key, *_ in COUNTS} & set(config.CALLABLES)
+    named = {key.lstrip("+").split(".")[0] for key, *_ in COUNTS} & set(CALLABLES)
     named |= {key for key, *_ in [*COUNTS, *COUNTS_NOWHERE]}
-    assert set(keys.known_keys()) - named == {"stage"}
+    assert set(schema.known()) - named == {"stage"}
 
 
 # Of networks that are files, neither the model nor how base networks are trained.
@@ -147,7 +153,7 @@ def test_what_files_do_not_depend_on_does_not_count_for_them(
     for name in "abc":
         (tmp_path / f"{name}.keras").write_text(name)
     files = ["endpoints=[a.keras,b.keras]", "plane.networks=[a.keras,b.keras,c.keras]"]
-    plain, other = fingerprints(composed(*files)), fingerprints(composed(*files, override))
+    plain, other = hashes(composed(*files)), hashes(composed(*files, override))
     assert {s for s in ANY if plain[s] != other[s]} - {"base"} == stages
 
 
@@ -173,19 +179,19 @@ def test_what_files_do_not_depend_on_does_not_count_for_them(
     ],
 )
 def test_a_null_counts_where_it_was_typed_and_the_yaml_says_otherwise(overrides, same_as, equal):
-    def of(typed):
-        cfg = compose("stage=base", *typed)
+    def of(words):
+        cfg = compose("stage=base", *words)
         choices = {"dataset": "digits", "model": "cnn"}
-        for word in typed:
+        for word in words:
             key, _, value = word.partition("=")
             choices |= {key: value} if key in choices else {}
             choices |= {"dataset": "cifar10", "model": "vgg16"} if "experiment" in key else {}
         options = lambda: compose(*(f"{k}={v}" for k, v in choices.items()))  # noqa: E731
-        return config.typed_groups(cfg, typed, options)
+        return typed.typed_groups(cfg, words, options)
 
-    assert (runs.fingerprint(of(overrides)) == runs.fingerprint(of(same_as))) is equal
+    assert (run_of(of(overrides)).fingerprint == run_of(of(same_as)).fingerprint) is equal
     # To whom it is passed, it is null.
-    assert store.NULL not in str(OmegaConf.to_container(of(overrides), resolve=True))
+    assert fingerprints.NULL not in str(OmegaConf.to_container(of(overrides), resolve=True))
 
 
 @pytest.mark.parametrize(
@@ -198,16 +204,16 @@ def test_a_null_counts_where_it_was_typed_and_the_yaml_says_otherwise(overrides,
     ],
 )
 def test_nested_settings_typed_with_a_callable_reach_it(overrides, kept):
-    typed = ["model._target_=my.net", *overrides]
-    cfg = config.typed_groups(compose(*typed), typed)
+    words = ["model._target_=my.net", *overrides]
+    cfg = typed.typed_groups(compose(*words), words)
     assert dict(cfg.model) == {"_target_": "my.net", **kept}
-    plain = config.typed_groups(compose(*typed[:1]), typed[:1])
-    assert runs.fingerprint(cfg) != runs.fingerprint(plain)
+    plain = typed.typed_groups(compose(*words[:1]), words[:1])
+    assert run_of(cfg).fingerprint != run_of(plain).fingerprint
 
 
 def test_num_bends_that_reaches_no_curve_is_refused():
-    typed = ["curve._target_=my.Family", "num_bends=3"]
+    words = ["curve._target_=my.Family", "num_bends=3"]
     with pytest.raises(ValueError, match=r"type curve\.num_bends=3; else leave it out"):
-        config.typed_groups(compose(*typed), typed)
-    typed = ["curve._target_=my.Family", "curve.num_bends=3"]
-    assert config.typed_groups(compose(*typed), typed).curve.num_bends == 3
+        typed.typed_groups(compose(*words), words)
+    words = ["curve._target_=my.Family", "curve.num_bends=3"]
+    assert typed.typed_groups(compose(*words), words).curve.num_bends == 3

@@ -14,7 +14,7 @@ from conftest import CLASSES, arrays, build, logits_loss
 
 import mc
 from mc import curves
-from mc.weights import FlatNetwork, pack
+from mc.network.weights import FlatNetwork, pack
 
 WEIGHT_DECAY = 0.01
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from conftest import QUICK, only, saved_network
 
-from mc import store
 from mc.datasets import digits
+from mc.lab import store
 
 
 def summary(folder):

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from mc import schedules
 from mc.datasets import Split
 from mc.ensembles import averages, fge, predictive
-from mc.weights import FlatNetwork, pack
+from mc.network.weights import FlatNetwork, pack
 
 RATES = st.floats(1e-4, 1.0)
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from conftest import CLASSES, arrays, build, logits_loss
 
 import mc
-from mc import evaluator
-from mc.weights import pack
+from mc.evaluation import evaluator
+from mc.network.weights import pack
 
 WEIGHT_DECAY = 0.02
 

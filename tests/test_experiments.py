@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from mc import report, store
+from mc.lab import files, report
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -52,7 +52,7 @@ def test_the_sweeps_figure_has_a_line_a_family_and_the_straight_segment(scripts,
     _, draw = scripts
     many_runs.write(tmp_path, 48)
     runs = report.gather(tmp_path)
-    store.save_table(tmp_path, "results", runs)
+    files.save_table(tmp_path, "results", runs)
     table = draw.gathered(tmp_path / "results.csv")
     figure = draw.draw(table)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(draw.STYLES)

@@ -9,8 +9,8 @@ import tensorflow as tf
 from conftest import CLASSES, arrays, logits_loss
 
 import mc
-from mc import first_look
-from mc.weights import FlatNetwork, pack
+from mc.network import first_look
+from mc.network.weights import FlatNetwork, pack
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype("float32")
 Y = np.arange(40) % CLASSES

@@ -12,9 +12,11 @@ import keras
 import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from test_config import run_of
 
 import mc
-from mc import config, run, runs
+from mc import run
+from mc.lab import typed
 
 GOLDEN = Path(__file__).parent / "golden"
 with open(GOLDEN / "folders.csv", newline="") as file:
@@ -37,7 +39,7 @@ def folder_of(overrides):
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(run.CONF), version_base="1.3"):
         cfg = hydra.compose("config", overrides=overrides)
-    return str(runs.folder(config.typed_groups(cfg, overrides)))
+    return str(run_of(typed.typed_groups(cfg, overrides)).folder)
 
 
 @pytest.mark.parametrize(("overrides", "folder"), FOLDERS, ids=[" ".join(o) for o, _ in FOLDERS])

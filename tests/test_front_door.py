@@ -13,7 +13,7 @@ import pytest
 from conftest import QUICK, only, saved_network
 
 import mc
-from mc import conditions, store
+from mc.lab import conditions, files, folders
 
 
 def python(*arguments, cwd, **environment):
@@ -65,7 +65,7 @@ def test_two_runs_whose_hashes_begin_alike_have_a_folder_each(cli, tmp_path):
     assert len(second.name) == len(first.name) + 8
     for folder in (first, second):
         digits = folder.name.rpartition("-")[2]
-        assert store.environment(folder)["fingerprint"].startswith(digits)
+        assert folders.environment(folder)["fingerprint"].startswith(digits)
     assert not np.array_equal(*(mc.pack(keras.models.load_model(f / "model.keras"))
                                 for f in (first, second)))  # fmt: skip
     for rate, folder in zip(rates, (first, second), strict=True):
@@ -85,17 +85,17 @@ def test_two_runs_whose_hashes_begin_alike_have_a_folder_each(cli, tmp_path):
 def test_a_run_that_waited_while_another_took_its_name_has_a_folder_of_its_own(
     cli, tmp_path, monkeypatch
 ):
-    lock, taken = store.lock, []
+    lock, taken = folders.lock, []
 
     @contextmanager
     def late(folder):
         with lock(folder):
             if not taken:  # as by a process that came first
-                store.write_atomically(folder / "environment.json", '{"fingerprint": "another"}')
+                files.write_atomically(folder / "environment.json", '{"fingerprint": "another"}')
                 taken.append(folder)
             yield
 
-    monkeypatch.setattr(store, "lock", late)
+    monkeypatch.setattr(folders, "lock", late)
     status, output = cli(*QUICK, "stage=base")
     assert status == 0, output
     made = only(tmp_path, "base/*/summary.json").parent
@@ -141,7 +141,7 @@ def test_a_missing_run_that_is_nearly_there_is_named(cli, made_runs):
 def test_another_configuration_of_keras_is_noticed(cli, made_runs, tmp_path, monkeypatch):
     base = [*QUICK, "stage=base"]
     shutil.rmtree(tmp_path / "curve")
-    noted = store.environment(only(tmp_path, "base/*seed1*"))["keras"]
+    noted = folders.environment(only(tmp_path, "base/*seed1*"))["keras"]
     assert noted == {
         "backend": "tensorflow",
         "floatx": "float32",

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mc import curves, geometry
+from mc import curves
+from mc.evaluation import geometry
 
 
 def test_positions_are_equidistant_or_those_given():

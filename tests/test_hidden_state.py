@@ -7,8 +7,8 @@ import tensorflow as tf
 from conftest import CLASSES, logits_loss
 
 import mc
-from mc import copying
-from mc.weights import FlatNetwork, pack
+from mc.network import copying
+from mc.network.weights import FlatNetwork, pack
 
 X = np.random.default_rng(0).normal(3.0, 20.0, size=(16, 4)).astype("float32")
 Y = np.arange(16) % CLASSES

@@ -17,7 +17,8 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from mc import jobs, run, store
+from mc import run
+from mc.lab import door, sweeps
 
 
 def command(tmp_path, *arguments, **environment):
@@ -219,17 +220,17 @@ def test_optuna_needs_an_objective(cli, tmp_path):
 def test_optuna_does_not_minimise_what_is_better_higher():
     sweeper = OmegaConf.create({"_target_": "x.OptunaSweeper", "direction": "minimize"})
     with pytest.raises(ValueError, match=r"Type hydra\.sweeper\.direction=maximize"):
-        jobs.check_sweeper("curve/test/accuracy/min", sweeper)
-    jobs.check_sweeper("curve/test/error/max", sweeper)
+        door.check_sweeper("curve/test/accuracy/min", sweeper)
+    door.check_sweeper("curve/test/error/max", sweeper)
     sweeper.direction = "maximize"
-    jobs.check_sweeper("curve/test/accuracy/min", sweeper)
+    door.check_sweeper("curve/test/accuracy/min", sweeper)
 
 
 def test_a_cluster_that_takes_no_job_is_said_in_its_words():
     utils = pytest.importorskip("submitit.core.utils", reason="needs mc[cluster]")
     error = utils.FailedJobError("sbatch: error: invalid partition specified: gpus")
-    assert jobs.launcher_error(error) == f"Error: the launcher says: {error}"
-    assert jobs.launcher_error(RuntimeError("something else")) is None
+    assert door.launcher_error(error) == f"Error: the launcher says: {error}"
+    assert door.launcher_error(RuntimeError("something else")) is None
 
 
 def test_a_process_that_is_killed_between_two_batches_is_made_anew(monkeypatch):
@@ -352,29 +353,29 @@ def test_processes_are_a_number_or_as_many_as_cores(cli, tmp_path, number):
 
 
 def test_a_lost_job_is_noted_beside_jobs_that_end(tmp_path, monkeypatch):
-    monkeypatch.setenv(store.SWEEP, str(tmp_path / "sweep"))
+    monkeypatch.setenv(sweeps.SWEEP, str(tmp_path / "sweep"))
     sweep = tmp_path / "sweep"
-    note = {"job": "seed=1", "folder": "somewhere", "error": jobs.AT_WORK}
-    store.note_failure(sweep, 1, note)
-    store.note_failure(sweep, 2, note | {"error": "no file"})
-    assert jobs.note_lost(1, ["seed=1"], "killed: SIGKILL") == "killed: SIGKILL"
-    assert jobs.note_lost(2, ["seed=2"], "not picklable") == "no file"  # its own words say more
-    assert jobs.note_lost(3, ["seed=3"], "cancelled") == "cancelled"  # before it began
-    found = jobs.failures()
+    note = {"job": "seed=1", "folder": "somewhere", "error": sweeps.AT_WORK}
+    sweeps.note_failure(sweep, 1, note)
+    sweeps.note_failure(sweep, 2, note | {"error": "no file"})
+    assert sweeps.note_lost(1, ["seed=1"], "killed: SIGKILL") == "killed: SIGKILL"
+    assert sweeps.note_lost(2, ["seed=2"], "not picklable") == "no file"  # its own words say more
+    assert sweeps.note_lost(3, ["seed=3"], "cancelled") == "cancelled"  # before it began
+    found = sweeps.failures()
     assert [note["error"] for note in found] == ["killed: SIGKILL", "no file", "cancelled"]
     assert [note["folder"] for note in found] == ["somewhere", "somewhere", None]
     listing = sweep.glob
     monkeypatch.setattr(type(sweep), "glob", lambda *_: [*listing("*"), sweep / "4.json"])
-    assert len(jobs.failures()) == 3  # one more has ended in between
+    assert len(sweeps.failures()) == 3  # one more has ended in between
 
 
 def test_an_error_of_the_launcher_itself_is_told_beside_the_failures(tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # main sets it
 
     def sweep():
-        monkeypatch.setenv(store.SWEEP, str(tmp_path))
-        note = {"job": "seed=1", "folder": None, "error": jobs.AT_WORK}
-        store.note_failure(tmp_path, 1, note)
+        monkeypatch.setenv(sweeps.SWEEP, str(tmp_path))
+        note = {"job": "seed=1", "folder": None, "error": sweeps.AT_WORK}
+        sweeps.note_failure(tmp_path, 1, note)
         raise ValueError("the launcher has a mistake")
 
     monkeypatch.setattr(run, "_run", sweep)
@@ -384,10 +385,10 @@ def test_an_error_of_the_launcher_itself_is_told_beside_the_failures(tmp_path, m
 
 def test_slurm_gives_a_job_its_cpus(monkeypatch):
     hydra = OmegaConf.create({"mode": None, "launcher": {"_target_": "x.BasicLauncher"}})
-    monkeypatch.setattr(jobs.HydraConfig, "get", lambda: hydra)
-    assert jobs.threads() is None
+    monkeypatch.setattr(door.HydraConfig, "get", lambda: hydra)
+    assert door.threads() is None
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
-    assert jobs.threads() == 3
+    assert door.threads() == 3
 
 
 @pytest.mark.parametrize(

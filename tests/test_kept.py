@@ -12,8 +12,9 @@ from hydra.core.global_hydra import GlobalHydra
 from test_config import compose
 
 import mc
-from mc import curve_file, objective
-from mc.stages import parts
+from mc import curve_file
+from mc.lab import objective
+from mc.lab.work import data as stage_data
 
 QUICK = ["smoke=true", "model._target_=conftest.small_bn"]
 
@@ -24,7 +25,7 @@ def summary(folder):
 
 def data_of(*overrides):
     """The data of a command, as arrays: `(x, y)` of train and test."""
-    data = parts.load_data(compose(*overrides))
+    data = stage_data.load_data(compose(*overrides))
     GlobalHydra.instance().clear()
     train, test = data.train_clean, data.test
     return tuple(

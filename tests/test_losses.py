@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mc import losses
+from mc.network import losses
 
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], "float32")
 PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(-1, keepdims=True)

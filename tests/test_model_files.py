@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from mc.model_files import check_model_file
+from mc.lab.model_files import check_model_file
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_config import compose
+from test_config import compose, run_of
 
-from mc import checks, missing, naming, runs
+from mc.lab import check, missing, naming
 
 
 @pytest.mark.parametrize(
@@ -62,45 +62,45 @@ def test_a_member_of_a_run_from_any_one_network_is_one_network(start):
 )
 def test_a_list_is_refused_where_one_network_is_wanted(setting):
     with pytest.raises(ValueError, match=r"list of all members.*Type fge:[12]/1 for"):
-        checks.check(compose(setting))
+        check.check(compose(setting))
 
 
 def test_a_list_and_its_networks_are_taken_where_they_are_wanted():
     one_form = "[1,fge:1/2,fge:1@3/swa]"
     for key in ("chain.networks", "plane.networks", "ensemble.networks"):
-        checks.check(compose(f"{key}={one_form}"))
-    checks.check(compose("ensemble.networks=[fge:1,2]", "endpoints=[fge:1/1,fge:1/swa]"))
-    checks.check(compose("fge.start=fge:1/swa"))
+        check.check(compose(f"{key}={one_form}"))
+    check.check(compose("ensemble.networks=[fge:1,2]", "endpoints=[fge:1/1,fge:1/swa]"))
+    check.check(compose("fge.start=fge:1/swa"))
 
 
 def test_names_of_folders_tell_members_apart():
     labels = {
-        runs.label(compose("stage=curve", f"endpoints=[{ends}]"))
+        run_of(compose("stage=curve", f"endpoints=[{ends}]")).label
         for ends in ("fge:1/1,fge:1/3", "fge:1/1,fge:1/swa", "fge:2/1,fge:1/3", "1,fge:1/3")
     }
     assert len(labels) == 4
     assert "digits-cnn-fge:1/1-fge:1/3-bezier-bends1-seed1" in labels
 
 
-@pytest.mark.parametrize("stage", ["curve", "all"])
-def test_a_member_that_is_missing_names_the_runs_that_make_it(tmp_path, stage):
-    overrides = [f"stage={stage}", "endpoints=[fge:1@4/1,2]", f"output_dir={tmp_path}"]
+def test_a_member_that_is_missing_names_the_runs_that_make_it(tmp_path):
+    overrides = ["stage=curve", "endpoints=[fge:1@4/1,2]", f"output_dir={tmp_path}"]
     with pytest.raises(ValueError, match="not finished") as caught:
-        missing.check_made(compose(*overrides), overrides)
+        missing.check_made(run_of(compose(*overrides)), overrides)
     lines = [line.strip() for line in str(caught.value).splitlines()[1:]]
     ends = f"'endpoints=[fge:1@4/1,2]' output_dir={tmp_path}"
     assert lines == [
         f"python -m mc.run stage=base seed=1 train.base.save_every=4 {ends}",
         f"python -m mc.run stage=fge fge.start=1@4 {ends}",
-        # stage=all makes the base networks that are ends itself.
-        *[f"python -m mc.run stage=base seed=2 {ends}"] * (stage == "curve"),
+        f"python -m mc.run stage=base seed=2 {ends}",
     ]
+    for builds in ("stage=all", "build=true"):  # which make them by themselves
+        missing.check_made(run_of(compose(*overrides, builds)), overrides)
 
 
 def test_one_run_keeps_all_epochs_that_are_wanted_of_it(tmp_path):
     overrides = ["stage=chain", "chain.networks=[1@6,1,1@15]", f"output_dir={tmp_path}"]
     with pytest.raises(ValueError, match=r"seed=1 train.base.save_every=3 ") as caught:
-        missing.check_made(compose(*overrides), overrides)
+        missing.check_made(run_of(compose(*overrides)), overrides)
     assert len(str(caught.value).splitlines()) == 2
 
 
@@ -110,7 +110,7 @@ def test_the_command_for_members_leaves_out_what_their_run_refuses(tmp_path):
     overrides[1] = f"ensemble.networks=[fge:{tmp_path}/a.keras]"
     cfg = compose(*overrides, f"output_dir={tmp_path}")
     with pytest.raises(ValueError, match=r"stage=fge fge.start") as caught:
-        missing.check_made(cfg, overrides)
+        missing.check_made(run_of(cfg), overrides)
     assert "bn_batches" not in str(caught.value)
     with pytest.raises(ValueError, match=r"in batches of 500.*eval.bn_batches=3"):
-        checks.check(compose("stage=fge", "eval.bn_batches=3"))
+        check.check(compose("stage=fge", "eval.bn_batches=3"))

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from omegaconf import OmegaConf
-from test_config import compose
+from test_config import compose, run_of
 
-from mc import missing, near, runs
+from mc.lab import missing, near
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def made(tmp_path):
 
     def finish(*overrides):
         cfg = compose(f"output_dir={tmp_path}", *overrides)
-        folder = runs.folder(cfg)
+        folder = run_of(cfg).folder
         folder.mkdir(parents=True)
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
         (folder / "summary.json").write_text(json.dumps({}))
@@ -25,7 +25,7 @@ def made(tmp_path):
 
 
 def nearest(tmp_path, *overrides):
-    return near.settings_of_nearest(compose(f"output_dir={tmp_path}", *overrides))
+    return near.settings_of_nearest(run_of(compose(f"output_dir={tmp_path}", *overrides)))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_settings_that_lead_to_a_finished_run_are_named(made, tmp_path, ther
             compose(f"output_dir={tmp_path}", "stage=curve", *wanted),
             OmegaConf.from_dotlist(found.split(" ")),
         )
-        assert (runs.folder(typed) / "summary.json").exists()
+        assert (run_of(typed).folder / "summary.json").exists()
 
 
 def test_the_nearest_of_several_is_named(made, tmp_path):
@@ -69,14 +69,17 @@ def test_the_nearest_of_several_is_named(made, tmp_path):
 
 def test_a_network_of_another_seed_is_another_network(made, tmp_path):
     made("stage=base", "seed=1")
-    assert nearest(tmp_path, "stage=base", "seed=2") is None
+    curve = run_of(compose(f"output_dir={tmp_path}", "stage=curve"))
+    assert near.settings_of_nearest(curve.of("base", seed=2)) is None
 
 
 def test_what_is_missing_is_told_with_what_is_nearly_there(made, tmp_path):
     made("stage=base", "seed=1", "train.base.epochs=3")
     made("stage=base", "seed=2")
     with pytest.raises(ValueError, match="not finished") as caught:
-        missing.check_made(compose(f"output_dir={tmp_path}", "stage=curve"), ["stage=curve"])
+        missing.check_made(
+            run_of(compose(f"output_dir={tmp_path}", "stage=curve")), ["stage=curve"]
+        )
     lines = str(caught.value).splitlines()
     assert lines[1:] == [
         "  python -m mc.run stage=base seed=1",

@@ -8,8 +8,8 @@ import pytest
 from conftest import QUICK, only, saved_weights
 
 from mc import curves
-from mc.geometry import gram
-from mc.plane import Plane
+from mc.evaluation.geometry import gram
+from mc.evaluation.plane import Plane
 
 
 def three(num_points=3, seed=0, size=50):
@@ -136,7 +136,7 @@ def test_a_plane_with_values_that_are_not_finite_is_finished_and_drawn(cli, made
 def test_an_interrupted_evaluation_continues_to_the_same_result(
     cli, made_runs, tmp_path, monkeypatch, stage
 ):
-    from mc import evaluator
+    from mc.evaluation import evaluator
 
     monkeypatch.setattr(evaluator, "BLOCK", 2)
     command = [*QUICK, f"stage={stage}"]

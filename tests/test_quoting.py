@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import ChoiceSweep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mc.quoting import remedy
+from mc.lab.quoting import remedy
 
 
 def suggested(override: str):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mc import report, store
+from mc.lab import files, folders, report
 
 T = np.linspace(0, 1, 5)
 
@@ -29,8 +29,8 @@ def made(output_dir, family, bends, endpoints, worst):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     paths = {"curve": worst * np.sin(np.pi * T), "linear": 10 * worst * np.sin(np.pi * T)}
     tables = [pd.DataFrame({"path": p, "t": T, "test/error": v}) for p, v in paths.items()]
-    store.save_table(folder, "points", pd.concat(tables))
-    store.write_atomically(folder / "summary.json", f'{{"curve/test/error/max": {worst}}}')
+    files.save_table(folder, "points", pd.concat(tables))
+    files.write_atomically(folder / "summary.json", f'{{"curve/test/error/max": {worst}}}')
     return folder
 
 
@@ -71,7 +71,7 @@ def test_means_are_over_endpoints_and_seeds(outputs):
 
 
 def test_the_mean_over_a_run_that_is_not_finite_is_not_that_of_the_others(outputs):
-    store.write_atomically(
+    files.write_atomically(
         outputs / "eval" / "digits-Bezier-1-1" / "summary.json", '{"curve/test/error/max": null}'
     )
     runs = report.gather(outputs)
@@ -86,8 +86,8 @@ def test_statistics_of_the_first_batches_are_not_averaged_with_those_of_all(outp
     for path in outputs.glob("eval/*/config.yaml"):
         config = yaml.safe_load(path.read_text()) | {"eval": {"bn_batches": 2}}
         path.write_text(yaml.safe_dump(config, sort_keys=False))
-        new = {"bn_batches": store.SPREAD} if path.parent.name.endswith("1-1") else {}
-        store.write_atomically(path.with_name("environment.json"), json.dumps(new))
+        new = {"bn_batches": folders.SPREAD} if path.parent.name.endswith("1-1") else {}
+        files.write_atomically(path.with_name("environment.json"), json.dumps(new))
     table = report.grouped(report.gather(outputs))["eval"]
     assert table["runs"].tolist() == [1, 1, 1, 1]
     assert sorted(set(table["eval.bn_batches"].astype(str))) == ["2", "first 2"]
@@ -147,7 +147,7 @@ def test_runs_set_aside_and_unfinished_are_left_out(outputs):
     (outputs / "eval/digits-Bezier-1-3/summary.json").unlink()
     runs = report.gather(outputs)
     assert len(runs) == 2
-    unfinished = store.unfinished_runs(outputs)
+    unfinished = folders.unfinished_runs(outputs)
     assert unfinished == [outputs / "eval/digits-Bezier-1-3"]
     told = re.search("Not finished, so left out: .*?/p", report.page(runs, outputs, unfinished))
     assert told[0].count("eval/digits-Bezier-1-3") == 2  # a link and its text
@@ -159,7 +159,7 @@ def test_runs_that_have_made_nothing_are_told_in_one_line(cli, outputs):
         folder = outputs / f"eval/digits-Bezier{name}"
         (folder / "summary.json").unlink()
         (folder / "points.csv").unlink()
-    store.save_checkpoint(folder, {"step": 1})
+    files.save_checkpoint(folder, {"step": 1})
     status, output = cli("stage=report")
     assert status == 0, output
     told = [line for line in output.splitlines() if "left out" in line]

@@ -7,9 +7,10 @@ import time
 import many_runs
 import pytest
 
-from mc import report, store
-from mc.report import pictures
-from mc.stages import report as stage
+from mc.lab import folders, report
+from mc.lab.report import pictures
+from mc.lab.stages.views import Report
+from mc.lab.work import report as stage
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 RUNS = 24  # one pair of networks
@@ -169,11 +170,11 @@ def test_figures_beyond_the_room_are_read_from_the_folders(outputs, monkeypatch)
 def test_a_page_of_1200_runs_is_made_in_20_seconds_and_10_megabytes(tmp_path):
     many_runs.write(tmp_path, 1200)
     began = time.process_time()  # of this process: whatever else the machine does
-    made = stage.run({}, tmp_path)
+    made = stage.show(Report({"output_dir": str(tmp_path)}))
     seconds = time.process_time() - began
     size = (tmp_path / "report.html").stat().st_size
     logging.getLogger(__name__).warning("%.1f s, %.1f MB", seconds, size / 1e6)
     assert made == {"num_eval": 1200}
     assert seconds < 20
     assert size < 10e6
-    assert len(store.finished_runs(tmp_path)) == 1200
+    assert len(folders.finished_runs(tmp_path)) == 1200

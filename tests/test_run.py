@@ -212,10 +212,10 @@ def test_force_sets_the_finished_run_aside(cli, made_runs, tmp_path):
 
 @pytest.mark.slow
 def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, monkeypatch):
-    from mc import store
-    from mc.stages import resumable
+    from mc.lab import files
+    from mc.lab.work import training
 
-    monkeypatch.setattr(resumable, "SECONDS", 0)  # a checkpoint after every epoch
+    monkeypatch.setattr(training, "SECONDS", 0)  # a checkpoint after every epoch
 
     def weights():
         with np.load(only(tmp_path, "curve/*/curve.npz")) as file:
@@ -224,18 +224,18 @@ def test_an_interrupted_training_continues_to_the_same_weights(cli, tmp_path, mo
     quick = ["smoke=true", "model=cnn_bn"]
     assert cli(*quick)[0] == 0
     whole = weights()
-    save = store.save_checkpoint
+    save = files.save_checkpoint
 
     def killed(folder, arrays):
         save(folder, arrays)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "save_checkpoint", killed)
+    monkeypatch.setattr(files, "save_checkpoint", killed)
     status, output = cli("stage=curve", "force=true", *quick)
     assert status == 1
     assert "To go on: python -m mc.run stage=curve smoke=true" in output  # without force=true
     assert "Stopped: KeyboardInterrupt" in only(tmp_path, "curve/*[!1]/run.log").read_text()
-    monkeypatch.setattr(store, "save_checkpoint", save)
+    monkeypatch.setattr(files, "save_checkpoint", save)
     status, output = cli("stage=curve", *quick)
     assert status == 0
     assert "Continuing" in output
@@ -364,7 +364,7 @@ def test_a_callable_that_draws_at_random_gives_every_network_the_same_data(
         seen.append(raw[0][0].sum())
         return make_data(raw, *settings)
 
-    monkeypatch.setattr("mc.stages.parts.make_data", watched)
+    monkeypatch.setattr("mc.lab.work.data.make_data", watched)
     for seed in (1, 2):
         assert cli(*own, "stage=base", f"seed={seed}")[0] == 0
     assert seen[0] == seen[1]
@@ -483,9 +483,9 @@ def test_what_only_training_can_find_is_one_message_too(cli, own, tmp_path, argu
 
 def test_weights_that_become_nan_keep_the_last_good_state(cli, tmp_path, monkeypatch):
     from mc import schedules
-    from mc.stages import resumable
+    from mc.lab.work import training
 
-    monkeypatch.setattr(resumable, "SECONDS", 0)  # a checkpoint after every epoch
+    monkeypatch.setattr(training, "SECONDS", 0)  # a checkpoint after every epoch
 
     rates = {1: 1.0, 2: 1e35}
     monkeypatch.setitem(schedules.SCHEDULES, "garipov", lambda e, _: rates[e])

@@ -23,7 +23,7 @@ from test_compiled import (
 )  # fmt: skip
 
 import mc
-from mc import scoring
+from mc.evaluation import scoring
 
 
 def test_scores_of_weighted_examples_are_scikit_learn_s_and_ignored_ones_do_not_count():

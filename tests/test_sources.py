@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mc import sources
+from mc.lab import sources
 
 
 @pytest.fixture

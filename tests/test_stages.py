@@ -1,6 +1,7 @@
 """What stages share: training that keeps its state, and the table of a summary."""
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,10 @@ from conftest import arrays
 from omegaconf import OmegaConf
 
 import mc
-from mc import stages, store, training
+from mc import training
 from mc.datasets import make_data
-from mc.stages import resumable
+from mc.lab import files, folders, summaries
+from mc.lab.work import training as resumable
 
 
 class Told:
@@ -37,15 +39,18 @@ CFG = OmegaConf.create(
 
 def train(networks, folder, tracker, **options):
     curve = mc.connect(*networks, seed=1)
-    arguments = {
-        "epochs": 4,
-        "batch_size": 16,
-        "rate": training.EpochRate(0.1, "constant", 4),
-        "learning_rate": 0.1,
-    }
+    schedule = resumable.Schedule(
+        epochs=4,
+        steps_per_epoch=None,
+        batch_size=16,
+        rate=training.EpochRate(0.1, "constant", 4),
+        learning_rate=0.1,
+        order_seed=1,
+        **options,
+    )
     data = make_data((arrays(1), arrays(2)))
-    history = resumable.train(CFG, curve, data, folder, tracker, **arguments, **options)
-    return curve, history
+    job = SimpleNamespace(cfg=CFG, folder=folder, tracker=tracker)
+    return curve, resumable.train(job, curve, data, schedule, valid=None, label="curve")
 
 
 def test_a_continued_training_tells_the_tracker_all_epochs_and_ends_the_same(
@@ -71,15 +76,15 @@ def test_short_epochs_share_a_checkpoint_and_the_tracker_knows_no_more(
     networks, tmp_path, monkeypatch, seconds, saved
 ):
     monkeypatch.setattr(resumable, "SECONDS", seconds)
-    tracker, found, save = Told(), [], store.save_checkpoint
+    tracker, found, save = Told(), [], files.save_checkpoint
 
     def saving(folder, arrays):
         # What a kill would leave at this moment: of later epochs, nothing but kept curves.
         assert tracker.epochs == list(range(1, 1 + (found[-1] if found else 0)))
         save(folder, arrays)
-        found.append(len(training.history_of(store.load_checkpoint(folder))))
+        found.append(len(training.history_of(files.load_checkpoint(folder))))
 
-    monkeypatch.setattr(store, "save_checkpoint", saving)
+    monkeypatch.setattr(files, "save_checkpoint", saving)
     _, history = train(networks, tmp_path, tracker, keep=(2,))
     assert found == saved
     assert tracker.epochs == [1, 2, 3, 4]
@@ -96,7 +101,7 @@ def test_curves_are_kept_after_every_so_many_epochs(networks, tmp_path):
 
 def test_a_failure_is_in_the_log_of_the_run_with_its_traceback(tmp_path):
     def fail():
-        with store.logging_to(tmp_path):
+        with folders.logging_to(tmp_path):
             logging.getLogger("mc").warning("before")
             raise ValueError("no such thing")
 
@@ -108,12 +113,10 @@ def test_a_failure_is_in_the_log_of_the_run_with_its_traceback(tmp_path):
     assert "Traceback" in log
 
 
-def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(caplog, tmp_path):
-    caplog.set_level("INFO", logger="mc")
+def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(tmp_path):
     summary = {"curve/test/error/max": 0.25, "curve/test/f1/max": 0.5, "curve/length_ratio": 1.5}
     summary |= {"linear/test/error/max": 0.5, "linear/test/error/min": 0.125}
-    stages.show(summary, "eval", tmp_path)
-    lines = caplog.messages[0].splitlines()
+    lines = summaries.table(summary, "eval", tmp_path).splitlines()
     assert lines[0] == f"eval: {tmp_path}"
     assert lines[1].split() == ["curve/length_ratio", "1.5"]
     assert [line.split() for line in lines[2:]] == [

@@ -9,28 +9,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import QUICK, only
-from test_config import compose
+from test_config import compose, run_of
 
-from mc import contents, lineage, missing, runs, stale, store
+from mc.lab import contents, files, folders, missing, stale
 
 
-def finish(cfg, value):
+def finish(run, value):
     """A finished run as far as others look at it: files with a number in them, and its notes."""
     import h5py
 
-    folder = runs.folder(cfg)
-    noted = contents.read(folder, lineage.inputs(cfg))
-    store.begin(folder, "", {"read": noted})
+    folder = run.folder
+    noted = contents.read(folder, run.files_read)
+    folders.begin(folder, "", {"read": noted})
     (folder / "epochs").mkdir(exist_ok=True)
-    if cfg.stage == "fge":
+    if run.name == "fge":
         for epoch in (1, 3):
-            store.save_arrays(folder, f"epochs/{epoch}", {"w": np.array([value, epoch])})
-    if cfg.stage == "curve":
-        store.save_arrays(folder, "curve", {"w": np.array([value])})
+            files.save_arrays(folder, f"epochs/{epoch}", {"w": np.array([value, epoch])})
+    if run.name == "curve":
+        files.save_arrays(folder, "curve", {"w": np.array([value])})
     with h5py.File(folder / "model.weights.h5", "w") as file:
         file["w"] = value
     made = contents.made(folder)
-    store.finish(folder, {"test/error": 0.5}, store.read_environment(folder) | {"made": made})
+    folders.finish(folder, {"test/error": 0.5}, folders.read_environment(folder) | {"made": made})
 
 
 @pytest.mark.parametrize(
@@ -52,79 +52,80 @@ def finish(cfg, value):
 )
 def test_a_network_made_again_is_noticed_through_the_whole_chain(tmp_path, command, again):
     overrides = [*command.split(), "model=mlp", f"output_dir={tmp_path}"]
-    cfg = compose(*overrides)
-    chain = lineage.chain(cfg)
+    top = run_of(compose(*overrides))
+    chain = top.chain()
     for run in chain:
         finish(run, 1.0)
-    assert stale.changed(cfg, overrides) is None
-    assert stale.notices(cfg) == []
-    first = next(run for run in chain if run.stage == "base" and run.seed == 1)
+    assert stale.changed(top, overrides) is None
+    assert stale.notices(top) == []
+    first = next(run for run in chain if run.name == "base" and run["seed"] == 1)
     finish(first, 1.0)  # with the same weights
-    assert stale.changed(cfg, overrides) is None
+    assert stale.changed(top, overrides) is None
     finish(first, 2.0)
-    told = stale.changed(cfg, overrides)
+    told = stale.changed(top, overrides)
     assert f"network 1 of {tmp_path}" in told
-    assert f"{runs.folder(first)} was made again since" in told
+    assert f"{first.folder} was made again since" in told
     commands = [line.split() for line in told.splitlines() if "python -m mc.run" in line]
     assert [words[3] for words in commands] == [f"stage={stage}" for stage in again]
     assert all(words[-1] == "force=true" for words in commands)
     # In this order they make everything hold again.
-    outdated = [run for run in chain if run.stage != "base"]
+    outdated = [run for run in chain if run.name != "base"]
     for run in outdated:
         finish(run, 2.0)
-    assert stale.changed(cfg, overrides) is None
+    assert stale.changed(top, overrides) is None
 
 
 def test_folders_are_the_same_whichever_way_they_are_written(tmp_path):
     (tmp_path / "inner").mkdir()
     overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}/inner/../made"]
-    cfg = compose(*overrides)
-    for run in lineage.chain(cfg):
+    top = run_of(compose(*overrides))
+    for run in top.chain():
         finish(run, 1.0)
-    finish(lineage.chain(cfg)[0], 2.0)
-    told = stale.changed(cfg, overrides)
+    finish(top.chain()[0], 2.0)
+    told = stale.changed(top, overrides)
     commands = [line.split()[3] for line in told.splitlines() if "python -m mc.run" in line]
     assert commands == ["stage=curve", "stage=eval"]
 
 
 def test_a_run_that_begins_looks_at_what_is_below_it(tmp_path):
     overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}"]
-    cfg = compose(*overrides)
-    *below, own = lineage.chain(cfg)
+    top = run_of(compose(*overrides))
+    *below, own = top.chain()
     for run in below:
         finish(run, 1.0)
-    stale.check(cfg, overrides)
+    stale.check(top, overrides)
     finish(below[0], 2.0)
     with pytest.raises(
         ValueError, match=r"stage=curve .*force=true\n  python .*stage=eval"
     ) as told:
-        stale.check(cfg, overrides)
+        stale.check(top, overrides)
     assert str(told.value).count("force=true") == 1  # there is no evaluation yet
     finish(own, 1.0)
+    forced = run_of(compose(*overrides, "force=true"))
     with pytest.raises(ValueError, match=r"stage=eval .*force=true"):
-        stale.check(runs.variant(cfg, force=True), overrides)  # on a stale curve
+        stale.check(forced, overrides)  # on a stale curve
     finish(below[-1], 2.0)
-    stale.check(runs.variant(cfg, force=True), overrides)
-    told = stale.changed(cfg, overrides)  # of the evaluation, which is of the curve before
-    assert told.startswith(f"curve of {runs.folder(own)} is another one now")
+    stale.check(forced, overrides)
+    told = stale.changed(top, overrides)  # of the evaluation, which is of the curve before
+    assert told.startswith(f"curve of {own.folder} is another one now")
     assert [line.split()[3] for line in told.splitlines() if "mc.run" in line] == ["stage=eval"]
 
 
 def test_the_input_of_a_finished_run_may_be_deleted(tmp_path):
     overrides = ["stage=eval", "model=mlp", f"output_dir={tmp_path}"]
-    cfg = compose(*overrides)
-    for run in lineage.chain(cfg):
+    top = run_of(compose(*overrides))
+    for run in top.chain():
         finish(run, 1.0)
     shutil.rmtree(tmp_path / "base")
-    missing.check_made(cfg, overrides)
-    stale.check(cfg, overrides)
-    (line,) = stale.notices(cfg)
+    missing.check_made(top, overrides)
+    stale.check(top, overrides)
+    (line,) = stale.notices(top)
     assert "network 1 of" in line
     assert "(and 1 more like it)" in line
-    for stage in ("plane", "eval"):
-        again = compose(*overrides, f"stage={stage}", "force=true")
-        with pytest.raises(ValueError, match=r"stage=base seed=1"):
-            missing.check_made(again, overrides)
+    for stage in ("plane", "eval"):  # the curve's file is all that they read
+        missing.check_made(run_of(compose(*overrides, f"stage={stage}", "force=true")), overrides)
+    with pytest.raises(ValueError, match=r"stage=base seed=1"):
+        missing.check_made(run_of(compose(*overrides, "stage=curve", "force=true")), overrides)
 
 
 OWN = """
@@ -210,15 +211,15 @@ def test_a_half_trained_curve_does_not_go_on_between_other_networks(
     settings, change = own
     for seed in (1, 2):
         assert cli(*settings, "stage=base", f"seed={seed}")[0] == 0
-    save = store.save_checkpoint
+    save = files.save_checkpoint
 
     def killed(folder, arrays):
         save(folder, arrays)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "save_checkpoint", killed)
+    monkeypatch.setattr(files, "save_checkpoint", killed)
     assert cli(*settings, "stage=curve")[0] == 1
-    monkeypatch.setattr(store, "save_checkpoint", save)
+    monkeypatch.setattr(files, "save_checkpoint", save)
     change(OWN.replace("relu", "softplus"))
     assert cli(*settings, "stage=base", "seed=2", "force=true")[0] == 0
     status, output = cli(*settings, "stage=curve")

@@ -15,7 +15,7 @@ import mc
 from mc import schedules, stepping, training
 from mc.datasets import Split
 from mc.ensembles import fge
-from mc.weights import pack
+from mc.network.weights import pack
 
 EPOCHS, BATCH, RATE = 4, 20, 0.1  # 48 examples: three steps a pass, the last of 8
 
@@ -238,16 +238,19 @@ def test_the_callback_of_rates_refuses_what_it_cannot_follow():
 
 
 def test_ctrl_c_is_heard_within_an_epoch(plain_networks):
-    curve, steps = curve_of(plain_networks), 10**6  # minutes
+    curve, steps, heard = curve_of(plain_networks), 10**6, threading.Event()  # minutes
 
     def interrupt():
         while int(curve.step.numpy()) < 100:
             time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
+        while not heard.is_set():  # Python loses one that comes while it clears up
+            os.kill(os.getpid(), signal.SIGINT)
+            heard.wait(10)
 
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         by_mc(curve, OPTIMIZERS["sgd"](), steps)
+    heard.set()
     thread.join()
     assert 100 <= int(curve.step.numpy()) < steps

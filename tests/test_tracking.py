@@ -16,7 +16,8 @@ import pytest
 from conftest import PATIENCE
 from wandb_files import axes_of, history_of, items_of, of_kind, records_of, summary_of
 
-from mc import plots, tracking
+from mc import plots
+from mc.lab import tracking
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,7 +9,7 @@ from conftest import arrays, build, logits_loss
 import mc
 from mc import schedules, training
 from mc.datasets import Split
-from mc.weights import pack
+from mc.network.weights import pack
 
 EPOCHS = 4
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import arrays, build
 
-from mc import copying, weights
+from mc.network import copying, weights
 
 
 def test_pack_and_unpack_are_inverse(networks):

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import mc
 from mc import models
-from mc.evaluator import Evaluator
+from mc.evaluation.evaluator import Evaluator
 
 NETWORKS = {
     "cnn": lambda: models.cnn((28, 28, 1), 10),

@@ -32,9 +32,9 @@ import numpy as np
 import mc
 from mc import models, run, training
 from mc.datasets import Split, digits, make_data
-from mc.stages import parts, resumable
-from mc.tracking import Tracker
-from mc.weights import pack
+from mc.lab.tracking import Tracker
+from mc.lab.work import parts, resumable
+from mc.network.weights import pack
 
 
 class Callbacks(keras.callbacks.Callback):

@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 import mc
-from mc import checks, config, connecting, run
-from mc.stages import parts, resumable
-from mc.weights import pack
+from mc import connecting, run
+from mc.lab import checks, config
+from mc.lab.work import parts, resumable
+from mc.network.weights import pack
 
 
 class Clock:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mc.lab.report.tables import mean, std
 from mc.plots.style import (
     COLUMN_WIDTH,
     CURVE,
@@ -20,7 +21,6 @@ from mc.plots.style import (
     legend_of,
     log_scale,
 )
-from mc.report.tables import mean, std
 
 PAGE = Path(__file__).parent
 METRICS = {

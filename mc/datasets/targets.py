@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mc import losses
+from mc.network import losses
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mc import curve_file, losses, metrics, tasks
-from mc.predictions import labels_of, predictor, targets_of
-from mc.weights import FlatNetwork
+from mc import curve_file
+from mc.evaluation import scores, tasks
+from mc.network import losses
+from mc.network.predictions import labels_of, predictor, targets_of
+from mc.network.weights import FlatNetwork
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ def join(
     ignored = losses.argument(loss, "ignore_class")
     if num_classes is not None:
         targets = {name: labels_of(y).numpy() for name, y in targets.items()}
-    measure = metrics.of_logits if num_classes is not None else _mse
+    measure = scores.of_logits if num_classes is not None else _mse
     together, unknown = {}, False
     for count, member in enumerate(members, 1):
         row = {"members": count, "name": member.name}

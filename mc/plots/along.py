@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from mc import metrics
+from mc.evaluation import metrics
 from mc.plots.style import (
     COLUMN_WIDTH,
     NETWORK,

@@ -1,0 +1,121 @@
+"""Metrics along a curve and along the straight segment between its ends."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from mc import between
+from mc.evaluation.compiled import given_to
+from mc.evaluation.evaluator import Evaluator, in_blocks
+from mc.evaluation.geometry import gram, positions, segment_lengths, straight_segment
+from mc.network.batches import as_batches
+
+
+def evaluate(
+    curve,
+    *,
+    train=None,
+    valid=None,
+    test=None,
+    num_points=61,
+    t=None,
+    loss=None,
+    loss_weights=None,
+    bn_data=None,
+    num_classes=None,
+    initial=None,
+    progress=None,
+    after_block: Callable[[dict], None] | None = None,
+    snapshot: dict | None = None,
+) -> pd.DataFrame:
+    """Metrics along a curve and along the straight segment between its ends.
+
+    BatchNorm statistics are estimated anew at every point; see `batchnorm.estimate`.
+
+    Args:
+        curve: a `CurveModel`.
+        train, valid, test: the data of each split to evaluate, at least one: (x, y) or
+            (x, y, sample_weight), in a form of `batches.as_batches`. `train` must be free of
+            augmentation.
+        num_points: that many equidistant t, ends included; or
+        t: the positions themselves, increasing, in [0, 1].
+        loss, loss_weights: as in `keras.Model.compile`; default: what the curve was compiled with.
+        bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
+        num_classes: the number of classes, where targets are classes that the loss and the shapes
+            do not say (one-hot targets with mean squared error); see `tasks.of`.
+        initial: control points `[num_points, P]` that the curve had before its training, to
+            evaluate as the path `initial`.
+        progress: wraps an iterable of batches and a label, to show how far it is.
+        after_block, snapshot: evaluate some points at a time, to continue after an interruption;
+            see `evaluator.in_blocks`.
+
+    Returns:
+        One row a point: `path` (`curve`, `linear`, `initial`), `t`, `segment_length` (the distance
+        from the point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every
+        split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1; of a regression mse.
+        See `Evaluator` for what they are. What it is that depends on the batches, of a loss that is
+        no plain mean over examples, is in `attrs["dependence"]`: split -> why.
+
+    Raises:
+        ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
+            without `train`; no loss.
+    """
+    t = positions(num_points, t)
+    splits = {"train": train, "valid": valid, "test": test}
+    splits = {k: as_batches(v) for k, v in splits.items() if v is not None}
+    if not splits:
+        raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
+    if loss is None:
+        loss, loss_weights = given_to(curve)
+    if loss is None:
+        raise ValueError("No loss: compile the curve, or pass loss=.")
+    curve.first_look.of_batches(next(iter(splits.values())))
+    bn_data = train if bn_data is None else bn_data
+    if curve.network.batchnorm and bn_data is None:
+        raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
+
+    paths, points = _paths(curve, t, initial)
+    at = Evaluator(
+        curve.network,
+        points,
+        curve.state_values,
+        splits,
+        bn_data=None if bn_data is None else as_batches(bn_data),
+        loss=loss,
+        loss_weights=loss_weights,
+        weight_decay=curve.weight_decay,
+        num_classes=num_classes,
+        progress=progress,
+        own_state=between.EndStates(curve, repeats=1 if initial is None else 2),
+    )
+    rows = np.concatenate(list(paths.values()))
+    values = in_blocks(at, rows, after_block, snapshot) if after_block else at(rows)
+    table = positions_table(paths, t, points).assign(**values)
+    table.attrs["dependence"] = at.dependence
+    return table
+
+
+def _paths(curve, t, initial) -> tuple[dict[str, np.ndarray], list]:
+    """Coefficients `[n, k]` of every path, and the k control points of all of them."""
+    rows = curve.curve.coefficients(t).numpy()
+    paths = {"curve": rows, "linear": straight_segment(t, curve.curve.num_points)}
+    if initial is None:
+        return paths, curve.points
+    none = np.zeros_like(rows)
+    paths = {path: np.hstack([own, none]) for path, own in paths.items()}
+    paths["initial"] = np.hstack([none, rows])
+    return paths, [*curve.points, *initial]
+
+
+def positions_table(paths: dict, t: np.ndarray, points) -> pd.DataFrame:
+    """A row a point of every path: `path, t, segment_length, arc_length`.
+
+    `paths`: name -> coefficients `[n, num_points]`; `t: [n]`; `points`: num_points vectors `[P]`.
+    """
+    tables, distances = [], gram(points)
+    for path, rows in paths.items():
+        length = segment_lengths(rows, distances)
+        columns = {"t": t, "segment_length": length, "arc_length": np.cumsum(length)}
+        tables.append(pd.DataFrame({"path": path, **columns}))
+    return pd.concat(tables, ignore_index=True)

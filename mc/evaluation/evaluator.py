@@ -1,0 +1,204 @@
+"""Metrics of networks at many weight vectors, all in one pass over the data."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from mc import curves
+from mc.evaluation import scoring, tasks
+from mc.evaluation.compiled import CompiledLoss, mask_of
+from mc.evaluation.geometry import gram
+from mc.network import batchnorm, losses
+from mc.network.batches import any_batch, counted, size_of, unpacked
+from mc.network.weights import FlatNetwork
+
+log = logging.getLogger(__name__)
+
+BLOCK = 32  # points whose values are handed on together
+
+
+class Evaluator:
+    """The function of `coefficients [n, num_points]` that gives `<split>/<metric>`, `[n]` each.
+
+    Metrics are those of the networks at w = coefficients[i] @ points: `loss`, as Keras' `evaluate`
+    takes it at the same batches, and what the task has besides (`tasks.of`): nll, error, accuracy
+    and f1 of classes, mse of a regression; those are means over all steps that count, whatever the
+    batches. Where a network's outputs are not finite, all of its metrics are nan. One graph serves
+    all calls.
+
+    Args:
+        network: the plain network.
+        points: num_points control points, each `[P] float32`.
+        state: the untrained variables, the same at every point, but for BatchNorm statistics.
+        splits: name -> batches (x, y) or (x, y, sample_weight), read once a call.
+        bn_data: batches that BatchNorm statistics are estimated from at every point; None: those in
+            `state` are used.
+        loss: as in `keras.Model.compile`.
+        loss_weights: as in `keras.Model.compile`.
+        weight_decay: of the penalty 0.5 * weight_decay * ||w||^2, a part of the metric `loss`; or
+            one for each control point, mixed by the coefficients as the weights are.
+        num_classes: the number of classes, where the loss and the shapes do not say it.
+        progress: wraps an iterable of batches and a label, to show how far it is.
+        own_state: further state that points have of their own (`between.EndStates`).
+
+    Attributes:
+        task: what the loss and the first batch say; None before the first call.
+        dependence: split -> why its loss is no plain mean over examples, so that it depends on the
+            batches; the others are left out.
+
+    Raises:
+        ValueError: when called: there is no batch, or outputs do not fit the loss or the classes.
+    """
+
+    def __init__(
+        self,
+        network: FlatNetwork,
+        points,
+        state,
+        splits: dict,
+        *,
+        bn_data,
+        loss,
+        weight_decay: float | Sequence[float],
+        loss_weights=None,
+        num_classes: int | None = None,
+        progress=None,
+        own_state=None,
+    ):
+        self.network, self.num_classes = network, num_classes
+        names = getattr(network.model, "output_names", None)
+        self.loss = CompiledLoss(loss, loss_weights, names)
+        # Tensors, which graphs take as inputs: arrays would become constants of every graph.
+        self.points = [tf.convert_to_tensor(p) for p in points]
+        self.state = [tf.convert_to_tensor(s) for s in state]
+        self.splits = splits
+        self.bn_data = bn_data if network.batchnorm else None
+        self.estimated = [] if self.bn_data is None else list(network.batchnorm)
+        self.own_state = own_state
+        self.estimated += own_state.positions if own_state else []
+        self.estimate = batchnorm.estimator(network, self.points, self.state)
+        decays = np.broadcast_to(np.asarray(weight_decay, float), len(self.points))
+        alike = float(decays[0]) if np.all(decays == decays[0]) else None
+        self.decay_of = (lambda _: 1.0) if alike is not None else (lambda rows: rows @ decays)
+        self.half_inner = 0.5 * (1.0 if alike is None else alike) * gram(points, center=False)
+        self.progress = progress or (lambda batches, label: batches)
+        self.task = self.scores = None  # until the first batch shows them
+        self.dependence, self.seen = {}, set()
+        self.step = tf.function(self._step, reduce_retracing=True)  # of lengths that vary
+
+    def __call__(self, coefficients, note: str = "") -> dict[str, np.ndarray]:
+        """The values at n points; `note` is added to the labels of what progress shows."""
+        coefficients = np.asarray(coefficients, np.float32)
+        statistics = {}
+        if self.bn_data is not None:
+            batches = self.progress(self.bn_data, f"BatchNorm statistics{note}")
+            statistics = self.estimate(coefficients, batches)
+        if self.own_state:
+            statistics |= self.own_state(coefficients)
+        penalty = np.einsum("nk,kl,nl->n", coefficients, self.half_inner, coefficients)
+        penalty = penalty * self.decay_of(coefficients)
+        values = {}
+        for split, batches in self.splits.items():
+            batches = self.progress(batches, split + note)
+            own = self._one_pass(split, coefficients, statistics, batches)
+            own["loss"] = own["loss"] + penalty
+            values |= {f"{split}/{metric}": value for metric, value in own.items()}
+        return values
+
+    def _one_pass(self, split, coefficients, statistics, batches) -> dict[str, np.ndarray]:
+        examples, totals = 0, None
+        points = (tf.constant(coefficients), [tf.constant(statistics[i]) for i in self.estimated])
+        for batch in map(unpacked, counted(batches)):
+            if examples == 0:
+                self._look(split, coefficients[0], *batch)
+                self.step.get_concrete_function(*any_batch((*points, *batch)))  # of any size
+            size = size_of(batch[0])
+            found = self.step(*points, *batch)
+            found = {k: value.numpy().astype(np.float64) for k, value in found.items()}
+            found["loss"] *= size  # the loss is a mean over the batch, all else a sum
+            totals = found if totals is None else {k: totals[k] + v for k, v in found.items()}
+            examples += size
+        if examples == 0:
+            raise ValueError("Evaluation needs data; received no batch.")
+        result = {"loss": totals["loss"] / examples} | self.scores.scores(totals)
+        broken = totals["broken"] > 0
+        return {name: np.where(broken, np.nan, values) for name, values in result.items()}
+
+    def _look(self, split, row, x, y, sample_weight) -> None:
+        """What the first batch of a split shows: the task, and whether its loss is a plain mean.
+
+        Raises:
+            ValueError: the outputs do not fit the loss, the targets or the classes.
+        """
+        if split in self.seen:
+            return
+        if y is None:
+            raise ValueError("Evaluation needs targets: batches (x, y), as fit takes them.")
+        outputs = self.network(curves.mix(row, self.points), self.state, x, training=False)[0]
+        loss = self.loss.single()
+        if loss is not None:
+            losses.check_targets(loss, y, outputs)
+            losses.check_outputs(loss, outputs)
+        if self.task is None:
+            self.task = tasks.of(self.loss.given, y, outputs, self.num_classes)
+            self.scores = scoring.of_task(self.task, loss, outputs)
+            self.loss.build(x, y, outputs, sample_weight)
+            if self.task.left_out:
+                log.warning(self.task.left_out)
+        if reason := self.loss.dependence(x, y, outputs, sample_weight):
+            self.dependence[split] = reason
+        self.seen.add(split)
+
+    def _step(self, coefficients, statistics, x, y, sample_weight):
+        """Of one batch, at every point: its loss, what is summed, whether outputs are broken."""
+        scalar = tf.TensorSpec([], tf.float32)
+        # One point at a time: parallel ones would each hold a weight vector.
+        return tf.map_fn(
+            lambda point: self._at(*point, x, y, sample_weight),
+            (coefficients, statistics),
+            fn_output_signature={"loss": scalar, "broken": scalar} | self.scores.signature,
+            parallel_iterations=1,
+        )
+
+    def _at(self, row, statistics, x, y, sample_weight) -> dict:
+        own = dict(zip(self.estimated, statistics, strict=True))
+        state = [own.get(i, s) for i, s in enumerate(self.state)]
+        w = curves.mix(row, self.points)
+        outputs, _, own_loss = self.network(w, state, x, training=False)
+        value = self.loss(x, y, outputs, sample_weight) + own_loss
+        parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
+        finite = [True, *(tf.reduce_all(tf.math.is_finite(o)) for o in parts)]
+        broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
+        if not self.scores.signature:
+            return {"loss": value, "broken": broken}
+        (y,), (outputs,) = tf.nest.flatten(y), tf.nest.flatten(outputs)
+        weights = scoring.step_weights(mask_of(outputs), sample_weight)
+        sums = self.scores.sums(y, tf.cast(outputs, tf.float32), weights)
+        return {"loss": value, "broken": broken} | sums
+
+
+def in_blocks(
+    evaluate: Evaluator,
+    coefficients,
+    after_block: Callable[[dict], None],
+    snapshot: dict | None = None,
+) -> dict[str, np.ndarray]:
+    """The values of an `Evaluator` at all points, some at a time, so that it can be interrupted.
+
+    Args:
+        evaluate: the evaluator.
+        coefficients: `[n, num_points]`.
+        after_block: called with the values at all points so far.
+        snapshot: what `after_block` was given last, to continue from there.
+    """
+    done = dict(snapshot or {})
+    start = len(next(iter(done.values()), ()))
+    for first in range(start, len(coefficients), BLOCK):
+        last = min(first + BLOCK, len(coefficients))
+        note = f", points {first + 1} to {last} of {len(coefficients)}"
+        for name, values in evaluate(coefficients[first:last], note).items():
+            done[name] = np.concatenate([done.get(name, values[:0]), values])
+        after_block(done)
+    return done

@@ -1,0 +1,1 @@
+"""The laboratory: all that knows Hydra, output folders, and Weights & Biases."""

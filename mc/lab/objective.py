@@ -1,0 +1,93 @@
+"""The number that a sweeper improves: which names a run makes, and one of its summary."""
+
+import difflib
+import itertools
+import math
+import re
+from collections.abc import Sequence
+
+from mc.evaluation.metrics import BARRIERS, METRICS
+from mc.lab.graph import Run
+
+WORDS = {
+    "split": ("train", "valid", "test"),
+    "watched": ("train", "valid"),  # while a curve trains
+    "drawn": ("train", "test"),  # on a plane
+    "metric": tuple(m.name for m in METRICS if m.along),
+    "measure": tuple(m.name for m in METRICS if m.training),
+    "score": tuple(m.name for m in METRICS if m.ensemble),
+    "path": ("curve", "linear", "initial"),
+    "statistic": (
+        *("start", "end", "min", "max", "mean", "integral"),
+        *("barrier_mean", "barrier_linear", "barrier_max"),
+    ),
+    "spread": ("mean", "min", "max"),
+    "place": ("min", "max", "point_0", "point_1", "point_2"),
+}
+# Data sets of ours: these have a training and a test set, and validation where some is held out.
+BUILT_IN = ("mc.datasets.digits", "mc.datasets.regression", "mc.datasets.tfds_images")
+
+
+def check(run: Run, objective: str) -> None:
+    """Raise unless a run may make a number of that name; found out before hours of training.
+
+    Raises:
+        ValueError: it does not; says the nearest names, and how all of them are made, or the
+            setting that would make it.
+    """
+    forms = run.forms()
+    names = [name for form in forms for name in _names(form)]
+    if objective not in names:
+        (near,) = difflib.get_close_matches(objective, names, n=1, cutoff=0)
+        used = dict.fromkeys(re.findall("<(.*?)>", " ".join(forms)))
+        words = "; ".join(f"<{word}>: {', '.join(WORDS[word])}" for word in used)
+        raise ValueError(
+            f"objective={objective} is not made by stage={run.name}, which makes "
+            f"{', '.join(forms)} with {words}. Type for example objective={near}."
+        )
+    there = run.splits_of(objective, splits_of_data(run))
+    named = [word for word in objective.split("/") if word in WORDS["split"]]
+    if set(named) - set(there):
+        raise ValueError(
+            f"objective={objective}: this run looks at {', '.join(there)}. Set dataset.valid_size, "
+            "eval.splits, or another objective."
+        )
+    run.check_objective(objective)
+
+
+def splits_of_data(run: Run) -> Sequence[str]:
+    """The splits that the data may have: of a data set of one's own, validation too."""
+    data = run["dataset"]
+    certain = data["_target_"] in BUILT_IN and not data.get("valid_size")
+    return ("train", "test") if certain else WORDS["split"]
+
+
+def is_higher_better(objective: str) -> bool:
+    """Whether a number is the better the higher it is."""
+    return bool({m.name for m in METRICS if m.higher} & set(objective.split("/")))
+
+
+def _names(form: str) -> list[str]:
+    parts = [WORDS[part[1:-1]] if part.startswith("<") else (part,) for part in form.split("/")]
+    names = ["/".join(words) for words in itertools.product(*parts)]
+    return [name for name in names if "/barrier_" not in name or name.split("/")[-2] in BARRIERS]
+
+
+def of(summary: dict, objective: str) -> float:
+    """The number of that name.
+
+    Raises:
+        ValueError: the summary has none, as without a split of that name; lists those it has.
+        FloatingPointError: it is not finite, as of a network whose outputs are not. A sweeper is
+            told by this that the job has failed.
+    """
+    if objective not in summary:
+        made = ", ".join(summary)
+        raise ValueError(f"objective={objective} is not made by this run, which makes: {made}.")
+    value = summary[objective]
+    if value is None or not math.isfinite(value):
+        raise FloatingPointError(
+            f"objective={objective} is not finite in this run, whose outputs, or whose loss, "
+            "overflow. Try a smaller learning rate, or choose another objective."
+        )
+    return value

@@ -1,0 +1,11 @@
+"""The stages: all that anyone knows of each, as declarations; what they do is in `mc.lab.work`.
+
+Importing this room registers them. Nothing here imports TensorFlow.
+"""
+
+# In the order of the command line.
+# isort: off
+from mc.lab.stages import base, curve, along, plane, chain, fge, ensemble, whole, views
+
+# isort: on
+__all__ = ["along", "base", "chain", "curve", "ensemble", "fge", "plane", "views", "whole"]

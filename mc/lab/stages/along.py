@@ -1,0 +1,117 @@
+"""stage=eval: metrics along the trained curve and along the straight segment between its ends."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mc.lab.graph import Run
+from mc.lab.settings import setting
+from mc.lab.stages.common import splits
+
+SPLITS = ("train", "valid", "test")
+CLOSEST = 1e-6  # two t that are nearer are one in float32, or in the names of figures
+
+
+class Eval(Run):
+    """Metrics along the trained curve and along the straight segment between its ends."""
+
+    name = "eval"
+    depends = ("eval",)
+    numbers = (
+        "<path>/<split>/<metric>/<statistic>",
+        *("curve/length", "curve/chord", "curve/length_ratio"),
+    )
+    headlines = (
+        *("curve/train/loss/max", "curve/test/error/max", "curve/test/mse/max"),
+        *("curve/train/loss/barrier_max", "curve/test/error/barrier_max"),
+        *("linear/test/error/max", "linear/test/mse/max", "curve/length_ratio"),
+    )
+    draws = ("points.csv", "functions.npz", "predictions.npz")
+
+    @dataclass
+    class Settings:
+        """Where along the curve to evaluate, and on what."""
+
+        num_points: int = setting(61, "equidistant t, ends included", low=2, smoke=3)
+        t: list[float] | None = setting(None, "or these t only, such as [0.5]")
+        splits: list[str] | None = setting(
+            None, "of train, valid, test; null: all that the dataset has"
+        )
+        batch_size: int = setting(500, "examples at a time", low=1, counts=False)
+        bn_batch_size: int = setting(
+            500, "of the batches that BatchNorm statistics come from", low=1
+        )
+        bn_batches: int | None = setting(
+            None, "how many of them; null: all of the training data", low=1
+        )
+        initial: bool = setting(
+            False, "evaluate the curve before its training too, as path initial", added=True
+        )
+        predictions: list[float] | None = setting(
+            None,
+            "t at which to keep predictions of the test data, such as [0,0.5,1]: draws confusion "
+            "matrices and the density of the probability of the true class",
+        )
+
+    def inputs(self):
+        """The curve."""
+        return {"curve": self.of("curve")}
+
+    def key(self, own, ids):
+        """It depends on its curve, and on where and on what it looks: it draws nothing."""
+        looks = own["eval"]
+        return ids | {"eval": looks | {"splits": splits({"eval.splits": looks["splits"]})}}
+
+    def idle(self):
+        """The number of points, where they are given."""
+        return ("eval.num_points",) if self["eval.t"] else ()
+
+    def check_settings(self):
+        """Raise unless the positions increase, and the splits are known.
+
+        Raises:
+            ValueError: says which key, the rule, and what to type.
+        """
+        for key in ("eval.t", "eval.predictions"):
+            _check_positions(key, self[key])
+        given = self["eval.splits"]
+        if given == [] or set(given or ()) - set(SPLITS):
+            raise ValueError(
+                f"eval.splits must be some of {', '.join(SPLITS)}; received eval.splits={given}."
+            )
+
+    def check_run(self):
+        """Raise unless there is a curve to train."""
+        self.of("curve").check_run()
+
+    def check_objective(self, name):
+        """Raise where the settings leave a number out, or the chosen t a statistic undefined.
+
+        Raises:
+            ValueError: says which setting makes it.
+        """
+        words, t = name.split("/"), self["eval.t"] or (0, 1)
+        if words[0] == "initial" and not self["eval.initial"]:
+            raise ValueError(f"objective={name} is made with eval.initial=true alone; type it too.")
+        needs = {"start": t[0] == 0, "end": t[-1] == 1, "integral": len(t) > 1}
+        of_ends = words[-1].startswith("barrier") or words[-1] in ("length", "length_ratio")
+        whole = needs["start"] and needs["end"]
+        if not needs.get(words[-1], True) or (of_ends and not whole):
+            raise ValueError(
+                f"objective={name} is not defined at eval.t={list(t)} alone: add the ends 0 and 1."
+            )
+
+
+def _check_positions(key: str, t: list[float] | None) -> None:
+    if t is None:
+        return
+    if not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t)):
+        raise ValueError(
+            f"{key} must be increasing positions in [0, 1]; received {key}={t}. Type for example "
+            f"'{key}=[0,0.5,1]'."
+        )
+    for a, b in pairwise(t):
+        if a + CLOSEST > b:
+            raise ValueError(
+                f"{key}={t}: {a} and {b} are one position in float32, or in the name of a figure. "
+                f"Keep them at least {CLOSEST} apart."
+            )

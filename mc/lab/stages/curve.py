@@ -1,0 +1,101 @@
+"""stage=curve: train the curve between two endpoint networks."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mc.lab import fingerprints
+from mc.lab.graph import COMMON, Run
+from mc.lab.settings import setting
+from mc.lab.stages.base import saved_epoch
+from mc.lab.stages.common import Training
+
+INITS = ("linear", "random")  # starting points of a curve that are not another curve
+
+
+class Curve(Run):
+    """Train the curve between two endpoint networks."""
+
+    name, section = "curve", "train.curve"
+    depends = (*COMMON, "curve", "optimizer", "seed", "devices", "train.curve")
+    numbers = ("<watched>/<measure>",)
+    is_curve = True
+
+    @dataclass
+    class Settings(Training):
+        """How a curve is trained."""
+
+        epochs: int = setting(40, "how often the data are passed", low=1, smoke=2)
+        save_every: int | None = setting(
+            None,
+            "keep the curve after every so many epochs, for init=FOLDER@EPOCH",
+            low=1,
+            counts=False,
+        )
+        init: str = setting(
+            "linear", "linear, random (fresh initial weights), or a curve's FOLDER or FOLDER@EPOCH"
+        )
+        fix_start: bool = setting(True, "the start network stays as it is")
+        fix_end: bool = setting(True, "the end network stays as it is")
+
+    def inputs(self):
+        """The networks that it joins."""
+        return {"endpoints": [self.network(typed) for typed in self["endpoints"]]}
+
+    def named_by(self):
+        """They are named at the top."""
+        return ("endpoints",)
+
+    def key(self, own, ids):
+        """The section lies under `train`; a curve to go on from enters by its file."""
+        train = own.pop("train.curve")
+        if (given := curve_file(train["init"])) is not None:
+            train = train | {"init": fingerprints.of_file(given)}
+        return own | ids | {"train": train}
+
+    def check_settings(self):
+        """Raise unless there are two networks to join, and a curve to go on from is there.
+
+        Raises:
+            ValueError, FileNotFoundError: says what to type.
+        """
+        ends = self["endpoints"]
+        if len(ends) != 2 or ends[0] == ends[1]:
+            raise ValueError(
+                "endpoints must be two different networks, the start and the end of the curve; "
+                f"received endpoints={ends}. Type for example 'endpoints=[1,2]'."
+            )
+        given = curve_file(self["train.curve.init"])
+        if given is not None and not given.is_file():
+            raise FileNotFoundError(
+                f"train.curve.init must be {', '.join(INITS)}, or the folder of a curve, with "
+                f"@EPOCH for a saved epoch; there is no file {given}."
+            )
+
+    def check_run(self):
+        """Raise unless there is something to train.
+
+        Raises:
+            ValueError: says which setting gives it.
+        """
+        fixed = self["train.curve.fix_start"] and self["train.curve.fix_end"]
+        if self["curve"].get("num_bends") != 0:
+            return
+        if self["train.curve.init"] == "random":
+            raise ValueError(
+                "train.curve.init=random draws the bends, and num_bends=0 has none. Type "
+                "train.curve.init=linear, or num_bends=1 or more."
+            )
+        if fixed:
+            raise ValueError(
+                "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or "
+                "free an end with train.curve.fix_start=false or train.curve.fix_end=false."
+            )
+
+
+def curve_file(init: str) -> Path | None:
+    """The curve that `train.curve.init=FOLDER` or `FOLDER@EPOCH` names; None for one of `INITS`."""
+    if init in INITS:
+        return None
+    named = re.fullmatch(r"(.+)@(\d+)", init)
+    return saved_epoch(Path(named[1]), int(named[2])) if named else Path(init) / "curve.npz"

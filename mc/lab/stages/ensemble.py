@@ -1,0 +1,79 @@
+"""stage=ensemble: the predictive mean of several networks, or of points of a curve."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mc.lab.graph import COMMON, Run
+from mc.lab.settings import setting
+from mc.lab.stages.common import BATCHNORM, common, splits, statistics
+from mc.lab.stages.fge import Fge
+
+
+class Ensemble(Run):
+    """The predictive mean of several networks, or of points of a curve."""
+
+    name = "ensemble"
+    depends = (*COMMON, "ensemble", *BATCHNORM, "eval.splits")
+    numbers = ("num_members", "ensemble/<split>/<score>", "member/<split>/<score>/<spread>")
+    headlines = Fge.headlines
+    draws = ("members.csv",)
+
+    @dataclass
+    class Settings:
+        """Which networks predict together."""
+
+        networks: list[Any] | None = setting(
+            None,
+            "in the form of endpoints, or fge:START for all members of that run; null: points of "
+            "the curve",
+            repeats=True,
+            names="lists",
+        )
+        num_points: int = setting(11, "of the curve, ends included", low=2, smoke=3)
+        spacing: str = setting("t", "equidistant in t, or in arc_length", of=("t", "arc_length"))
+        predictions: bool = setting(
+            False, "keep the mean prediction of the test data as predictions.npz", added=True
+        )
+
+    def inputs(self):
+        """The networks, or the curve."""
+        if self["ensemble.networks"]:
+            return {"networks": [self.network(typed) for typed in self["ensemble.networks"]]}
+        return {"curve": self.of("curve")}
+
+    def key(self, own, ids):
+        """Of networks, which they are; of a curve, where it looks."""
+        if "networks" in ids:
+            kept = {"predictions": own["ensemble"]["predictions"]}
+            return common(own) | {"ensemble": ids["networks"], "splits": splits(own)} | kept
+        return ids | {"ensemble": own["ensemble"] | statistics(own), "splits": splits(own)}
+
+    def idle(self):
+        """What says where on a curve the networks are."""
+        points = ("ensemble.num_points", "ensemble.spacing", *BATCHNORM)
+        return points if self["ensemble.networks"] else ("ensemble.networks",)
+
+    def check_settings(self):
+        """Raise unless there are networks.
+
+        Raises:
+            ValueError: the list has none.
+        """
+        if self["ensemble.networks"] == []:
+            raise ValueError(
+                "ensemble.networks must name a network, or be null for points of the curve."
+            )
+
+    def check_run(self):
+        """Raise unless predictions that are to be kept are of a split that is looked at.
+
+        Raises:
+            ValueError: says what to type.
+        """
+        given = self["eval.splits"]
+        if self["ensemble.predictions"] and given and "test" not in given:
+            raise ValueError(
+                "ensemble.predictions=true keeps the mean prediction of the test data, so "
+                "eval.splits must have test among them, or be null; received "
+                f"eval.splits={given}."
+            )

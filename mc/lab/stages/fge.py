@@ -1,0 +1,141 @@
+"""stage=fge: fast geometric ensembling from a trained, or partly trained, network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mc.lab import naming
+from mc.lab.graph import COMMON, Run
+from mc.lab.settings import setting
+from mc.lab.stages.base import saved_epochs
+from mc.lab.stages.common import BATCHNORM, REPORT_STATISTICS, common
+
+
+class Fge(Run):
+    """Fast geometric ensembling from a trained, or partly trained, network."""
+
+    name = "fge"
+    depends = (*COMMON, "optimizer", "seed", "devices", "fge")
+    numbers = (
+        *("num_members", "distance/max", "swa/<split>/<score>"),
+        *("moving/<split>/<score>/<spread>", "ensemble/<split>/<score>"),
+        "member/<split>/<score>/<spread>",
+    )
+    headlines = (
+        *("ensemble/test/error", "ensemble/test/nll", "member/test/error/mean"),
+        *("ensemble/test/mse", "member/test/mse/mean"),
+    )
+    draws = ("members.csv",)
+    makes_networks = True
+
+    @dataclass
+    class Settings:
+        """Where it starts, and its cyclical learning rate."""
+
+        start: Any = setting(
+            "${endpoints[0]}", "a network in the form of endpoints", repeats=True, names="network"
+        )
+        epochs: int = setting(10, "how often the data are passed", low=1, smoke=3)
+        steps_per_epoch: int | None = setting(
+            "${train.base.steps_per_epoch}", "as of base networks", low=1, smoke=2
+        )
+        cycle: int = setting(
+            2,
+            "epochs in a cycle, even; in the middle of each a member is collected",
+            low=2,
+            smoke=2,
+        )
+        lr_1: float = setting(0.05, "highest rate of a cycle, at its beginning", above=0)
+        lr_2: float = setting(0.01, "lowest, in its middle", above=0)
+        batch_size: int = setting("${train.base.batch_size}", "examples of a step", low=1, smoke=16)
+        weight_decay: float = setting(
+            "${train.base.weight_decay}", "of the L2 penalty, as of base networks", low=0
+        )
+
+    def inputs(self):
+        """The network that it starts from."""
+        return {"start": self.network(self["fge.start"])}
+
+    def key(self, own, ids):
+        """What networks are reported with counts, though no other value of it is allowed."""
+        parts = {key: own[key] for key in ("optimizer", "seed", "devices")}
+        return common(own) | parts | {"fge": own["fge"] | ids} | REPORT_STATISTICS
+
+    def files_of(self, named):
+        """Its members, one of them, or the file of their average."""
+        if named.member == naming.AVERAGE:
+            return [self.result]
+        members = saved_epochs(self.folder)
+        if named.is_list:
+            return members
+        if not 1 <= named.member <= len(members):
+            raise ValueError(
+                f"{named.typed}: {self.folder} has {len(members)} members. Type a number from 1 to "
+                f"{len(members)}, or {naming.AVERAGE} for their average."
+            )
+        return [members[named.member - 1]]
+
+    @property
+    def result(self) -> Path:
+        """The average of all members."""
+        return self.folder / "model.weights.h5"
+
+    def check_has(self, named):
+        """Raise unless a finished run has kept the average, or has so many members.
+
+        Raises:
+            ValueError: says what to type.
+        """
+        if not self.is_done:
+            return
+        (file, *_) = self.files_of(named) or [None]
+        if named.member == naming.AVERAGE and not file.is_file():
+            start = named.start.typed
+            raise ValueError(
+                f"{self.folder} was made when stage=fge did not keep the average {named.typed}. "
+                f"Make it again with stage=fge fge.start={start} force=true, or type the list of "
+                f"its members, fge:{start}, where several networks are wanted."
+            )
+
+    def check_settings(self):
+        """Raise unless cycles end where members are collected, and rates fall.
+
+        Raises:
+            ValueError: says which key, the rule, and what to type.
+        """
+        cycle, epochs, lr_1, lr_2 = (
+            self[f"fge.{key}"] for key in ("cycle", "epochs", "lr_1", "lr_2")
+        )
+        if cycle % 2:
+            raise ValueError(
+                "fge.cycle must be even, so that the lowest rate falls on the end of an epoch; "
+                f"received fge.cycle={cycle}. Type for example fge.cycle={cycle + 1}."
+            )
+        if epochs < cycle // 2:
+            raise ValueError(
+                f"fge.epochs must be at least {cycle // 2}, half of fge.cycle, where the first "
+                f"member is collected; received fge.epochs={epochs}."
+            )
+        if lr_1 < lr_2:
+            raise ValueError(
+                "fge.lr_1, the highest rate, must be at least fge.lr_2, the lowest; received "
+                f"fge.lr_1={lr_1} and fge.lr_2={lr_2}."
+            )
+
+    def check_run(self):
+        """Raise unless BatchNorm statistics are estimated as every report of a network does.
+
+        Raises:
+            ValueError: another way is set.
+        """
+        looks = {key: self[f"eval.{key}"] for key in REPORT_STATISTICS}
+        if looks != REPORT_STATISTICS:
+            typed = " ".join(f"eval.{k}={'null' if v is None else v}" for k, v in looks.items())
+            raise ValueError(
+                "stage=fge estimates BatchNorm statistics from all training data in batches of "
+                f"500, as every report of a network does; received {typed}. Leave both out."
+            )
+
+    def refuses(self):
+        """Those settings."""
+        return BATCHNORM

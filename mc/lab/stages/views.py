@@ -1,0 +1,39 @@
+"""The stages that show what is there: stage=figures and stage=report."""
+
+from pathlib import Path
+
+from mc.lab.graph import Run, View
+
+
+class Figures(View):
+    """Draw the figures of finished runs with these settings again, from their files."""
+
+    name = "figures"
+
+    @property
+    def drawn(self) -> list[Run]:
+        """The runs with figures, of these settings."""
+        runs = (stage(self.variants) for stage in Run.stages.values() if stage.draws)
+        return list(runs)
+
+    @property
+    def first(self) -> Run:
+        """The evaluation."""
+        return self.drawn[0]
+
+    @property
+    def folder(self) -> Path:
+        """That of the evaluation."""
+        return self.first.folder
+
+    def needs(self) -> list[Run]:
+        """The evaluation and all below it, if nothing is there to be drawn."""
+        if any(run.is_done for run in self.drawn):
+            return []
+        return [*self.first.needs(), self.first]
+
+
+class Report(View):
+    """Make a table and a page of all finished runs below output_dir."""
+
+    name = "report"

@@ -1,0 +1,84 @@
+"""stage=all: the base networks, the curve and its evaluation in turn; what is done is skipped."""
+
+from mc.lab.graph import Run, each_once
+from mc.lab.stages.along import Eval
+from mc.lab.stages.base import Base
+from mc.lab.stages.curve import Curve
+
+
+class All(Eval):
+    """The base networks, the curve and its evaluation in turn; what is done is skipped."""
+
+    name = "all"
+    Settings = None
+    section = "eval"
+    numbers = (
+        *(f"base_<seed>/{form}" for form in Base.numbers),
+        *(f"training/{form}" for form in Curve.numbers),
+        *Eval.numbers,
+    )
+    headlines = ()
+    draws = ()
+    builds = True
+    is_part = False
+
+    def parts(self) -> dict[str, Run]:
+        """The runs whose numbers it joins, by what is put before the names of these."""
+        (curve,) = self.below
+        bases = [n.run for n in self.networks if n.run and n.run.name == Base.name]
+        parts = {f"base_{run['seed']}/": run for run in bases}
+        return parts | {"training/": curve, "": self.of(Eval.name)}
+
+    @property
+    def reader(self):
+        """The evaluation."""
+        return self.of(Eval.name)
+
+    def forms(self):
+        """The names of its parts' numbers, with what says whose they are."""
+        return tuple(
+            f"{prefix}{form}" for prefix, run in self.parts().items() for form in run.numbers
+        )
+
+    def work(self, job):
+        """Make its parts, in order, and join their numbers; those that are done are shown."""
+        from mc.lab import execute
+        from mc.lab.work import beforehand
+
+        beforehand.check(job.cfg)
+        *parts, evaluation = self.parts().values()
+        wanted = {run.folder for run in [*self.needs(), *parts]}
+        for run in self.chain()[:-1]:
+            if run.folder in wanted:
+                execute.make(run, is_part=True)
+        execute.make(evaluation, is_part=True)
+        return self.joined()
+
+    def joined(self) -> dict:
+        """The numbers of the parts in one; of parts that were deleted there are none."""
+        summaries = ((prefix, run.summary or {}) for prefix, run in self.parts().items())
+        return {prefix + key: value for prefix, own in summaries for key, value in own.items()}
+
+    @property
+    def summary(self):
+        """Its numbers, if they are those that the parts have now."""
+        found = super().summary
+        whole = found is not None and self.of(Eval.name).is_done
+        return found if whole and self.joined().items() <= found.items() else None
+
+    def needs(self):
+        """All of its parts that are not there; none, if the evaluation is: it needs no others."""
+        *parts, evaluation = self.parts().values()
+        if evaluation.is_done:
+            return []
+        return each_once([*super().needs(), *(p for p in parts if not p.is_done), evaluation])
+
+    def splits_of(self, name, there):
+        """Those of the part that makes the number."""
+        of_part = name.startswith(("base_", "training/"))
+        return list(there) if of_part else super().splits_of(name, there)
+
+    def check_objective(self, name):
+        """Raise as its parts do."""
+        if not name.startswith(("base_", "training/")):
+            super().check_objective(name)

@@ -1,0 +1,31 @@
+"""The short table at the end of a stage, of a summary that holds much more."""
+
+from pathlib import Path
+
+# Of a network, and of the length of a curve; then what is shown of each along a path.
+METRICS = ("loss", "error", "mse", "length_ratio")
+STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
+
+
+def table(summary: dict, stage: str, folder: Path) -> str:
+    """The main numbers, and where they and their first figure lie."""
+    single, along = [], {}
+    for key, value in summary.items():
+        value = float("nan") if value is None else value  # it was not finite
+        name, _, last = key.rpartition("/")
+        if last in METRICS:
+            single.append(f"  {key:<24} {value:.4g}")
+        elif name.rpartition("/")[2] in METRICS and last in STATISTICS:
+            along.setdefault(name, {})[last] = value
+    lines = [f"{stage}: {folder}", *single]
+    there = [s for s in STATISTICS if any(s in row for row in along.values())]
+    if along:
+        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in there))
+    for name, row in along.items():
+        cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in there)
+        lines.append(f"  {name:<24}" + "".join(cells))
+    figures = sorted((folder / "figures").glob("*.png"))
+    if figures:
+        beside = f", and {len(figures) - 1} beside it" * (len(figures) > 1)
+        lines.append(f"  figure: {figures[0]}{beside}")
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""A configuration, and the same with some values changed: read in plain values, made once each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mc.lab.fingerprints import NULL
+
+CALLABLES = ("dataset", "model", "curve", "optimizer", "loss")
+
+
+class Variants:
+    """A composed configuration; what follows from a changed value by interpolation changes too.
+
+    Args:
+        cfg: composed by Hydra, or plain values, as `config.yaml` of a run has them.
+    """
+
+    def __init__(self, cfg: DictConfig | dict):
+        self._cfg = cfg
+        self._configurations: dict[str, DictConfig] = {}
+        self._values: dict[str, dict] = {}
+
+    def cfg(self, changes: Mapping[str, Any]) -> DictConfig:
+        """The configuration with some values changed, by their full keys; not to be written to."""
+        key = repr(sorted(changes.items()))
+        if key not in self._configurations:
+            plain = not isinstance(self._cfg, DictConfig)
+            cfg = OmegaConf.create(self._cfg) if plain else self._cfg.copy()
+            for name, value in changes.items():
+                OmegaConf.update(cfg, name, value)
+            self._configurations[key] = cfg
+        return self._configurations[key]
+
+    def changed(self, changes: Mapping[str, Any]) -> "Variants":
+        """The variants of the configuration with some values changed."""
+        return Variants(self.cfg(changes))
+
+    def values(self, changes: Mapping[str, Any]) -> dict:
+        """The same, resolved to plain values; typed nulls of callables are `NULL`."""
+        key = repr(sorted(changes.items()))
+        if key not in self._values:
+            self._values[key] = self._resolved(changes)
+        return self._values[key]
+
+    def _resolved(self, changes: Mapping[str, Any]) -> dict:
+        if isinstance(self._cfg, DictConfig):
+            cfg = self.cfg(changes)
+            values = OmegaConf.to_container(cfg, resolve=True)
+            for name in CALLABLES:
+                _mark_typed_nulls(values[name], OmegaConf.to_container(cfg[name], resolve=False))
+            return values
+        values = self._cfg
+        for key, value in changes.items():
+            values = _with(values, key.split("."), value)
+        return values
+
+
+def select(values: Mapping[str, Any], key: str, default: Any = KeyError) -> Any:
+    """The value of a full key, such as `train.curve.epochs`.
+
+    Raises:
+        KeyError: there is none, and no default.
+    """
+    for name in key.split("."):
+        if not isinstance(values, Mapping) or name not in values:
+            if default is KeyError:
+                raise KeyError(key)
+            return default
+        values = values[name]
+    return values
+
+
+def _with(values: dict, path: list[str], value: Any) -> dict:
+    """A copy of nested values in which one is another."""
+    first, *rest = path
+    return values | {first: _with(values.get(first) or {}, rest, value) if rest else value}
+
+
+def _mark_typed_nulls(resolved: Any, unresolved: Any) -> None:
+    """Set the nulls that were typed for a callable's argument to `NULL`, in place."""
+    items = unresolved.items() if isinstance(unresolved, dict) else enumerate(unresolved)
+    for key, value in items:
+        if value == NULL:
+            resolved[key] = value
+        elif isinstance(value, dict | list):
+            _mark_typed_nulls(resolved[key], value)

@@ -1,0 +1,129 @@
+"""The jobs of a sweep and what is missing below them, as jobs that begin when they can.
+
+With `build=true`, what several jobs build on becomes jobs of its own, each run once, and none
+begins before all that it needs is there: no job waits for another while it holds a GPU.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from mc.lab import door
+from mc.lab.graph import Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Job:
+    """A job: one of the sweep's own, or one that makes what these need.
+
+    Attributes:
+        number: Hydra's, of the sweep's own first.
+        overrides: of its command.
+        title: what it is called where it fails others.
+        needs: the numbers of the jobs that must have ended well.
+    """
+
+    number: int
+    overrides: list[str]
+    title: str
+    needs: set[int] = field(default_factory=set)
+
+
+class Waves:
+    """What may begin, as others end.
+
+    Args:
+        jobs: all of them.
+    """
+
+    def __init__(self, jobs: Iterable[Job]):
+        self.waiting = {job.number: job for job in jobs}
+        self.total = len(self.waiting)
+        self.well: set[int] = set()
+
+    def ready(self, most: int | None = None) -> list[Job]:
+        """Jobs that may begin now, at most so many; they wait no longer."""
+        free = [job for job in self.waiting.values() if job.needs <= self.well]
+        for job in (chosen := free[:most]):
+            del self.waiting[job.number]
+        return chosen
+
+    def ended(self, job: Job, failed: bool) -> list[tuple[Job, str]]:
+        """The jobs that fail with one that has ended, each with why; they wait no longer."""
+        if not failed:
+            self.well.add(job.number)
+            return []
+        lost = []
+        for other in [other for other in self.waiting.values() if job.number in other.needs]:
+            if other.number in self.waiting:  # not lost by another way already
+                del self.waiting[other.number]
+                lost.append((other, f"{job.title} has failed, on which this builds."))
+                lost += self.ended(other, failed=True)
+        return lost
+
+
+def planned(
+    load: Callable[[list[str]], DictConfig], overrides: Sequence[Sequence[str]], first: int
+) -> list[Job]:
+    """The jobs of a sweep, and before them those that make what is missing below them.
+
+    Args:
+        load: the configuration of a job's overrides, `hydra` included.
+        overrides: of each job.
+        first: the number of the first.
+    """
+    jobs = [Job(n, list(own), " ".join(own)) for n, own in enumerate(overrides, first)]
+    runs = {job.number: run for job in jobs if (run := _building(load, job.overrides))}
+    owners: dict[Path, Job] = {}  # of what is going to be made, by whom
+    for job in jobs:
+        if run := runs.get(job.number):
+            if other := owners.get(run.folder):
+                job.needs.add(other.number)  # it finds it finished
+            owners.setdefault(run.folder, job)
+    extra: dict[Path, tuple[Run, Job]] = {}
+    for job in jobs:
+        for run in _needed(runs.get(job.number)):
+            folder = run.folder
+            if folder not in owners:
+                number = first + len(jobs) + len(extra)
+                owners[folder] = Job(number, [], f"{run.name}/{folder.name}")
+                extra[folder] = run, owners[folder]
+            if folder in extra:
+                run = extra[folder][0].both(run)
+                extra[folder] = run, owners[folder]
+                owners[folder].overrides = run.words(job.overrides)
+            if owners[folder] is not job:
+                job.needs.add(owners[folder].number)
+    for run, job in extra.values():
+        job.needs |= {owners[one.folder].number for one in run.needs() if one.folder in owners}
+    if extra:
+        log.info("%d runs are missing below the jobs of this sweep, and made first.", len(extra))
+    return [*(job for _, job in extra.values()), *jobs]
+
+
+def _building(load: Callable, overrides: list[str]) -> Run | None:
+    """The run of a job, if it makes what is missing below it; a mistake is left for the job."""
+    try:
+        cfg = load(overrides)
+        if not cfg.get("build") and cfg.get("stage") != "all":
+            return None
+        run = door.read(cfg, cfg.hydra, overrides)
+    except (ValueError, OSError, OmegaConfBaseException):
+        return None
+    return run if isinstance(run, Run) and (run["build"] or run.builds) else None
+
+
+def _needed(run: Run | None) -> list[Run]:
+    """What is missing below a run that is to be made, without itself."""
+    if run is None or (run.is_done and not run["force"]):
+        return []
+    try:
+        return [one for one in run.needs() if one.folder != run.folder]
+    except ValueError:  # which the job says
+        return []

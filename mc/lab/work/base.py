@@ -1,0 +1,52 @@
+"""stage=base: train one network from its initial weights, the curve of a single point."""
+
+from mc.curve_model import CurveModel
+from mc.datasets import Data
+from mc.evaluation.evaluator import Evaluator
+from mc.lab import batch_notes
+from mc.lab.job import Job
+from mc.lab.work import kept, networks, training
+from mc.lab.work.data import load_data
+from mc.lab.work.measure import batched
+
+
+def run(job: Job) -> dict:
+    """Metrics of the trained network on every split; with the averages that training left too.
+
+    Names: `<split>/<metric>`, and of a network with BatchNorm `moving/<split>/<metric>`.
+    """
+    cfg, section = job.cfg, job.cfg.train.base
+    data = load_data(cfg)
+    network = networks.build(cfg, data)
+    whole = kept.can_be_saved(network)
+    order_seed = cfg.seed if section.order_seed is None else section.order_seed
+    schedule = training.schedule_of(section, order_seed)
+    label = f"base {cfg.seed}"
+    model = training.train_network(job, network, data, schedule, section.weight_decay, label)
+    left = model.state_values
+    state = kept.reestimated(model.network, model.weights_at(0), left, data)
+    model.network_at(0, into=network)
+    model.network.assign(model.weights_at(0), state)
+    kept.save(job.folder, network, left, whole)
+    summary = metrics_of(model, state, job, data)
+    if model.network.batchnorm:
+        moving = metrics_of(model, left, job, data)
+        summary |= {f"moving/{name}": value for name, value in moving.items()}
+    return summary
+
+
+def metrics_of(model: CurveModel, state: list, job: Job, data: Data) -> dict[str, float]:
+    """`<split>/<metric>` of a single network with a state, on clean data."""
+    evaluate = Evaluator(
+        model.network,
+        model.points,
+        state,
+        batched(job.cfg, data.splits),
+        bn_data=None,
+        loss=model.loss,
+        weight_decay=model.weight_decay,
+        num_classes=data.num_classes,
+    )
+    values = {name: float(value[0]) for name, value in evaluate([[1.0]]).items()}
+    batch_notes.note(job.folder, job.cfg.eval.batch_size, evaluate.dependence)
+    return values

@@ -1,0 +1,36 @@
+"""What may be wrong with later runs, found before those that they build on are trained."""
+
+from omegaconf import DictConfig
+
+from mc import connecting, curve_file, curves, families
+from mc.lab import stages
+from mc.lab.work import training
+from mc.lab.work.data import call, load_data, splits_of
+
+
+def check(cfg: DictConfig) -> None:
+    """Raise unless the curve can be made, gone on with, and evaluated as the settings say.
+
+    `cfg`: as it acts, with `smoke` applied.
+
+    Raises:
+        ValueError, FileNotFoundError: the curve's callable or the curve to go on with does not
+            fit, or the data have no split or no batches such as the settings need.
+    """
+    family = call(cfg.curve, "curve")
+    try:
+        families.describe(curves.check_family(curves.resolve(family)))
+    except TypeError as error:
+        raise ValueError(f"curve._target_={cfg.curve._target_}: {error}") from error
+    if (given := stages.curve.curve_file(cfg.train.curve.init)) is not None:
+        connecting.check_family(curve_file.read(given), family, given)
+    if cfg.devices not in (None, 1) or "valid" in (cfg.eval.splits or ()):
+        _check_data(cfg)
+
+
+def _check_data(cfg: DictConfig) -> None:
+    data = load_data(cfg)
+    splits_of(cfg, data)
+    with training.on_devices(cfg.devices):
+        for section in (cfg.train.base, cfg.train.curve):
+            training.check_shares(data, section.batch_size)

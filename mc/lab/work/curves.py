@@ -1,0 +1,55 @@
+"""The curve of a configuration: as its training starts, and as it was trained."""
+
+from collections.abc import Iterator
+
+from mc import connecting, families
+from mc.curve_model import CurveModel
+from mc.curves import mix
+from mc.datasets import Data
+from mc.lab.job import Job
+from mc.lab.stages.curve import curve_file
+from mc.lab.work import networks
+from mc.lab.work.data import call
+from mc.lab.work.measure import bn_batches
+from mc.network import batchnorm
+
+
+def untrained(job: Job, data: Data) -> CurveModel:
+    """The curve of the configuration as its training starts, its ends checked on training data."""
+    cfg = job.cfg
+    family = call(cfg.curve, "curve")
+    families.describe(family)  # refuses one that could not be saved, before hours of training
+    start, end = (networks.load(job, network, data) for network in job.run.networks)
+    settings = cfg.train.curve
+    given = curve_file(settings.init)
+    curve = connecting.connect(
+        start,
+        end,
+        family,
+        init="linear" if given else settings.init,
+        fix_start=settings.fix_start,
+        fix_end=settings.fix_end,
+        weight_decay=settings.weight_decay,
+        seed=cfg.seed,
+    )
+    if given:
+        connecting.start_from(curve, given)
+    curve.check_on(next(iter(data.train.batches(32)))[0])
+    return curve
+
+
+def load(job: Job, data: Data) -> CurveModel:
+    """The trained curve that the run looks at."""
+    run = job.run.curve
+    network = networks.architecture(job, run.networks[0], data)
+    again = networks.how_to_mend(job.run, f"stage={run.name}")
+    return networks.read(run.result, lambda: connecting.load_curve(run.result, network), again)
+
+
+def networks_along(job: Job, curve: CurveModel, data: Data, rows) -> Iterator[tuple]:
+    """`(w [P], state)` at w = rows[i] @ control_points, BatchNorm statistics estimated anew."""
+    state = curve.state_values
+    batches = bn_batches(job.cfg, data)
+    found = batchnorm.estimate(curve.network, curve.points, rows, state, batches)
+    for n, row in enumerate(rows):
+        yield mix(row, curve.points).numpy(), batchnorm.state_of(found, n, state)

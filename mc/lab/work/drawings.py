@@ -1,0 +1,129 @@
+"""Figures of the files of runs; which files a stage draws, it says itself."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from sklearn.metrics import confusion_matrix
+
+from mc import plots
+from mc.ensembles.predictive import log_probabilities
+from mc.evaluation import metrics
+from mc.lab import files, naming
+from mc.lab.graph import Run
+from mc.lab.job import Job
+from mc.network.predictions import labels_of
+
+log = logging.getLogger(__name__)
+
+# Of classifiers, what the first figure leaves out.
+SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
+JOINING = ("test/error", "test/nll", "test/mse")
+
+
+def draw(job: Job) -> None:
+    """Draw the figures of a run at work, and show them the tracker."""
+    job.tracker.figures(of_run(job.run))
+
+
+def of_run(run: Run) -> dict[str, Path]:
+    """Draw the figures of a run into its folder; returns the path of each PNG."""
+    return files.save_figures(run.folder, run.figures())
+
+
+def of_files(folder: Path, names: Iterable[str]) -> dict[str, Figure]:
+    """The figures of those files of a folder that are there."""
+    made: dict[str, Figure] = {}
+    for name in names:
+        if (folder / name).exists():
+            made |= DRAWN[name](folder / name)
+    return made
+
+
+def _functions(path: Path) -> dict[str, Figure]:
+    with np.load(path) as f:
+        train, test = ((f[f"{split}_x"], f[f"{split}_y"]) for split in ("train", "test"))
+        return {"functions": plots.function_fan(train, test, f["x"], f["t"], f["y"])}
+
+
+def _planes(path: Path) -> dict[str, Figure]:
+    """A plane for each of the main metrics; files of before have no names and distances."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    given = {key: arrays[key] for key in ("names", "bends", "off") if key in arrays}
+    where = [arrays.get(key) for key in ("x", "y")]
+    drawn = arrays["corners"], arrays.get("curve")
+    return {
+        f"plane_{column.replace('/', '_')}": plots.plane(
+            *where, arrays[column], *drawn, metrics.label(column), **given
+        )
+        for column in metrics.SHOWN
+        if column in arrays
+    }
+
+
+def _predictions(path: Path) -> dict[str, Figure]:
+    """Confusion matrices at each t, and densities of the probability of the true class."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    if not arrays["num_classes"] or "t" not in arrays:  # of a regression, or of an ensemble
+        return {}
+    if not all(np.isfinite(arrays[path]).all() for path in ("linear", "curve")):
+        log.warning("not drawn: predictions, of which some are not finite")
+        return {}
+    labels = labels_of(arrays["targets"]).numpy()
+    made, densities = {}, {}
+    for i, t in enumerate(arrays["t"]):
+        matrices, given = {}, {}
+        for path in ("linear", "curve"):
+            log_p = log_probabilities(arrays[path][i])
+            classes = range(log_p.shape[1])
+            name = plots.PATHS[path]
+            matrices[f"{name}, t = {t:g}"] = confusion_matrix(
+                labels, log_p.argmax(axis=1), labels=classes
+            )
+            given[name] = np.exp(log_p[np.arange(len(labels)), labels])
+        made[f"confusion_t{t:g}"] = plots.confusion(matrices)
+        densities[f"t = {t:g}"] = given
+    return made | {"true_class_density": plots.true_class_density(densities)}
+
+
+def _members(path: Path) -> dict[str, Figure]:
+    table, panels = pd.read_csv(path), {}
+    for metric in JOINING:
+        if metric in table:
+            lines = {"single members": table[metric], "ensemble": table[f"ensemble/{metric}"]}
+            if f"swa/{metric}" in table:
+                lines["average of weights"] = table[f"swa/{metric}"]
+            panels[metrics.label(metric)] = {
+                name: values.to_numpy() for name, values in lines.items()
+            }
+    made = plots.as_members_join(table["members"].to_numpy(), panels) if panels else None
+    return {"as_members_join": made} if made else {}
+
+
+def _along_t(path: Path) -> dict[str, Figure]:
+    points = pd.read_csv(path)
+    figures = {"along_t": metrics.SHOWN}
+    if "test/f1" in points:
+        figures["scores_along_t"] = SCORES
+    networks = (0, 1)
+    if "chain" in set(points["path"]):
+        settings = OmegaConf.load(path.with_name("config.yaml"))
+        names = [naming.read(n).title for n in settings.chain.networks or settings.endpoints]
+        networks = dict(zip(np.linspace(0, 1, len(names)).tolist(), names, strict=True))
+    panels = {name: plots.panels_of(points, columns) for name, columns in figures.items()}
+    return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}
+
+
+DRAWN = {
+    "points.csv": _along_t,
+    "functions.npz": _functions,
+    "plane.npz": _planes,
+    "predictions.npz": _predictions,
+    "members.csv": _members,
+}

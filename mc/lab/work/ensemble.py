@@ -1,0 +1,84 @@
+"""stage=ensemble: the predictive mean of several networks, or of points of a curve."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mc.datasets import Data
+from mc.ensembles import predictive
+from mc.ensembles.predictive import Member
+from mc.evaluation import geometry
+from mc.lab import files
+from mc.lab.job import Job
+from mc.lab.work import curves, drawings, kept, networks
+from mc.lab.work.data import load_data, make_loss, splits_of
+from mc.lab.work.measure import batched
+from mc.network.predictions import targets_of
+from mc.network.weights import FlatNetwork, pack
+
+
+def run(job: Job) -> dict:
+    """Metrics of the ensemble and of its members; `members.csv` shows them as members join."""
+    cfg = job.cfg
+    data = load_data(cfg)
+    splits = batched(cfg, splits_of(cfg, data))
+    flat, members = (_networks if cfg.ensemble.networks else _points)(job, data)
+
+    def keep(mean_of):
+        arrays = predictions(mean_of("test"), splits["test"], data.num_classes)
+        files.save_arrays(job.folder, "predictions", arrays)
+
+    at_end, loss = keep if cfg.ensemble.predictions else None, make_loss(cfg, data)
+    table = predictive.join(flat, members, splits, data.num_classes, loss, at_end)
+    files.save_table(job.folder, "members", table)
+    job.tracker.members(table)
+    drawings.draw(job)
+    return predictive.summary(table)
+
+
+def predictions(mean, batches, num_classes: int | None) -> dict[str, np.ndarray]:
+    """What an ensemble predicts for the test data, as arrays of a file.
+
+    Arrays: `mean [n, C]`, the mean of the members' probabilities, or `[n, d]`, of their outputs
+    where it is a regression; float32; `targets [n, ...]`, and `num_classes`, 0 for a regression.
+
+    Args:
+        mean: as `predictive.join` hands it on: log-probabilities, or outputs of a regression.
+        batches: the test data.
+        num_classes: None for a regression.
+    """
+    values = mean if num_classes is None else np.exp(mean)
+    arrays = {"mean": values.astype(np.float32), "targets": targets_of(batches)}
+    return arrays | {"num_classes": num_classes or 0}
+
+
+def _networks(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
+    """Networks with the BatchNorm statistics of reports; of a list of networks, all of them."""
+    first_named = job.run.networks[0]
+    first = networks.load(job, first_named, data, left=True)
+
+    def members() -> Iterator[Member]:
+        for network in job.run.networks:
+            named = network.named
+            model = networks.load(job, network, data, left=named.is_list)
+            networks.check_alike(job, data, (first_named.named.typed, first), (named.typed, model))
+            flat = FlatNetwork(model)
+            if named.is_list:
+                left = predictive.saved(network.files, named.typed)
+                yield from (kept.settled(flat, one, data) for one in left)
+            else:
+                own = Member(str(named.typed), pack(model), flat.state())
+                yield kept.settled(flat, own, data) if named.is_file else own
+
+    return FlatNetwork(first), members()
+
+
+def _points(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
+    """Networks along the curve, with BatchNorm statistics estimated anew."""
+    curve, num = curves.load(job, data), job.cfg.ensemble.num_points
+    t = np.linspace(0, 1, num, dtype=np.float32)
+    if job.cfg.ensemble.spacing == "arc_length":
+        t = geometry.equal_arc_lengths(curve.curve.coefficients, geometry.gram(curve.points), num)
+    rows = curve.curve.coefficients(t).numpy()
+    along = zip(t, curves.networks_along(job, curve, data, rows), strict=True)
+    return curve.network, (Member(f"t={at:.4g}", w, state) for at, (w, state) in along)

@@ -1,0 +1,84 @@
+"""stage=eval: metrics along the trained curve and along the straight segment between its ends."""
+
+import numpy as np
+import pandas as pd
+
+from mc.curve_model import CurveModel
+from mc.datasets import Data
+from mc.evaluation import along, geometry, statistics
+from mc.lab import batch_notes, files
+from mc.lab.job import Job
+from mc.lab.work import curves, drawings, measure
+from mc.lab.work.data import load_data, splits_of
+from mc.network.predictions import predictor, targets_of
+
+GRID = 200  # positions at which the functions of a regression are drawn
+
+
+def run(job: Job) -> dict:
+    """The summary of every metric along both paths; points and figures go to the folder."""
+    cfg, folder = job.cfg, job.folder
+    data = load_data(cfg)
+    curve = curves.load(job, data)
+    table = along.evaluate(
+        curve,
+        **measure.batched(cfg, splits_of(cfg, data)),
+        **measure.arguments(cfg, data),
+        num_points=cfg.eval.num_points,
+        t=cfg.eval.t,
+        initial=curves.untrained(job, data).control_points if cfg.eval.initial else None,
+        **measure.blocks(folder),
+    )
+    files.save_table(folder, "points", table)
+    batch_notes.note(folder, cfg.eval.batch_size, table.attrs["dependence"])
+    if data.num_classes is None and data.train.x[0].size == data.train.y[0].size == 1:
+        files.save_arrays(folder, "functions", functions(job, curve, data, table))
+    if cfg.eval.predictions:
+        files.save_arrays(folder, "predictions", predictions(job, curve, data))
+    job.tracker.along_t(table)
+    drawings.draw(job)
+    ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.curve.num_points)
+    chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
+    return statistics.summarise_paths(table, chord=float(chord))
+
+
+def predictions(job: Job, curve: CurveModel, data: Data) -> dict[str, np.ndarray]:
+    """What the networks at some t of both paths output for the test data.
+
+    Arrays: `t [k]`, `curve` and `linear` `[k, n, outputs]`, `targets [n, ...]`, and `num_classes`,
+    0 for a regression.
+    """
+    t = np.asarray(job.cfg.eval.predictions, np.float32)
+    batches = data.test.batches(job.cfg.eval.batch_size)
+    outputs = predictor(curve.network)
+    arrays = {"t": t, "targets": targets_of(batches), "num_classes": data.num_classes or 0}
+    paths = {"curve": curve.curve.coefficients(t).numpy()}
+    paths["linear"] = geometry.straight_segment(t, curve.curve.num_points)
+    for path, rows in paths.items():
+        networks = curves.networks_along(job, curve, data, rows)
+        arrays[path] = np.stack([outputs(w, state, batches) for w, state in networks])
+    return arrays
+
+
+def functions(
+    job: Job, curve: CurveModel, data: Data, table: pd.DataFrame
+) -> dict[str, np.ndarray]:
+    """For a regression of one variable, the functions y(x) of the networks along the curve.
+
+    Arrays: `x [m]`, `t [k]`, `y [k, m]`, and the data, `train_x, train_y, test_x, test_y`.
+    """
+    t = table.loc[table["path"] == "curve", "t"].to_numpy()
+    train, test = data.train_clean, data.test
+    x = train.x.reshape(len(train), -1)[:, 0]
+    low, high = x.min(), x.max()
+    margin = 0.1 * (high - low)
+    grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
+    batches = [(train.inputs(grid[:, np.newaxis]), None)]
+    outputs = predictor(curve.network)
+    networks = curves.networks_along(job, curve, data, curve.curve.coefficients(t).numpy())
+    y = np.stack([outputs(w, state, batches) for w, state in networks])
+    arrays = {"x": grid, "t": t, "y": y[..., 0]}
+    for name, split in (("train", train), ("test", test)):
+        arrays[f"{name}_x"] = split.x.reshape(len(split), -1)[:, 0]
+        arrays[f"{name}_y"] = split.y[:, 0]
+    return arrays

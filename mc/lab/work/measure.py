@@ -1,0 +1,69 @@
+"""What evaluation takes of a configuration: batches, statistics, the loss, and where it goes on."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from mc.datasets import Data, Examples
+from mc.evaluation.evaluator import Evaluator, in_blocks
+from mc.lab import batch_notes, files
+from mc.lab.job import Job
+from mc.lab.work.data import make_loss
+from mc.network.weights import FlatNetwork
+from mc.progress import show
+
+log = logging.getLogger(__name__)
+
+
+def arguments(cfg: DictConfig, data: Data) -> dict[str, Any]:
+    """What `along.evaluate` and an `Evaluator` both take."""
+    return {
+        "bn_data": bn_batches(cfg, data),
+        "loss": make_loss(cfg, data),
+        "num_classes": data.num_classes,
+        "progress": show,
+    }
+
+
+def bn_batches(cfg: DictConfig, data: Data):
+    """The clean training batches that BatchNorm statistics come from."""
+    if cfg.eval.bn_batches:
+        return data.train_clean.spread(cfg.eval.bn_batch_size, cfg.eval.bn_batches)
+    return data.train_clean.batches(cfg.eval.bn_batch_size)
+
+
+def batched(cfg: DictConfig, splits: dict[str, Examples]) -> dict:
+    """The batches that each split is evaluated in."""
+    return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
+
+
+def blocks(folder: Path) -> dict[str, Any]:
+    """What `in_blocks` takes to keep its values in `checkpoint.npz`, and to continue from there."""
+    snapshot = files.load_checkpoint(folder)
+    if snapshot is not None:
+        log.info("Continuing after %d points.", len(next(iter(snapshot.values()))))
+    return {"snapshot": snapshot, "after_block": lambda done: files.save_checkpoint(folder, done)}
+
+
+def at(
+    job: Job, data: Data, network: FlatNetwork, points, rows, *, state, splits, weight_decay
+) -> dict[str, np.ndarray]:
+    """The metrics of networks at w = rows @ points, in blocks that a killed run goes on after.
+
+    Arguments: as of an `Evaluator`; `splits` of examples, not batches.
+    """
+    cfg = job.cfg
+    evaluate = Evaluator(
+        network,
+        points,
+        state,
+        batched(cfg, splits),
+        **arguments(cfg, data),
+        weight_decay=weight_decay,
+    )
+    values = in_blocks(evaluate, rows, **blocks(job.folder))
+    batch_notes.note(job.folder, cfg.eval.batch_size, evaluate.dependence)
+    return values

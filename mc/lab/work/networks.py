@@ -1,0 +1,216 @@
+"""Networks: built as the configuration says, or read from what runs and users have saved."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from omegaconf import DictConfig
+
+from mc.datasets import Data
+from mc.datasets.labels import said_of_floats
+from mc.datasets.scale import check_scale
+from mc.lab import conditions, stale
+from mc.lab.graph import Network, Run
+from mc.lab.job import Job
+from mc.lab.work import kept
+from mc.lab.work.data import call, found
+from mc.network import first_look, unpromised
+from mc.network.weights import FlatNetwork, check_same_architecture, pack
+
+log = logging.getLogger(__name__)
+
+REMEDY = (
+    "save it again with model.save, register classes of your own with "
+    "keras.saving.register_keras_serializable, and name their modules, as in "
+    "imports=[my_package.layers]."
+)
+
+
+def build(cfg: DictConfig, data: Data) -> keras.Model:
+    """The model of the configuration for the shape and classes of the data.
+
+    Its initial weights are drawn from `seed`.
+
+    Raises:
+        TypeError: the callable returns something else than a Keras model.
+        ValueError: it does not fit the data.
+    """
+    keras.utils.set_random_seed(cfg.seed)
+    shape = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    try:
+        network = call(cfg.model, "model", **shape)
+    except Exception as error:  # whatever layers say of None classes
+        told = said_of_floats([data.train.y]) if data.num_classes is None else None
+        if told is None:
+            raise
+        raise ValueError(
+            f"model._target_={cfg.model._target_}: {error}. The data's {told}."
+        ) from error
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"model._target_={cfg.model._target_} must return a keras.Model; received {network!r}."
+        )
+    if not network.built:
+        network(np.zeros((1, *data.input_shape), np.float32))
+    check_fits(network, data, f"model._target_={cfg.model._target_}")
+    return network
+
+
+def check_fits(network: keras.Model, data: Data, name: str) -> None:
+    """Raise unless a network takes the data's inputs and has as many outputs as they need.
+
+    Raises:
+        ValueError: it does not; `name` says which network.
+    """
+    needed = data.num_classes or data.train.y.shape[-1]
+    inputs = keras.KerasTensor((None, *data.input_shape))
+    try:
+        outputs = network.compute_output_spec(inputs).shape
+    except Exception as error:  # whatever its layers say of a shape that they do not take
+        raise ValueError(
+            f"{name} does not take the dataset's inputs of shape {data.input_shape} ({error}). "
+            "Choose the dataset that it is for."
+        ) from error
+    check_scale(network, data, name)
+    if tuple(outputs) != (None, needed):
+        what = "classes" if data.num_classes else "targets"
+        raise ValueError(
+            f"{name} has outputs of shape {tuple(outputs)}, but the dataset has {needed} {what}: "
+            f"its outputs must have shape (None, {needed})."
+        )
+
+
+def load(job: Job, network: Network, data: Data, left: bool = False) -> keras.Model:
+    """A network as a setting names it; of a list of networks, the first.
+
+    `left`: with the BatchNorm statistics that its training left, to go on from, and not those of
+    its reports; see `kept`. A saved Keras model has its own.
+
+    Raises:
+        ValueError: the file is damaged or not a model's, or does not fit the data.
+    """
+    model = architecture(job, network, data)
+    if network.run is None:
+        return model
+    path = network.files[0]
+    words = network.run.command()[len("python -m mc.run ") :]
+    remedy = how_to_mend(job.run, words)
+    as_left = read(path, lambda: kept.fill(model, network.named, path), remedy)
+    if left and not as_left:
+        kept.take_left(model, path.parent)
+    elif as_left and not left:
+        flat = FlatNetwork(model)
+        flat.assign(pack(model), kept.reestimated(flat, pack(model), flat.state(), data))
+    return model
+
+
+def architecture(job: Job, network: Network, data: Data) -> keras.Model:
+    """The network of a file, or one of a base network's layers, with weights that do not matter."""
+    root = network.named.root
+    if not root.is_file:
+        return build(job.cfg, data)
+    path = Path(root.typed)
+    found("model", job.cfg.model._target_)  # whose module may register the layers in the file
+    model = read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
+    check_fits(model, data, f"The endpoint {path}")
+    _check_precision(job, path, model)
+    return model
+
+
+def load_all(job: Job, data: Data) -> list[keras.Model]:
+    """The networks that the run is about, all computing one function of w.
+
+    Raises:
+        ValueError: they differ; names two that do.
+    """
+    named = job.run.networks
+    # Their BatchNorm statistics are estimated at every point, as eval.bn_* says.
+    models = [load(job, network, data, left=True) for network in named]
+    for network, model in zip(named[1:], models[1:], strict=True):
+        check_alike(job, data, (named[0].named.typed, models[0]), (network.named.typed, model))
+    return models
+
+
+def decays(job: Job) -> list[float]:
+    """The weight decay of the penalty that each network was trained with; of a file, base's.
+
+    Where they differ, `loss` has a penalty whose decay is mixed as the weights are, so that at each
+    network it is the network's own; which is said.
+    """
+    base = job.run.of("base")
+    found = [(network.run or base).weight_decay for network in job.run.networks]
+    if len(set(found)) > 1:
+        log.info(
+            "The networks were trained with weight decays %s: in loss they are mixed as the "
+            "weights are.",
+            ", ".join(f"{decay:g}" for decay in found),
+        )
+    return found
+
+
+def check_alike(job: Job, data: Data, first: tuple, second: tuple) -> None:
+    """Raise unless two networks, each with its name, compute one function of their weights.
+
+    Equal shapes are not enough: an activation or a stride may differ.
+
+    Raises:
+        ValueError: they do not; names both.
+    """
+    (first_name, network), (name, other) = first, second
+    reason: Any = None
+    try:
+        check_same_architecture(network, other)
+    except ValueError as error:
+        reason = error
+    else:
+        x = next(iter(data.train.batches(32)))[0]
+        flat, own = FlatNetwork(network), FlatNetwork(other)
+        if (far := first_look.distance(flat, pack(other), own.state(), other, x)) is not None:
+            reason = f"With the same weights their outputs differ by {far:.3g}: other layers."
+    if reason:
+        message = f"{job.run.name}.networks: {first_name} and {name} do not fit. {reason}"
+        raise ValueError(message)
+
+
+def how_to_mend(run: Run, words: str) -> str:
+    """How to mend a run whose file cannot be read: networks of another source first."""
+    told = stale.other_source(run)
+    return told or f"make it again with {words} force=true and your other settings."
+
+
+def read(path: Path, load_file: Callable, remedy: str) -> Any:
+    """What a function reads from a file.
+
+    Raises:
+        FileNotFoundError, ValueError: there is none, or it cannot be read; says what to do.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model at {path}: {remedy}")
+    for folder in path.parents[:2]:  # the run's, of a file in epochs/ the one above
+        conditions.check(folder)
+    try:
+        return load_file()
+    except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
+        raise ValueError(f"The model {path} cannot be read ({error}): {remedy}") from error
+
+
+def _check_precision(job: Job, name: Path, model: keras.Model) -> None:
+    """Raise unless the network of a file works in the dtype policy of base networks beside it.
+
+    Raises:
+        ValueError: it does not; says what to type.
+    """
+    if all(network.is_of_files for network in job.run.networks):
+        return
+    layers = unpromised.layers_of(model, include_self=False)
+    mixed = sorted({layer.dtype_policy.name for layer in layers if layer.weights} - {"float32"})
+    precision = job.cfg.precision
+    if mixed != sorted({precision} - {"float32"}):
+        policy = mixed[0] if mixed else "float32"
+        raise ValueError(
+            f"{name} works in {policy}, as it was saved, but the base networks beside it in "
+            f"precision={precision}, which is another function. Type precision={policy}."
+        )

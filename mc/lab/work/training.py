@@ -1,0 +1,189 @@
+"""Training that keeps its state in the run's folder, and continues from there."""
+
+import logging
+import time
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import pandas as pd
+import tensorflow as tf
+from omegaconf import DictConfig
+
+from mc import training
+from mc.curve_model import CurveModel
+from mc.curves import Point
+from mc.datasets import Data
+from mc.evaluation import tasks
+from mc.lab import files
+from mc.lab.job import Job
+from mc.lab.stages.base import saved_epoch
+from mc.lab.work.data import call, make_loss
+from mc.network.weights import pack
+
+log = logging.getLogger(__name__)
+
+SECONDS = 1.0  # between two checkpoints, where an epoch takes less
+
+
+def on_devices(devices: int | str | None) -> AbstractContextManager:
+    """The scope in which to make and train a model on so many devices (`all`, or None for one).
+
+    With several, each batch is split among them and all variables are mirrored. Evaluation stays
+    outside: in the scope, Keras gives each device its share of a loss.
+
+    Raises:
+        ValueError: there are fewer devices.
+    """
+    if devices is None:
+        return nullcontext()
+    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    names = [device.name for device in there]
+    wanted = len(names) if devices == "all" else devices
+    if wanted > len(names):
+        raise ValueError(
+            f"devices={devices}, but this machine has {len(names)}: {', '.join(names)}. "
+            "Type devices=all for all of them."
+        )
+    return tf.distribute.MirroredStrategy(names[:wanted]).scope()
+
+
+def check_shares(data: Data, batch_size: int) -> None:
+    """Raise unless the devices of the scope all get a share of every batch.
+
+    Raises:
+        ValueError: some get none, or the first batch cannot be split evenly, which Keras needs.
+    """
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    for name, split in (("training", data.train), ("validation", data.valid)):
+        if devices == 1 or split is None:
+            continue
+        first, last = min(batch_size, len(split)), len(split) % batch_size or batch_size
+        if first % devices or last < devices:
+            raise ValueError(
+                f"{devices} devices cannot share the {name} batches of batch_size={batch_size}: "
+                f"the first has {first} examples, which must be a multiple of {devices}, and the "
+                f"last {last}, at least {devices}. Choose another batch_size, dataset.valid_size "
+                "or number of devices."
+            )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and at what rates to train, and after which epochs to keep what there is.
+
+    Attributes:
+        rate: says the learning rate of every step; see `mc.training.train`.
+        learning_rate: the first one.
+        order_seed: of the order of examples and their augmentation.
+    """
+
+    epochs: int
+    steps_per_epoch: int | None
+    batch_size: int
+    rate: Any
+    learning_rate: float
+    order_seed: int
+    keep: Collection[int] = ()
+
+
+def schedule_of(section: DictConfig, order_seed: int) -> Schedule:
+    """What a section says: `train.base` or `train.curve`."""
+    epochs, every = section.epochs, section.save_every
+    return Schedule(
+        epochs=epochs,
+        steps_per_epoch=section.steps_per_epoch,
+        batch_size=section.batch_size,
+        rate=training.EpochRate(section.learning_rate, section.schedule, epochs),
+        learning_rate=section.learning_rate,
+        order_seed=order_seed,
+        keep=range(every, epochs + 1, every) if every else (),
+    )
+
+
+def train_network(
+    job: Job, network: keras.Model, data: Data, schedule: Schedule, decay: float, label: str
+) -> CurveModel:
+    """A single network after `train`: the curve `Point()`, from the weights that it has."""
+    with on_devices(job.cfg.devices):
+        model = CurveModel(network, Point(), pack(network)[None], weight_decay=decay)
+        train(job, model, data, schedule, valid=data.valid, label=label)
+    return model
+
+
+def train(
+    job: Job, curve: CurveModel, data: Data, schedule: Schedule, valid: Any, label: str
+) -> list[dict]:
+    """The history of `training.train`, whose state is in `checkpoint.npz` after every epoch.
+
+    Where epochs last milliseconds, after those of a second: a checkpoint takes longer than such an
+    epoch. `history.csv` and the tracker are told what the checkpoint holds. After the epochs that
+    are to be kept, whatever they take, the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
+    """
+    states = States(curve, job, schedule)
+    check_shares(data, schedule.batch_size)
+    loss, rate = make_loss(job.cfg, data), schedule.learning_rate
+    try:
+        history = training.train(
+            curve,
+            data.train,
+            optimizer=call(job.cfg.optimizer, "optimizer", learning_rate=rate),
+            loss=loss,
+            metrics=tasks.training_metrics(loss, data.num_classes),
+            epochs=schedule.epochs,
+            steps_per_epoch=schedule.steps_per_epoch,
+            batch_size=schedule.batch_size,
+            rate=schedule.rate,
+            seed=schedule.order_seed,
+            valid=valid,
+            snapshot=states.load(),
+            after_epoch=states.after_epoch,
+            label=label,
+        )
+    except FloatingPointError as error:
+        kept = f" The state after epoch {states.told} is kept." if states.told else ""
+        raise FloatingPointError(f"{error}{kept}") from error
+    files.save_table(job.folder, "history", pd.DataFrame(history))
+    return history
+
+
+class States:
+    """What of a training is in the run's folder, and told the tracker: see `train`."""
+
+    def __init__(self, curve: CurveModel, job: Job, schedule: Schedule):
+        self.curve, self.folder, self.tracker = curve, job.folder, job.tracker
+        self.epochs, self.keep = schedule.epochs, schedule.keep
+        self.written, self.told = time.monotonic(), 0
+
+    def load(self) -> dict | None:
+        """The snapshot of an earlier attempt, if there is one."""
+        snapshot = files.load_checkpoint(self.folder)
+        if snapshot is not None:
+            rows = training.history_of(snapshot)
+            log.info("Continuing after epoch %d.", len(rows))
+            self._tell(rows)  # an offline W&B run begins anew
+        return snapshot
+
+    def after_epoch(self, history: list[dict], take_snapshot) -> None:
+        """Keep the curve if it is to be, and the state if none was kept for a while."""
+        done = len(history)
+        due = done == self.epochs or time.monotonic() - self.written >= SECONDS
+        if not due and done not in self.keep:
+            return
+        snapshot = take_snapshot()
+        if done in self.keep:  # before the checkpoint, or a kill in between would lose it
+            kept = saved_epoch(self.folder, done)
+            kept.parent.mkdir(exist_ok=True)
+            self.curve.save(kept)
+        if due:
+            files.save_checkpoint(self.folder, snapshot)
+            files.save_table(self.folder, "history", pd.DataFrame(history))
+            self._tell(history)
+            self.written = time.monotonic()
+
+    def _tell(self, history: list[dict]) -> None:
+        for row in history[self.told :]:
+            self.tracker.history(row)
+        self.told = len(history)

@@ -1,0 +1,69 @@
+"""A second Keras model that computes what a first one does, with variables of its own."""
+
+import warnings
+
+import keras
+
+from mc.network import first_look, hidden_state
+from mc.network.weights import FlatNetwork, check_same_shapes
+
+
+def copy(network: keras.Model) -> keras.Model:
+    """A new model of the same architecture, with weights of its own from its initialisers.
+
+    What is not trained (frozen weights, constants) it has from its initialisers too; lookup tables
+    are the network's. It is not compiled.
+
+    Raises:
+        ValueError: Keras cannot rebuild the model from its configuration.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it was compiled with, which is left out
+            config = _uncompiled(keras.saving.serialize_keras_object(network))
+        # Own configuration, so Lambda layers are no danger here.
+        clone = keras.saving.deserialize_keras_object(config, safe_mode=False)
+        if not clone.built:
+            raise TypeError("its configuration does not say the shape of its input")
+        hidden_state.copy_tables(network, clone)
+    except Exception as error:  # Keras raises many kinds here
+        raise ValueError(
+            f"Keras cannot copy the network {network.name!r} ({error}). Pass into=, a second "
+            "instance to write into, or give its class get_config and get_build_config."
+        ) from error
+    check_same_shapes(network, clone)
+    return clone
+
+
+def _uncompiled(config):
+    """A configuration without what the model, or one in it, was compiled with.
+
+    A loss or a metric of its user's could not be found, and is not needed.
+    """
+    if isinstance(config, dict):
+        return {k: _uncompiled(v) for k, v in config.items() if k != "compile_config"}
+    if isinstance(config, list | tuple):
+        return type(config)(_uncompiled(part) for part in config)
+    return config
+
+
+def check_is(flat: FlatNetwork, w, state, target: FlatNetwork, x) -> None:
+    """Raise unless a network, with weights and state written into it, computes what they stand for.
+
+    Equal variables do not make equal networks. `x`: a batch of inputs, or None where there is none.
+
+    Raises:
+        ValueError: its outputs are others; says by how much.
+    """
+    if x is None:
+        return
+    expected = first_look.outputs_of(flat, w, state, x)
+    with hidden_state.drawing((0, 0)):  # as in the call before
+        found = first_look.plain_outputs(target.model, x)
+    target.assign(w, state)  # a call may move generators and the states of RNNs
+    if (far := first_look.farthest(found, expected, 1e-4)) is not None:
+        raise ValueError(
+            f"The network {target.model.name!r} has the weights of the curve now, but computes "
+            f"something else: outputs differ by {far:.3g}. It has other layers than the curve's "
+            "networks: build it by the same code."
+        )

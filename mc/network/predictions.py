@@ -1,0 +1,34 @@
+"""What networks output for every example of a split."""
+
+import numpy as np
+import tensorflow as tf
+
+from mc.network.weights import FlatNetwork
+
+
+def predictor(network: FlatNetwork):
+    """The function `(w: [P], state, batches) -> outputs [n, ...] float32`, in stored order.
+
+    Weights and state are its arguments, so one graph serves any number of networks.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def call(w, state, x):
+        return tf.cast(network(w, state, x, training=False)[0], tf.float32)
+
+    def outputs(w, state, batches) -> np.ndarray:
+        w, state = tf.convert_to_tensor(w), [tf.convert_to_tensor(s) for s in state]
+        return np.concatenate([call(w, state, x).numpy() for x, _ in batches])
+
+    return outputs
+
+
+def targets_of(batches) -> np.ndarray:
+    """The targets y of every example; `[n, ...]`."""
+    return np.concatenate([np.asarray(y) for _, y in batches])
+
+
+def labels_of(y) -> tf.Tensor:
+    """Integer labels `[n]`, from labels or from one-hot targets `[n, num_classes]`."""
+    one_hot = len(y.shape) == 2 and y.shape[-1] > 1
+    return tf.argmax(y, -1) if one_hot else tf.cast(tf.reshape(y, [-1]), tf.int64)

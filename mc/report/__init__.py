@@ -1,6 +1,0 @@
-"""Everything under an output folder: one table, means, and a page that opens anywhere."""
-
-from mc.report.page import page
-from mc.report.tables import gather, grouped, varied
-
-__all__ = ["gather", "grouped", "page", "varied"]

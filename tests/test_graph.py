@@ -1,0 +1,91 @@
+"""What a declaration of a stage must say, and what follows from it."""
+
+from dataclasses import dataclass
+
+import pytest
+from test_config import compose, run_of
+
+from mc.lab import check
+from mc.lab.graph import Run
+from mc.lab.settings import setting
+
+
+@pytest.fixture(autouse=True)
+def only_for_this_test(monkeypatch):
+    monkeypatch.setattr(Run, "stages", dict(Run.stages))
+    monkeypatch.setattr(Run, "fields", dict(Run.fields))
+
+
+def declared(name="own", **parts):
+    given = {"name": name, "numbers": ("own/<spread>",), "depends": (), "__module__": __name__}
+    return type(name.title(), (Run,), given | parts)
+
+
+def test_a_stage_without_numbers_is_refused():
+    with pytest.raises(TypeError, match="Own: a stage says the names of its numbers"):
+        declared(numbers=())
+
+
+def test_two_stages_of_one_name_are_refused():
+    with pytest.raises(TypeError, match=r"Plane2: there is a stage plane already, mc\.lab\.stages"):
+        type("Plane2", (Run,), {"name": "plane", "numbers": ("a",)})
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (5, "Own: the setting count has no help"),
+        (setting(5, ""), "Own: the setting count has no help"),
+        (setting(0, "how many", low=1), "count must be a number at least 1, but its default is 0"),
+        (setting(0, "how many", above=0), "count must be a number greater than 0"),
+        (setting("c", "which", of=("a", "b")), "count must be one of a, b, but its default is 'c'"),
+    ],
+)
+def test_a_setting_without_meaning_or_beyond_its_limits_is_refused(field, told):
+    kind = type("Settings", (), {"__annotations__": {"count": int}, "count": field})
+    with pytest.raises(TypeError, match=told):
+        declared(Settings=dataclass(kind))
+
+
+def test_stages_that_build_on_one_another_are_refused():
+    declared("first", inputs=lambda run: {"other": run.of("second")})
+    declared("second", inputs=lambda run: {"other": run.of("first")})
+    cfg = compose()
+    cfg.stage = "first"
+    with pytest.raises(ValueError, match="builds on itself: first -> second -> first"):
+        check.check(cfg)
+
+
+def test_a_setting_that_came_later_counts_where_it_is_not_its_default():
+    @dataclass
+    class Earlier:
+        count: int = setting(5, "how many")
+
+    @dataclass
+    class Later(Earlier):
+        later: int = setting(3, "what came later", added=True)
+
+    before = declared("before", Settings=Earlier, depends=("before",))
+    after = declared("after", section="before", Settings=Later, depends=("before",))
+    plain = before({"before": {"count": 5}}).fingerprint
+    assert after({"before": {"count": 5, "later": 3}}).fingerprint == plain
+    assert after({"before": {"count": 5, "later": 4}}).fingerprint != plain
+
+
+def test_a_run_knows_what_is_below_it_in_order():
+    run = run_of(compose("stage=eval", "endpoints=[fge:1@4/1,2]"))
+    assert [one.name for one in run.chain()] == ["base", "fge", "base", "curve", "eval"]
+    assert [one.changes for one in run.chain()[:3]] == [
+        {"seed": 1, "train.base.save_every": 4},
+        {"fge.start": "1@4"},
+        {"seed": 2},
+    ]
+    assert [network.title for network in run.networks] == ["fge:1@4/1", "2"]
+    assert run.curve.name == "curve"
+    assert run.label == "digits-cnn-fge:1@4/1-2-bezier-bends1-seed1"
+
+
+def test_a_value_that_follows_another_follows_it_in_every_run():
+    run = run_of(compose("stage=curve", "+dataset.seed=${seed}", "seed=7"))
+    assert run["dataset"]["seed"] == 7
+    assert [below["dataset"]["seed"] for below in run.below] == [1, 2]
