@@ -168,7 +168,9 @@ class SlurmLauncher(Slurm):
         try:
             with _told_to_end():
                 while waves.waiting or at_work:
-                    if ready := waves.ready():
+                    # Of one array Slurm runs no more at once than it was told; of several, we do.
+                    free = self.params["array_parallelism"] - len(at_work)
+                    if ready := waves.ready(max(free, 0) if waves.are_several else None):
                         submitted = self._submit(executor, watcher, ready)
                         at_work |= submitted
                         arrays.append(next(iter(submitted)).job_id.partition("_")[0])

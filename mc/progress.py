@@ -47,7 +47,7 @@ class Progress:
         sys.stderr.flush()
 
 
-def show(batches, label: str):
+def shown(batches, label: str):
     """The items of an iterable, one by one, with progress shown."""
     total = int(batches.cardinality()) if hasattr(batches, "cardinality") else len(batches)
     progress = Progress(total if total >= 0 else None, label)

@@ -57,3 +57,23 @@ def test_networks_that_do_not_fit_are_named(cli, tmp_path):
     assert (status, "at least two" in output) == (1, True)
     status, output = cli("smoke=true", "stage=chain", "chain.networks=[1,9]")
     assert (status, "stage=base seed=9" in output) == (1, True)
+
+
+def test_each_network_of_a_chain_has_its_own_penalty(cli, tmp_path):
+    decays = ["train.base.weight_decay=0.3", "fge.weight_decay=0.1", "train.curve.weight_decay=9"]
+    settings = [*QUICK, *decays, "build=true", "eval.splits=[train]"]
+    status, output = cli(*settings, "stage=chain", "chain.networks=[1,fge:1/1]")
+    assert status == 0, output
+    assert "trained with weight decays 0.3, 0.1: in loss they are mixed" in output
+    points = pd.read_csv(only(tmp_path, "chain/*/points.csv"))
+    base = json.loads(only(tmp_path, "base/*/summary.json").read_text())
+    member = pd.read_csv(only(tmp_path, "fge/*/members.csv")).iloc[0]
+    assert points["train/loss"][0] == pytest.approx(base["train/loss"], rel=1e-5)
+    assert points["train/nll"].iloc[-1] == pytest.approx(member["train/nll"], rel=1e-5)
+    with np.load(only(tmp_path, "fge/*/epochs/1.npz")) as file:
+        w = [saved_weights(tmp_path, 1), file["control_points"][0]]
+    for row, t in enumerate(points["t"]):  # the penalty of the mixture, by its definition
+        decay, mixed = (1 - t) * 0.3 + t * 0.1, (1 - t) * w[0] + t * w[1]
+        penalty = 0.5 * decay * float(mixed.astype(float) @ mixed)
+        found = points["train/loss"][row] - points["train/nll"][row]
+        assert found == pytest.approx(penalty, rel=1e-4)

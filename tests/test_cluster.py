@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,6 @@ LAUNCHER = [
 SEEDS = range(1, 7)
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(
         not shutil.which("slurmctld") or not shutil.which("munged") or os.getuid() != 0,
         reason="needs root and Debian's slurm-wlm and munge",
@@ -79,6 +79,7 @@ def weights(folder):
     return keras.models.load_model(folder / "model.keras").get_weights()
 
 
+@pytest.mark.slow
 def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_path):
     outputs, alone = tmp_path / "outputs", tmp_path / "alone"
     first = sweep(cluster, outputs)
@@ -128,3 +129,70 @@ def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_pa
         assert all(np.array_equal(a, b) for a, b in pairs)
     subprocess.run([*command, "stage=report", f"output_dir={outputs}"], env=cluster, check=True)
     assert sorted(pd.read_csv(outputs / "results.csv")["seed"]) == list(SEEDS)
+
+
+OWN = """
+from mc.models import mlp
+
+
+def net(input_shape, num_classes, seed):
+    if seed == 4:
+        raise RuntimeError("this network cannot be built")
+    return mlp(input_shape, num_classes, widths=(4,))
+"""
+
+
+@pytest.fixture
+def waves(cluster, tmp_path):
+    """Runs a sweep of evaluations that builds what is missing; returns its status and errors."""
+    (tmp_path / "own_net.py").write_text(OWN)
+    environment = cluster | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    outputs = tmp_path / "outputs"
+
+    def run(pairs):
+        ends = ",".join(f"[{pair}]" for pair in pairs)
+        command = ["-m", "mc.run", "-m", *LAUNCHER, "stage=eval", "build=true", "smoke=true"]
+        command += ["model._target_=own_net.net", "+model.seed=${seed}"]
+        command += [f"endpoints={ends}", f"output_dir={outputs}"]
+        done = subprocess.run(
+            [sys.executable, *command], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        return done.returncode, done.stderr
+
+    return run
+
+
+def made(outputs, stage):
+    return len(list(outputs.glob(f"{stage}/*/summary.json")))
+
+
+def assert_no_job_waited(outputs):
+    said = [path.read_text() for path in outputs.glob(".submitit/*/*.out")]
+    said += [path.read_text() for path in outputs.glob("*/*/run.log")]
+    assert said
+    assert not any("waiting for it" in text for text in said)
+
+
+@pytest.mark.slow
+def test_a_network_that_fails_fails_what_is_built_on_it_and_nothing_else(waves, tmp_path):
+    outputs = tmp_path / "outputs"
+    status, errors = waves(["1,2", "1,4"])
+    assert status == 1, errors
+    assert [made(outputs, stage) for stage in ("base", "curve", "eval")] == [2, 1, 1]
+    listed = errors.split("of the jobs failed")[1]
+    assert "this network cannot be built" in listed
+    assert len(re.findall(r"base/smoke-digits-net-seed4-\w+ has failed", listed)) == 1
+    assert len(re.findall(r"curve/smoke-digits-net-1-4-\S+ has failed", listed)) == 1
+    assert_no_job_waited(outputs)
+
+
+@pytest.mark.long
+def test_a_sweep_of_pairs_makes_each_network_and_each_curve_once(waves, tmp_path):
+    outputs = tmp_path / "outputs"
+    status, errors = waves(["1,2", "1,3", "1,5", "2,3", "2,5", "3,5"])
+    assert status == 0, errors
+    assert [made(outputs, stage) for stage in ("base", "curve", "eval")] == [4, 6, 6]
+    assert not list(outputs.glob("*/*.old-*"))
+    for log in outputs.glob("*/*/run.log"):
+        assert log.read_text().count("works in") == 1
+    assert_no_job_waited(outputs)

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 import mc
 from mc import run
 from mc.lab import check, fingerprints, typed
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
+from mc.lab.view import View
 from mc.lab.work import data as stage_data
 
 CONF = Path(run.CONF)
@@ -42,7 +43,7 @@ def test_the_defaults_pass_their_own_checks():
 def test_every_model_builds(option):
     cfg = compose(f"model={option}")
     check.check(cfg)
-    network = stage_data.call(cfg.model, "model", input_shape=(32, 32, 3), num_classes=10)
+    network = stage_data.instantiate(cfg.model, "model", input_shape=(32, 32, 3), num_classes=10)
     assert network.output_shape == (None, 10)
 
 
@@ -50,7 +51,7 @@ def test_every_model_builds(option):
 def test_every_optimizer_builds_with_the_stage_s_learning_rate(option):
     cfg = compose(f"optimizer={option}", "train.curve.learning_rate=0.125")
     check.check(cfg)
-    optimizer = stage_data.call(
+    optimizer = stage_data.instantiate(
         cfg.optimizer, "optimizer", learning_rate=cfg.train.curve.learning_rate
     )
     assert float(optimizer.learning_rate.numpy()) == 0.125
@@ -60,7 +61,7 @@ def test_every_optimizer_builds_with_the_stage_s_learning_rate(option):
 def test_every_curve_builds_with_num_bends(option):
     cfg = compose(f"curve={option}", "num_bends=3")
     check.check(cfg)
-    assert stage_data.call(cfg.curve, "curve").num_points == 5
+    assert stage_data.instantiate(cfg.curve, "curve").num_points == 5
 
 
 @pytest.mark.parametrize("option", GROUPS["dataset"])

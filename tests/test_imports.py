@@ -1,6 +1,7 @@
 """Imports point one way, and some libraries stay in one room."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,123 +9,81 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "mc"
-
-# Rooms from the ground up: a room imports only from levels below its own.
-LEVELS = [
-    {"hidden_state"},
-    {
-        "atomic",
-        "backend",
-        "batches",
-        "start_tensorflow",
-        "weights",
-        "curves",
-        "metrics",
-        "naming",
-        "schedules",
-        "sources",
-        "families",
-        "losses",
-        "model_files",
-        "geometry",
-        "optimizers",
-        "progress",
-        "stepping",
-    },
-    {
-        "objective",
-        "store",
-        "tracking",
-        "plots",
-        "curve_file",
-        "models",
-        "datasets",
-        "constraints",
-        "first_look",
-        "refusals",
-    },
-    {"contents", "batchnorm", "compiled", "plane", "predictions", "copying", "probe", "tasks"},
-    {"between", "scoring", "report"},
-    {"looking", "evaluator"},
-    {"curve_model"},
-    {"connecting", "training", "evaluation"},
-    {"ensembles"},
-    {"modules", "conditions"},
-    {"config", "quoting"},
-    {"runs"},
-    {"keys", "foreseen", "callable_checks", "near", "lineage"},
-    {"checks", "missing"},
-    {"stale"},
-    {"stages", "jobs"},
-    {"run"},
-    {"__main__"},
-]
-# What may import no higher than metrics, however high it stands.
-GROUND = {"store", "tracking", "plots", "curve_file"}
+ENTRY = {"run", "__main__"}
+# Who may import what, by the beginning of its path in the package.
 HOMES = {
-    "wandb": {"tracking"},
-    "matplotlib": {"plots"},
-    "omegaconf": {
-        "config",
-        "callable_checks",
-        "foreseen",
-        "keys",
-        "checks",
-        "lineage",
-        "runs",
-        "missing",
-        "near",
-        "stale",
-        "jobs",
-        "stages",
-        "run",
-    },
+    "mc.lab": ("lab", "run", "__main__"),
+    "hydra": ("lab", "run"),
+    "omegaconf": ("lab", "run"),
+    "wandb": ("lab/tracking",),
+    "matplotlib": ("plots",),
+    "bokeh": ("lab/report",),
+    "keras.src": ("network/unpromised",),
+    "tensorflow.python": ("network/unpromised",),
+    "hydra._internal": ("lab/hydra_inside",),
 }
+# What a run does is looked up when it does it, and knows in turn what a run is.
+AT_WORK = ("mc.lab.work", "mc.lab.execute")
 
 
-def imports():
-    """(room, imported module) of every import in the package, those inside functions too."""
-    for path in ROOT.rglob("*.py"):
-        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                yield from ((room, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module == "mc":
-                yield from ((room, f"mc.{alias.name}") for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield room, node.module
+def name_of(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def level(room):
-    return next(i for i, rooms in enumerate(LEVELS) if room in rooms)
+MODULES = {name_of(path): path for path in ROOT.rglob("*.py")}
 
 
-def test_every_room_has_a_level():
-    rooms = {p.relative_to(ROOT).parts[0].removesuffix(".py") for p in ROOT.rglob("*.py")}
-    assert rooms - {"__init__"} == set().union(*LEVELS)
-
-
-def test_imports_point_down():
-    wrong = []
-    for room, module in imports():
-        parts = module.split(".")
-        if room == "__init__" or parts[0] != "mc" or len(parts) == 1 or parts[1] == room:
+def imports(path):
+    """`(module, whether it is imported inside a function)` of every import of a file."""
+    tree = ast.parse(path.read_text())
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, kinds) for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            longer = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else node.module for name in longer]
+        else:
             continue
-        highest = level("metrics") if room in GROUND else level(room) - 1
-        if level(parts[1]) > highest:
-            wrong.append(f"{room} imports {module}")
-    assert wrong == []
+        yield from ((name, id(node) in inside) for name in names)
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else "mc"
+
+
+@pytest.mark.parametrize("of", [lambda module: module, room_of], ids=["files", "rooms"])
+def test_imports_go_in_no_circle(of):
+    arrows = {}
+    for module, path in MODULES.items():
+        for name, later in imports(path):
+            start, end = of(module), of(name)
+            public = module == "mc"  # whose names are looked up when they are asked for
+            if name in MODULES and start != end and not (later and name.startswith(AT_WORK)):
+                arrows.setdefault(start, set()).update(set() if public else {end})
+    arrows = {start: ends - {"mc"} for start, ends in arrows.items()}
+    list(graphlib.TopologicalSorter(arrows).static_order())  # raises, and names a circle
 
 
 @pytest.mark.parametrize(("library", "rooms"), HOMES.items())
 def test_libraries_stay_in_their_rooms(library, rooms):
-    users = {room for room, module in imports() if module.split(".")[0] == library}
-    assert users <= rooms
+    users = {
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for path in MODULES.values()
+        for name, _ in imports(path)
+        if name == library or name.startswith(f"{library}.")
+    }
     assert users
+    assert [user for user in users if not user.startswith(rooms)] == []
 
 
-def test_importing_mc_loads_neither_tensorflow_nor_hydra():
-    code = "import sys, mc; print([m for m in ('tensorflow', 'hydra') if m in sys.modules])"
+@pytest.mark.parametrize("module", ["mc", "mc.run", "mc.lab.door", "mc.evaluation.metrics"])
+def test_what_answers_help_and_mistakes_imports_nothing_heavy(module):
+    heavy = ("tensorflow", "keras", "wandb", "matplotlib", "bokeh", "sklearn", "pandas")
+    heavy += ("hydra", "numpy") if module in ("mc", "mc.evaluation.metrics") else ()
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

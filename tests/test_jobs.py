@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 
 import filelock
 import pytest
@@ -242,7 +243,12 @@ def test_a_process_that_is_killed_between_two_batches_is_made_anew(monkeypatch):
 
     monkeypatch.setattr(core, "execute_job", identity)
     launcher = JoblibLauncher(n_jobs=1)
-    launcher.setup(hydra_context=None, task_function=None, config=None)
+
+    def no_configuration(*_):
+        raise ValueError("there is none")
+
+    context = SimpleNamespace(config_loader=SimpleNamespace(load_sweep_config=no_configuration))
+    launcher.setup(hydra_context=context, task_function=None, config=None)
     first, second = ([r.return_value for r in launcher.launch([["x"]], i)] for i in (0, 1))
     assert first == second  # it is kept
     os.kill(first[0], signal.SIGKILL)

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from conftest import only
 from hydra.core.global_hydra import GlobalHydra
-from test_config import compose
+from test_config import compose, run_of
 
 import mc
 from mc import curve_file
 from mc.lab import objective
 from mc.lab.work import data as stage_data
+from mc.network.weights import FlatNetwork
 
 QUICK = ["smoke=true", "model._target_=conftest.small_bn"]
 
@@ -77,13 +78,13 @@ def test_a_base_network_is_reported_with_the_statistics_of_its_training_data(
     assert found["test/nll"] == pytest.approx(nll, rel=1e-4)
 
     for name in found:
-        objective.check(name, "base", [])
-        objective.check(f"base_1/{name}", "all", [1])
+        objective.check(run_of(compose("stage=base")), name)
+        objective.check(run_of(compose("stage=all")), f"base_1/{name}")
 
     # Beside it, what training left, which is kept too.
     with np.load(folder / "moving.npz") as left:
         values = list(left.values())
-    flat = mc.weights.FlatNetwork(network)
+    flat = FlatNetwork(network)
     state = flat.state()
     for i, value in zip(flat.batchnorm, values, strict=True):
         state[i] = value
@@ -131,7 +132,7 @@ def test_members_and_averages_are_networks_of_one_kind(cli, trained):
     found = summary(only(trained, "fge/*"))
     assert found["moving/test/nll/max"] == table["moving/test/nll"].max()
     for name in found:
-        objective.check(name, "fge", [])
+        objective.check(run_of(compose("stage=fge")), name)
     average = only(trained, "fge/*/model.keras")
     _, (x, y) = data_of(*QUICK)
     network = keras.models.load_model(average)
@@ -194,7 +195,7 @@ def test_a_network_of_before_is_shown_with_a_line_and_read_as_others_are(cli, tr
     # As version 0.1.0 left it.
     with np.load(folder / "moving.npz") as left:
         state = list(left.values())
-    mc.weights.FlatNetwork(network).assign(mc.pack(network), state)
+    FlatNetwork(network).assign(mc.pack(network), state)
     network.save_weights(folder / "model.weights.h5")
     (folder / "moving.npz").unlink()
     before = {k: now.get(f"moving/{k}") for k in now if not k.startswith("moving/")}

@@ -416,7 +416,6 @@ def test_any_elementwise_optimizer_is_a_setting(cli, tmp_path):
         (["sead=3"], "Did you mean seed?"),
         (["+sead=3"], "Did you mean seed?"),
         (["trian.base.epochs=3"], "Did you mean train"),
-        (["endpoints=[1@1,2@1]"], "Type train.base.save_every=1 too"),
         (["stage=fge", "fge.start=1@99"], "are trained for 20 epochs"),
         (["model=cmm"], "Could not find 'model/cmm'"),
         (["model.paddin=valid"], "Unknown key model.paddin"),

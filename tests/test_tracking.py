@@ -254,7 +254,7 @@ def test_a_continued_online_run_sends_no_row_twice(points, arrived):
 def test_disabled_leaves_nothing_and_does_not_import_wandb(tmp_path):
     code = f"""
 import sys, pandas
-from mc import tracking
+from mc.lab import tracking
 tracker = tracking.start(mode="disabled", folder={str(tmp_path)!r}, run_id="a")
 tracker.history({{"epoch": 1, "train/loss": 1.0}})
 tracker.along_t(pandas.DataFrame({{"path": ["curve"], "t": [0.5], "test/error": [0.1]}}))
@@ -284,7 +284,7 @@ def test_what_wandb_refuses_is_a_clean_error(tmp_path):
 
 def test_variables_apply_where_nothing_is_given(tmp_path):
     code = f"""
-from mc import tracking
+from mc.lab import tracking
 for folder, given in (("a", {{}}), ("b", {{"project": "given", "tags": ["given"]}})):
     folder = {str(tmp_path)!r} + "/" + folder
     tracking.start(mode="offline", folder=folder, run_id="x", **given).finish()
@@ -313,7 +313,7 @@ def test_the_commit_is_that_of_the_working_directory(tmp_path, repository):
         head = [*git, "rev-parse", "HEAD"]
         commit = subprocess.check_output(head, cwd=work, text=True).strip()
     code = f"""
-from mc import tracking
+from mc.lab import tracking
 tracking.start(mode="offline", folder={str(tmp_path / "out")!r}, run_id="x").finish()
 """
     assert python(code, work) == ""
@@ -349,7 +349,7 @@ def python(code: str, home: Path, terminal: int | None = None, **variables) -> s
 
 
 ONLINE = """
-from mc import tracking
+from mc.lab import tracking
 try:
     tracking.start(mode="online", project="p", folder="run", run_id="a")
 except ValueError as problem:
@@ -398,7 +398,7 @@ def test_online_finds_a_key_where_wandb_keeps_it(tmp_path, source):
 
 def test_a_service_that_does_not_start_is_an_error_and_no_endless_wait(tmp_path):
     code = (
-        "from mc import tracking; from pathlib import Path; import sys;"
+        "from mc.lab import tracking; from pathlib import Path; import sys;"
         "tracking.start(mode='offline', folder=Path(sys.argv[1]), run_id='a')"
     )
     environment = os.environ | {"WANDB_X_SERVICE_WAIT": "0.001"}

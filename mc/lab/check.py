@@ -4,15 +4,18 @@ Nothing here imports TensorFlow, so a mistake on the command line is answered at
 """
 
 import difflib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import callable_checks, naming, objective, schema, settings
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
 from mc.lab.keys import check_keys
 from mc.lab.model_files import check_model_file
 from mc.lab.variants import Variants
+from mc.lab.view import View
 
 
 def check(cfg: DictConfig) -> None:
@@ -74,7 +77,7 @@ def _check_precision(run: Run) -> None:
         )
 
 
-def _check_choice(key: str, value, known) -> None:
+def _check_choice(key: str, value: Any, known: Sequence[str]) -> None:
     if value not in known:
         near = difflib.get_close_matches(str(value), known, n=1) or known[:1]
         raise ValueError(
@@ -83,7 +86,7 @@ def _check_choice(key: str, value, known) -> None:
         )
 
 
-def _check_devices(devices) -> None:
+def _check_devices(devices: Any) -> None:
     number = isinstance(devices, int) and not isinstance(devices, bool)
     if devices not in (None, "all") and not (number and devices >= 1):
         raise ValueError(
@@ -113,7 +116,7 @@ def _check_values(cfg: DictConfig) -> None:
         raise ValueError(f"seed must be at most {schema.LARGEST_SEED}; received seed={cfg.seed}.")
 
 
-def _check_networks(key: str, networks, lists: bool) -> None:
+def _check_networks(key: str, networks: Iterable, lists: bool) -> None:
     for network in networks:
         seed = isinstance(network, int) and not isinstance(network, bool)
         if not isinstance(network, str) and not (seed and 0 <= network <= schema.LARGEST_SEED):
@@ -124,7 +127,7 @@ def _check_networks(key: str, networks, lists: bool) -> None:
         _check_named(key, network, lists)
 
 
-def _check_named(key: str, typed, lists: bool) -> None:
+def _check_named(key: str, typed: int | str, lists: bool) -> None:
     """Raise unless a name is one network, or where `lists` one list, and its file is there."""
     names = [naming.read(typed)]
     while names[-1].start:

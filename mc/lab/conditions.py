@@ -1,6 +1,7 @@
 """What a run was made under that its settings do not say: Keras' configuration, and devices."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from mc.lab import folders
@@ -28,7 +29,7 @@ def num_devices(devices: Any) -> int | None:
     return len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU"))
 
 
-def difference(folder, devices: Any = None) -> str | None:
+def difference(folder: Path, devices: Any = None) -> str | None:
     """How what holds here differs from what a run noted; None if it noted nothing.
 
     `devices`: the run's setting.
@@ -47,7 +48,7 @@ def difference(folder, devices: Any = None) -> str | None:
     return None
 
 
-def check(folder, devices: Any = None) -> None:
+def check(folder: Path, devices: Any = None) -> None:
     """Raise unless a run may be gone on with, or built on, under what holds here.
 
     Raises:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mc.lab import folders
 
@@ -53,7 +54,7 @@ def _arrays(path: str) -> dict:
             return {name: array for name, array in file.items() if array.dtype.kind != "U"}
     found = {}
 
-    def visit(name, node):
+    def visit(name: str, node: Any) -> None:
         if isinstance(node, h5py.Dataset):
             found[name] = node[()]
 

@@ -16,7 +16,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import check, help, missing, modules, objective, schema, stale, typed
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
+from mc.lab.view import View
 
 modules.read_inherited()  # in a worker of a sweep, before it composes anything
 
@@ -75,12 +76,12 @@ def _options(hydra: DictConfig) -> DictConfig:
     return compose("config", chosen)
 
 
-def _folder(*, _root_) -> str:
+def _folder(*, _root_: DictConfig) -> str:
     """Check the configuration, then name the run's folder; nothing is made before."""
     return str(checked(_root_, _root_.hydra).folder)
 
 
-def _subfolder(*, _root_) -> str:
+def _subfolder(*, _root_: DictConfig) -> str:
     """The same below output_dir, for sweeps; a mistake is left for the task to report."""
     try:
         return str(Path(*Path(_folder(_root_=_root_)).parts[-2:]))

@@ -19,8 +19,9 @@ from mc.lab import (
     sweeps,
     tracking,
 )
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
 from mc.lab.job import Job, shortened
+from mc.lab.view import View
 
 log = logging.getLogger(__name__)
 

@@ -3,16 +3,20 @@
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mc.atomic import replacing
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def save_checkpoint(folder, arrays: dict) -> None:
+
+def save_checkpoint(folder: Path, arrays: dict) -> None:
     """A run's state, as `checkpoint.npz`; the one before stays until this one is whole."""
     save_arrays(folder, "checkpoint", arrays | {"run": Path(folder).name})
 
 
-def load_checkpoint(folder) -> dict | None:
+def load_checkpoint(folder: Path) -> dict | None:
     """The state that `save_checkpoint` wrote for this run, or None if there is none.
 
     Raises:
@@ -38,12 +42,12 @@ def load_checkpoint(folder) -> dict | None:
     return arrays
 
 
-def save_table(folder, name: str, table) -> None:
+def save_table(folder: Path, name: str, table: "DataFrame") -> None:
     """A pandas table as `<name>.csv`, every float with all its digits."""
     write_atomically(Path(folder) / f"{name}.csv", table.to_csv(index=False))
 
 
-def save_arrays(folder, name: str, arrays: dict) -> None:
+def save_arrays(folder: Path, name: str, arrays: dict) -> None:
     """Named arrays as `<name>.npz`."""
     import numpy as np
 
@@ -51,7 +55,7 @@ def save_arrays(folder, name: str, arrays: dict) -> None:
         np.savez(file, **arrays)
 
 
-def save_figures(folder, figures: dict) -> dict[str, Path]:
+def save_figures(folder: Path, figures: dict) -> dict[str, Path]:
     """Figures as `figures/<name>.png` and `.pdf`; returns the path of each PNG."""
     (Path(folder) / "figures").mkdir(exist_ok=True)
     paths = {}
@@ -67,7 +71,7 @@ def save_figures(folder, figures: dict) -> dict[str, Path]:
     return paths
 
 
-def save_network(folder, network, whole: bool) -> None:
+def save_network(folder: Path, network: Any, whole: bool) -> None:
     """A Keras model as `model.weights.h5`, and as `model.keras` too if `whole`."""
     for name, save in (("model.weights.h5", network.save_weights), ("model.keras", network.save)):
         if name == "model.keras" and not whole:
@@ -77,7 +81,7 @@ def save_network(folder, network, whole: bool) -> None:
             save(unfinished)
 
 
-def write_atomically(path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a text file that is at every moment either the old one or the new one."""
     with replacing(Path(path)) as unfinished, open(unfinished, "w") as file:
         file.write(text)
@@ -88,7 +92,7 @@ def as_json(value: dict) -> str:
     return json.dumps(without_nan(value), indent=2, allow_nan=False) + "\n"
 
 
-def without_nan(value):
+def without_nan(value: Any) -> Any:
     """Nested values in which numbers that are not finite are None."""
     if isinstance(value, dict):
         return {k: without_nan(v) for k, v in value.items()}

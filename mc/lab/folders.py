@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 LONGEST_LABEL = 230  # a name has at most 255 bytes: hash, `.old-1` and the lock's ending join it
 
 
-def of_run(parent, label: str, fingerprint: str) -> Path:
+def of_run(parent: Path, label: str, fingerprint: str) -> Path:
     """`<parent>/<label>-<hash8>`, or `-<hash16>` where the former is of another run.
 
     The label is reduced to letters, digits, dots, dashes and underscores; of one that is too long
@@ -33,7 +34,7 @@ def of_run(parent, label: str, fingerprint: str) -> Path:
     return longer if longer.exists() or inside not in (None, fingerprint) else short
 
 
-def environment(folder) -> dict:
+def environment(folder: Path) -> dict:
     """What a run noted in `environment.json`; empty if there is none that can be read."""
     try:
         return read_environment(folder)
@@ -41,7 +42,7 @@ def environment(folder) -> dict:
         return {}
 
 
-def read_environment(folder) -> dict:
+def read_environment(folder: Path) -> dict:
     """What a run has noted of how it was made; empty if it has not.
 
     Raises:
@@ -56,7 +57,7 @@ def read_environment(folder) -> dict:
         raise ValueError(f"{path} is damaged ({error}); remove it to go on.") from error
 
 
-def summary(folder) -> dict | None:
+def summary(folder: Path) -> dict | None:
     """The summary of a finished run, or None: it is written last and marks the run as done.
 
     A number in it that is not finite is None.
@@ -74,7 +75,7 @@ def summary(folder) -> dict | None:
         raise ValueError(f"{path} is damaged ({error}); remove it to run again.") from error
 
 
-def finished_runs(output_dir, leave_out=()) -> list[Path]:
+def finished_runs(output_dir: Path, leave_out: Collection[str] = ()) -> list[Path]:
     """The folders of all finished runs, without those that were set aside.
 
     `leave_out`: names of stages.
@@ -91,7 +92,7 @@ def finished_runs(output_dir, leave_out=()) -> list[Path]:
     return made
 
 
-def unfinished_runs(output_dir, leave_out=()) -> list[Path]:
+def unfinished_runs(output_dir: Path, leave_out: Collection[str] = ()) -> list[Path]:
     """The folders of runs that were begun and not finished: at work, killed, or failed."""
     begun = _runs_with(output_dir, "config.yaml", leave_out)
     return [folder for folder in begun if not (folder / "summary.json").exists()]
@@ -102,7 +103,7 @@ def made_nothing(folder: Path) -> bool:
     return not any(folder.glob("*.npz")) and not any(folder.glob("*/*.npz"))
 
 
-def _runs_with(output_dir, name: str, leave_out) -> list[Path]:
+def _runs_with(output_dir: Path, name: str, leave_out: Collection[str]) -> list[Path]:
     there = sorted(path.parent for path in Path(output_dir).glob(f"*/*/{name}"))
     aside = re.compile(r"\.old-\d+$")
     return [f for f in there if not aside.search(f.name) and f.parent.name not in leave_out]
@@ -112,13 +113,13 @@ def _runs_with(output_dir, name: str, leave_out) -> list[Path]:
 SPREAD = "of all examples, evenly spread"
 
 
-def took_first(folder) -> bool:
+def took_first(folder: Path) -> bool:
     """Whether `eval.bn_batches=n` of a run means the first n batches: it was made before."""
     there = (Path(folder) / "environment.json").exists()
     return there and read_environment(folder).get("bn_batches") != SPREAD
 
 
-def set_aside(folder) -> Path | None:
+def set_aside(folder: Path) -> Path | None:
     """Rename a run's folder to the first free `<folder>.old-<n>`; None if there is no result."""
     folder = Path(folder)
     if not folder.exists() or not any(folder.iterdir()):
@@ -131,7 +132,7 @@ def set_aside(folder) -> Path | None:
 
 
 @contextmanager
-def lock(folder):
+def lock(folder: Path) -> Iterator[None]:
     """One process at a time works on a run; others wait, and say so.
 
     The lock lies beside the folders, so that a folder can be set aside, and ends with its process.
@@ -163,7 +164,7 @@ def lock(folder):
 
 
 @contextmanager
-def logging_to(folder):
+def logging_to(folder: Path) -> Iterator[None]:
     """Everything logged meanwhile also goes to `run.log`."""
     handler = _RunLog(Path(folder) / "run.log", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -185,11 +186,11 @@ def logging_to(folder):
 
 
 class _RunLog(logging.FileHandler):
-    def handleError(self, record):
+    def handleError(self, record: logging.LogRecord) -> None:
         """Nothing: where a log cannot be written, results cannot either, and that is said once."""
 
 
-def begin(folder, config_yaml: str, environment: dict) -> dict:
+def begin(folder: Path, config_yaml: str, environment: dict) -> dict:
     """Make a run's folder; returns its environment, that of an earlier attempt continued.
 
     Writes `config.yaml` and `environment.json`; an earlier attempt's `wandb_id` and `started` stay.
@@ -206,7 +207,7 @@ def begin(folder, config_yaml: str, environment: dict) -> dict:
     return environment
 
 
-def finish(folder, summary: dict, environment: dict) -> None:
+def finish(folder: Path, summary: dict, environment: dict) -> None:
     """Mark a run as done by its `summary.json`; only then is its state removed."""
     folder = Path(folder)
     write_atomically(folder / "environment.json", as_json(environment | {"finished": now()}))

@@ -6,193 +6,34 @@ missing below it and the commands that make that follow, and no stage's name is 
 
 from __future__ import annotations
 
-import importlib
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from omegaconf import DictConfig
 
-from mc.lab import fingerprints, folders, naming, settings
-from mc.lab.variants import CALLABLES, Variants, select
+from mc.lab import counting, fingerprints, folders, naming
+from mc.lab.declared import COMMON, Inputs, Stage
+from mc.lab.inputs import Network, each_once, is_there
+from mc.lab.variants import Variants, select
 
-COMMON = ("dataset", "loss", "precision", "smoke")
+__all__ = ["COMMON", "Inputs", "Network", "Run", "each_once"]  # what a declaration needs
+
 TYPED_ONCE = ("stage", "force", "objective", "build", "plan")  # of the command, not of a run
-NOT_COUNTED = {"mc.datasets.tfds_images": ("data_dir",)}  # where data lie does not change them
-FILES = {"mc.datasets.regression": ("path",)}  # arguments that enter by the file's content
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network that a setting names, or a list of them, and the run that makes it.
-
-    Attributes:
-        named: what its name says.
-        run: None for a file of the user's own.
-    """
-
-    named: naming.Network
-    run: Run | None
-
-    @property
-    def title(self) -> str:
-        """What it is called in the names of folders."""
-        return self.named.title
-
-    @property
-    def is_of_files(self) -> bool:
-        """Whether it goes back to a file of the user's own."""
-        return self.named.root.is_file
-
-    @cached_property
-    def id(self) -> str:
-        """What it enters a fingerprint with."""
-        if self.run is None:
-            return fingerprints.of_file(self.named.typed)
-        made = self.run.fingerprint
-        if self.named.epoch is not None:
-            return f"{made}@{self.named.epoch}"
-        return made if self.named.member is None else f"{made}/{self.named.member}"
-
-    @property
-    def files(self) -> list[Path]:
-        """The file of its weights; of a list of networks, those that are there.
-
-        Raises:
-            ValueError: the run has no such network.
-        """
-        return [Path(self.named.typed)] if self.run is None else self.run.files_of(self.named)
-
-    @property
-    def file(self) -> Path:
-        """The file of the weights of one network."""
-        (file,) = self.files
-        return file
-
-
-class Run:
+class Run(Stage):
     """A stage with its settings, as a node of the graph; a stage is a subclass.
 
     Attributes:
-        name: of the stage, as typed.
-        Settings: a dataclass of `settings.setting`, or None.
-        section: where they lie; default: `name`.
-        depends: the keys that its own result depends on, what it builds on aside.
-        numbers: the names of its numbers, with `<word>` for one of several; see `objective.WORDS`.
-        headlines: those that tables show.
-        draws: the files that it makes and figures are drawn from.
         changes: what a command must type to make this run, of one that another builds on.
     """
-
-    stages: ClassVar[dict[str, type[Run]]] = {}
-    fields: ClassVar[dict[str, Field]] = {}  # every declared setting, by its full key
-
-    name: ClassVar[str]
-    section: ClassVar[str] = ""
-    Settings: ClassVar[type | None] = None
-    depends: ClassVar[tuple[str, ...]] = COMMON
-    numbers: ClassVar[tuple[str, ...]] = ()
-    headlines: ClassVar[tuple[str, ...]] = ()
-    draws: ClassVar[tuple[str, ...]] = ()
-    builds: ClassVar[bool] = False  # whether it makes what is missing below it without being told
-    is_curve: ClassVar[bool] = False  # whether others look at the curve that it trains
-    is_part: ClassVar[bool] = True  # False: it only joins what runs below it have made
-    makes_networks: ClassVar[bool] = False  # which settings may name
-
-    def __init_subclass__(cls, **arguments: Any) -> None:
-        super().__init_subclass__(**arguments)
-        for other in Run.stages.values():
-            if other.name == cls.name and other.__qualname__ != cls.__qualname__:
-                raise TypeError(
-                    f"{cls.__qualname__}: there is a stage {cls.name} already, "
-                    f"{other.__module__}.{other.__qualname__}. Give it another name."
-                )
-        if not cls.numbers:
-            raise TypeError(
-                f"{cls.__qualname__}: a stage says the names of its numbers, such as "
-                f"numbers = ('{cls.name}/<split>/<metric>',)."
-            )
-        if not cls.section:
-            cls.section = cls.name
-        if cls.Settings is not None:
-            settings.check_declared(cls.Settings, cls.__qualname__)
-            Run.fields |= dict(settings.walk(cls.Settings, f"{cls.section}."))
-        Run.stages[cls.name] = cls
 
     def __init__(self, cfg: DictConfig | dict | Variants, **changes: Any):
         self.variants = cfg if isinstance(cfg, Variants) else Variants(cfg)
         self.changes = changes
-
-    # What a stage says.
-
-    def inputs(self) -> dict[str, Run | Network | list[Network]]:
-        """What the run builds on, by name."""
-        return {}
-
-    def key(self, own: dict, ids: dict) -> dict:
-        """What is hashed, of `own`, the values of `depends`, and `ids`, of the inputs."""
-        return own | ids
-
-    def idle(self) -> tuple[str, ...]:
-        """Keys among `depends` that do not act in this run."""
-        return ()
-
-    def named_by(self) -> tuple[str, ...]:
-        """Keys, outside `depends`, of the settings that name what it builds on."""
-        return ()
-
-    def check_settings(self) -> None:
-        """Raise unless the settings of the section fit one another, whichever stage is run."""
-
-    def check_run(self) -> None:
-        """Raise unless a run may be made with all of the settings."""
-
-    def looks_at(self, key: str) -> Any:
-        """The value of a setting, if the run depends on it itself; else None."""
-        own = any(f"{key}.".startswith(f"{depended}.") for depended in self.depends)
-        return self[key] if own else None
-
-    def splits_of(self, name: str, there: Iterable[str]) -> list[str]:
-        """Of the splits that the data have, those that the number of a name may be of."""
-        given = self.looks_at("eval.splits") or list(there)
-        return [split for split in there if split in given]
-
-    def check_objective(self, name: str) -> None:
-        """Raise unless the run, as it is set, makes the number of a name of `numbers`."""
-
-    def forms(self) -> tuple[str, ...]:
-        """The names of the numbers of this run."""
-        return self.numbers
-
-    def check_has(self, named: naming.Network) -> None:
-        """Raise unless the run has a network, or will have it once it is made."""
-
-    def files_of(self, named: naming.Network) -> list[Path]:
-        """The files of a network, or of a list of networks, that the run makes."""
-        raise NotImplementedError(f"stage={self.name} makes no networks")
-
-    def figures(self) -> dict[str, Any]:
-        """Its figures, by name, as far as the files that it draws are there."""
-        from mc.lab.work import drawings
-
-        return drawings.of_files(self.folder, self.draws)
-
-    def parts(self) -> dict[str, Run]:
-        """The runs whose numbers are its own, by what is put before the names of these."""
-        return {"": self}
-
-    def both(self, other: Run) -> Run:
-        """The run that serves whoever needs this one or `other`, which has the same folder."""
-        return self
-
-    def work(self, job: Any) -> dict:
-        """What the stage does; returns its numbers. Imports TensorFlow."""
-        return importlib.import_module(f"mc.lab.work.{self.name}").run(job)
-
-    # What follows.
 
     def __getitem__(self, key: str) -> Any:
         """The value of a setting."""
@@ -286,18 +127,8 @@ class Run:
     @cached_property
     def own(self) -> dict:
         """The values of `depends` as they count in the fingerprint."""
-        return {key: self._counted(key, select(self.values, key)) for key in self.depends}
-
-    def _counted(self, key: str, value: Any) -> Any:
-        if key in CALLABLES:
-            return _of_callable(value)
-        if isinstance(value, dict):
-            inner = ((name, f"{key}.{name}", v) for name, v in value.items())
-            return {name: self._counted(full, v) for name, full, v in inner if counts(full)}
-        declared = Run.fields.get(key)
-        if key in self.idle() or (declared and settings.is_silent(declared, value)):
-            return None  # which a fingerprint leaves out
-        return value
+        idle = self.idle()
+        return {key: counting.counted(key, select(self.values, key), idle) for key in self.depends}
 
     @cached_property
     def settings(self) -> dict:
@@ -326,21 +157,24 @@ class Run:
         for one in self.built_on:
             run = one.run if isinstance(one, Network) else one
             found |= run.lineage() if run else {}
-        left_out = {*self.idle(), *self.changes}
+        try:
+            left_out = {*self.idle(), *self.changes}
+        except KeyError:
+            left_out = {*self.changes}
         for key in (*self.depends, *self.named_by()):
-            values = _flat(select(self.values, key, {}), key)
-            found |= {k: v for k, v in values if counts(k) and k not in left_out}
-        aside = NOT_COUNTED.get(select(self.values, "dataset._target_", None), ())
+            values = counting.flat(select(self.values, key, {}), key)
+            found |= {k: v for k, v in values if counting.counts(k) and k not in left_out}
+        aside = counting.NOT_COUNTED.get(select(self.values, "dataset._target_", None), ())
         return {k: v for k, v in found.items() if k.removeprefix("dataset.") not in aside}
 
     @property
     def experiment(self) -> str:
         """What runs on the same data with the same model have in common, such as `digits-cnn`."""
-        return f"{self._data_name}-{_name(self['model'])}"
+        return f"{self._data_name}-{counting.name_of(self['model'])}"
 
     @property
     def _data_name(self) -> str:
-        return select(self.values, "dataset.tfds_name", None) or _name(self["dataset"])
+        return select(self.values, "dataset.tfds_name", None) or counting.name_of(self["dataset"])
 
     @property
     def label(self) -> str:
@@ -351,7 +185,7 @@ class Run:
         words += [network.title for network in self.networks]
         if self.curve:
             bends = select(self.values, "curve.num_bends", self["num_bends"])
-            words += [_name(self["curve"]), f"bends{bends}"]
+            words += [counting.name_of(self["curve"]), f"bends{bends}"]
         if self.curve or "seed" in self.depends:
             words.append(f"seed{self['seed']}")
         return "-".join(["smoke"] * bool(self["smoke"]) + words)
@@ -392,7 +226,7 @@ class Run:
                 continue
             if isinstance(one, Network):
                 run.check_has(one.named)
-            if not _is_there(run, one):
+            if not is_there(run, one):
                 wanted += [*run.needs(), run]
         return each_once(wanted)
 
@@ -407,90 +241,3 @@ class Run:
         changed = ((k, v) for k, v in self.changes.items() if k not in TYPED_ONCE)
         changes = [f"{key}={value}" for key, value in changed]
         return [f"stage={self.name}", *changes, *typed, *more]
-
-    def refuses(self) -> tuple[str, ...]:
-        """Keys of settings that a command of the stage may not type."""
-        return ()
-
-
-class View:
-    """A stage that shows what is there, and keeps no folder of its own."""
-
-    views: ClassVar[dict[str, type[View]]] = {}
-    name: ClassVar[str]
-
-    def __init_subclass__(cls, **arguments: Any) -> None:
-        super().__init_subclass__(**arguments)
-        View.views[cls.name] = cls
-
-    def __init__(self, cfg: DictConfig | dict | Variants):
-        self.variants = cfg if isinstance(cfg, Variants) else Variants(cfg)
-
-    @property
-    def output_dir(self) -> Path:
-        """Where runs lie."""
-        return Path(self.variants.values({})["output_dir"])
-
-    @property
-    def folder(self) -> Path:
-        """Where Hydra lets it work."""
-        return self.output_dir
-
-    @property
-    def first(self) -> Run | None:
-        """The run whose settings it has, if it is about those of one."""
-        return None
-
-    def needs(self) -> list[Run]:
-        """The runs to be made first, if nothing can be shown without them."""
-        return []
-
-    def show(self) -> dict:
-        """Show it; returns some numbers."""
-        return importlib.import_module(f"mc.lab.work.{self.name}").show(self)
-
-
-def _is_there(run: Run, one: Run | Network) -> bool:
-    """Whether what is wanted of a run is made; a saved epoch is before the run is finished."""
-    if isinstance(one, Network) and one.named.epoch is not None:
-        return one.file.is_file()
-    return run.is_done
-
-
-def each_once(runs: Iterable[Run]) -> list[Run]:
-    """The runs of different folders, in their order."""
-    found: dict[Path, Run] = {}
-    for run in runs:
-        folder = run.folder
-        found[folder] = found[folder].both(run) if folder in found else run
-    return list(found.values())
-
-
-def _of_callable(group: Mapping) -> dict:
-    """A group as it counts: without what does not change a result, and files by their content."""
-    target = group["_target_"]
-    counted = {k: v for k, v in group.items() if k not in NOT_COUNTED.get(target, ())}
-    for key in FILES.get(target, ()):
-        if counted.get(key) not in (None, fingerprints.NULL):
-            path = Path(counted[key]).expanduser()
-            if not path.is_file():
-                raise FileNotFoundError(f"dataset.{key}: there is no file {str(path)!r}.")
-            counted[key] = fingerprints.of_file(path)
-    return counted
-
-
-def counts(key: str) -> bool:
-    """Whether results depend on a setting, where they depend on its section."""
-    return key not in Run.fields or Run.fields[key].metadata["counts"]
-
-
-def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}")
-    else:
-        yield key, value
-
-
-def _name(group: Mapping) -> str:
-    return group["_target_"].rpartition(".")[2].lower()

@@ -4,9 +4,10 @@ import textwrap
 from typing import Any
 
 from mc.lab import schema
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
 from mc.lab.settings import default_of
 from mc.lab.variants import CALLABLES
+from mc.lab.view import View
 
 WIDTH, INDENT = 100, 34
 USAGE = """\

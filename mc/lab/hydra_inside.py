@@ -39,13 +39,13 @@ class Composer:
         self.folder = folder
         self.more = [f"hydra.searchpath=[file://{Path(beside).absolute()}]"] if beside else []
 
-    def __enter__(self):
+    def __enter__(self) -> "Composer":
         GlobalHydra.instance().clear()
         self.scope = hydra.initialize_config_dir(str(self.folder), version_base="1.3")
         self.scope.__enter__()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.scope.__exit__(*error)
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:

@@ -4,13 +4,13 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import schema
 from mc.lab.variants import CALLABLES
 
 
-def check_keys(cfg, kind: type | None = None, prefix: str = "") -> None:
+def check_keys(cfg: DictConfig, kind: type | None = None, prefix: str = "") -> None:
     """Raise unless a configuration has all keys of the schema and no other.
 
     Raises:

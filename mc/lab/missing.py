@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from hydra.core.hydra_config import HydraConfig
 
 from mc.lab import near
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
+from mc.lab.view import View
 
 
 def check_made(run: Run | View, overrides: Iterable[str] = ()) -> None:

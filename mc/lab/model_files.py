@@ -8,7 +8,7 @@ ACCEPTED = "Needed is the file of a whole Keras model, by model.save('NAME.keras
 
 
 def check_model_file(key: str, path: Path) -> None:
-    """Nothing, if there is a whole Keras model at `path`, by its kind and its ending.
+    """Raise unless there is a whole Keras model at `path`, by its kind and its ending.
 
     Whether Keras can read it, with the classes of its user, only reading tells.
 

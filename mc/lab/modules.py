@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -55,7 +56,7 @@ def read(names: Sequence[str]) -> None:
             raise ValueError(f"imports names {name}, which cannot be imported: {error}") from error
 
 
-def _checked(names) -> list[str]:
+def _checked(names: Any) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
         raise ValueError(
             f"imports must be a list of modules; received imports={names}. Type for example "

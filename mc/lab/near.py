@@ -1,6 +1,7 @@
 """Runs that are nearly the one that is missing, so that a setting left out is noticed."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
@@ -83,7 +84,7 @@ def _flat(section: dict, prefix: str = "") -> dict:
     return flat
 
 
-def _typed(value) -> str:
+def _typed(value: Any) -> str:
     """A value as the command line takes it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

@@ -1,13 +1,15 @@
 """`plan=true`: the runs that a command, or a whole sweep, stands for, and what is there of them."""
 
 import re
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from omegaconf.errors import OmegaConfBaseException
 
 from mc.lab import door, hydra_inside, stale
-from mc.lab.graph import Run, View, each_once
+from mc.lab.graph import Run, each_once
+from mc.lab.view import View
 
 PLAN = re.compile(r"\+{0,2}plan=(.*)", re.IGNORECASE)
 
@@ -50,7 +52,7 @@ def text(typed: Sequence[str], conf: Path) -> tuple[str, bool]:
     return "\n".join(lines), not mistakes
 
 
-def _jobs(compose: hydra_inside.Composer, given) -> list[list[str]]:
+def _jobs(compose: hydra_inside.Composer, given: Namespace) -> list[list[str]]:
     jobs = hydra_inside.jobs_of_sweep(given.overrides)
     sweeper = compose(jobs[0]).hydra.sweeper
     if not sweeper._target_.endswith("BasicSweeper"):

@@ -5,9 +5,10 @@ from functools import lru_cache
 from typing import Any
 
 from mc.lab import stages  # noqa: F401 (registers them)
-from mc.lab.graph import Run, View
+from mc.lab.graph import Run
 from mc.lab.settings import check_declared, setting, walk
 from mc.lab.tracking import MODES
+from mc.lab.view import View
 
 GROUPS = ("dataset", "model", "curve", "optimizer")
 LARGEST_SEED = 2**31 - 1

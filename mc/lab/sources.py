@@ -43,7 +43,7 @@ def changed(noted: dict[str, str]) -> list[str]:
 
 
 def check_name(target: str) -> None:
-    """Nothing, unless `package.module.name` is not in the file of one's own where it should be.
+    """Raise if `package.module.name` is not in the file of one's own where it should be.
 
     Raises:
         ValueError: the module is not found, is no Python, or has no such name; says which it has.

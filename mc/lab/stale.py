@@ -64,7 +64,9 @@ def other_source(run: Run, overrides: Iterable[str] | None = None) -> str | None
     return _other_source(run, _compare(run), overrides)
 
 
-def _other_source(run: Run, found: contents.Comparison, overrides) -> str | None:
+def _other_source(
+    run: Run, found: contents.Comparison, overrides: Iterable[str] | None
+) -> str | None:
     if not (of_other_source := _other_sources(found.folders)):
         return None
     commands = _commands(run, {*_each(of_other_source)}, overrides)
@@ -91,7 +93,7 @@ def _each(before: dict[str, list[Path]]) -> list[Path]:
     return list(dict.fromkeys(folder for some in before.values() for folder in some))
 
 
-def _commands(run: Run, outdated: set[Path], overrides) -> list[str]:
+def _commands(run: Run, outdated: set[Path], overrides: Iterable[str] | None) -> list[str]:
     """What to type, in order, to make anew runs of a chain and all that is built on them."""
     outdated, commands = set(outdated), []
     for one in run.reader.chain():

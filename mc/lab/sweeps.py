@@ -5,10 +5,12 @@ import logging
 import os
 import pickle
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -24,7 +26,7 @@ AT_WORK = "killed, or still at work"
 SWEEP = "MC_SWEEP"
 
 
-def of_this_sweep(folder) -> bool:
+def of_this_sweep(folder: Path) -> bool:
     """Whether a run was begun by the sweep that this process works for."""
     sweep = os.environ.get(SWEEP)
     return sweep is not None and folders.environment(folder).get("sweep") == sweep
@@ -69,22 +71,22 @@ def forget_sweep(sweep: Path) -> None:
 class Failures(Callback):
     """Notes the failed jobs of a sweep, whichever process they ran in."""
 
-    def on_multirun_start(self, config: DictConfig, **_):
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Name the folder of this sweep's notes; it is made with the first of them."""
         name = f"failures-{folders.now()}-{os.getpid()}".replace(":", "")
         os.environ[SWEEP] = str(Path(config.output_dir).absolute() / ".sweeps" / name)
 
-    def on_multirun_end(self, config: DictConfig, **_):
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Leave nothing behind where nothing failed."""
         forget_sweep(here())
 
-    def on_job_start(self, config: DictConfig, **_):
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """Note the job until it ends, in case it is killed."""
         if sweep := here():
             note = _note(config.hydra, config.hydra.overrides.task, AT_WORK)
             note_failure(sweep, config.hydra.job.num, note)
 
-    def on_job_end(self, config: DictConfig, job_return, **_):
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Say and note a failure."""
         folder = Path(config.hydra.runtime.output_dir)
         mistaken = folder.parent.name == ".sweeps"
@@ -107,7 +109,7 @@ def here() -> Path | None:
     return Path(os.environ[SWEEP]) if SWEEP in os.environ else None
 
 
-def _note(hydra: DictConfig, overrides, error: str) -> dict:
+def _note(hydra: DictConfig, overrides: Iterable[str], error: str) -> dict:
     return {"job": " ".join(overrides), "folder": hydra.runtime.output_dir, "error": error}
 
 

@@ -71,7 +71,7 @@ def _replaces(values: Mapping, group: str) -> bool:
     return (inside or values.get(f"{group}._target_")) is not None
 
 
-def _leaves(key: str, value) -> Iterator[str]:
+def _leaves(key: str, value: Any) -> Iterator[str]:
     """The keys that a value sets: `model.block.width` of `model.block={width: 3}`."""
     if not isinstance(value, dict) or not value:
         yield key
@@ -80,7 +80,7 @@ def _leaves(key: str, value) -> Iterator[str]:
         yield from _leaves(f"{key}.{inner}", v)
 
 
-def _null_leaves(key: str, value) -> Iterator[str]:
+def _null_leaves(key: str, value: Any) -> Iterator[str]:
     """The keys that a value sets to null, those of mappings in lists too."""
     if value is None:
         yield key

@@ -40,11 +40,16 @@ class Waves:
 
     Args:
         jobs: all of them.
+
+    Attributes:
+        total: how many there are.
+        are_several: whether some must wait for others.
     """
 
     def __init__(self, jobs: Iterable[Job]):
         self.waiting = {job.number: job for job in jobs}
         self.total = len(self.waiting)
+        self.are_several = any(job.needs for job in self.waiting.values())
         self.well: set[int] = set()
 
     def ready(self, most: int | None = None) -> list[Job]:

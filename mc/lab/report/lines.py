@@ -1,7 +1,9 @@
 """The lines of chosen runs along t, and the table that chooses."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,7 +84,7 @@ def section(runs: pd.DataFrame, output_dir: Path) -> Section | None:
     return Section(widgets, fits, np.flatnonzero(with_points).tolist(), choose)
 
 
-def _looks(paths) -> dict[str, dict]:
+def _looks(paths: Sequence[str]) -> dict[str, dict]:
     """Colour and dashes of each path, those of the figures for print."""
     names = [PATHS.get(path, path) for path in paths]
     own = looks(names)
@@ -92,7 +94,7 @@ def _looks(paths) -> dict[str, dict]:
     }
 
 
-def _dash(style) -> list[int]:
+def _dash(style: Any) -> list[int]:
     named = {"-": [], "-.": [8, 3, 2, 3], ":": [2, 3]}
     return named[style] if isinstance(style, str) else [round(2 * part) for part in style[1]]
 

@@ -69,7 +69,9 @@ def section(runs: pd.DataFrame) -> Section | None:
     return Section(widgets, fits, list(range(len(runs))), draw)
 
 
-def _controls(runs: pd.DataFrame, columns, keys) -> tuple[Select, Select, Select]:
+def _controls(
+    runs: pd.DataFrame, columns: list[str], keys: list[str]
+) -> tuple[Select, Select, Select]:
     """What is shown, against what, and what tells lines apart."""
     first = FIRST if FIRST in columns else [*headlines(runs), *columns][0]
     there = varied(runs[runs[first].notna()]) or keys

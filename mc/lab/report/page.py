@@ -1,5 +1,6 @@
 """One self-contained HTML page: a filter, lines of runs, numbers, tables, and the figures."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -24,7 +25,7 @@ TEMPLATE = """
 """
 
 
-def page(runs: pd.DataFrame, output_dir: Path, unfinished=()) -> str:
+def page(runs: pd.DataFrame, output_dir: Path, unfinished: Sequence[Path] = ()) -> str:
     """The page of all runs; it needs no network, and links to the folders beside it.
 
     Words typed at its top choose the runs that all of it shows but the means. Rows of the upper

@@ -3,15 +3,19 @@
 import ast
 import logging
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 
 from mc.lab import contents, fingerprints, folders, schema
-from mc.lab.graph import Run, counts
+from mc.lab.counting import counts
+from mc.lab.graph import Run
+from mc.lab.stages.views import joining
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +33,6 @@ def repeated() -> list[str]:
 def naming_networks() -> list[str]:
     """The settings that name networks."""
     return [key for key, declared in schema.known().items() if declared.metadata["names"]]
-
-
-def joining() -> list[str]:
-    """The stages that only join what others have made, which are runs too."""
-    return [name for name, stage in Run.stages.items() if not stage.is_part]
 
 
 def gather(output_dir: Path) -> pd.DataFrame:
@@ -67,7 +66,8 @@ def _row(folder: Path) -> dict:
     except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path} is damaged or gone ({error}).") from error
     # Text, so that null differs from a setting that other stages have.
-    own = {k: _text(v) for k, v in lineage(stage, values).items()}
+    depended = lineage(stage, values)
+    own = {k: _text(depended[k]) for k in flat(values) if k in depended}
     if own.get("eval.bn_batches", "None") != "None" and folders.took_first(folder):
         own["eval.bn_batches"] = f"first {own['eval.bn_batches']}"  # other numbers: not averaged
     place = {"stage": stage, "folder": f"{stage}/{folder.name}"}
@@ -95,7 +95,7 @@ def _source(made_in: list[Path]) -> dict[str, str]:
     return {"source": f"#{fingerprints.of_settings(sorted(noted))[:8]}"} if noted else {}
 
 
-def _text(value):
+def _text(value: Any) -> Any:
     return str(value) if isinstance(value, list | None) else value
 
 
@@ -197,7 +197,7 @@ def _rounded(value: float) -> float:
     return 0.0 if abs(value) <= ROUNDING else float(value)
 
 
-def without_seeds(networks) -> str:
+def without_seeds(networks: Iterable) -> str:
     """What lists of networks have in common that differ in seeds alone; `[1, 2@9]`: seed seed@9.
 
     Files, which are no repetitions of one another, keep their paths.

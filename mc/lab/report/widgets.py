@@ -1,6 +1,7 @@
 """What the sections of the page are made of."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from bokeh.layouts import row
@@ -42,7 +43,7 @@ class Section:
     draw: CustomJS | None = None
 
 
-def side_by_side(*widgets):
+def side_by_side(*widgets: Any) -> Any:
     """A row that breaks where the page is narrow."""
     return row(*widgets, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
 
@@ -54,7 +55,7 @@ def cells(table: pd.DataFrame) -> dict[str, list]:
     return table.assign(**text).to_dict("list")
 
 
-def table(source: ColumnDataSource, columns: list[str], **options) -> DataTable:
+def table(source: ColumnDataSource, columns: list[str], **options: Any) -> DataTable:
     """A sortable table of some columns, as high as its rows up to a limit.
 
     Args:

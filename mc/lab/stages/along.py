@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mc.lab.graph import Run
+from mc.lab.graph import Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import splits
 
@@ -52,20 +52,20 @@ class Eval(Run):
             "matrices and the density of the probability of the true class",
         )
 
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The curve."""
         return {"curve": self.of("curve")}
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """It depends on its curve, and on where and on what it looks: it draws nothing."""
         looks = own["eval"]
         return ids | {"eval": looks | {"splits": splits({"eval.splits": looks["splits"]})}}
 
-    def idle(self):
+    def idle(self) -> tuple[str, ...]:
         """The number of points, where they are given."""
         return ("eval.num_points",) if self["eval.t"] else ()
 
-    def check_settings(self):
+    def check_settings(self) -> None:
         """Raise unless the positions increase, and the splits are known.
 
         Raises:
@@ -79,11 +79,11 @@ class Eval(Run):
                 f"eval.splits must be some of {', '.join(SPLITS)}; received eval.splits={given}."
             )
 
-    def check_run(self):
+    def check_run(self) -> None:
         """Raise unless there is a curve to train."""
         self.of("curve").check_run()
 
-    def check_objective(self, name):
+    def check_objective(self, name: str) -> None:
         """Raise where the settings leave a number out, or the chosen t a statistic undefined.
 
         Raises:

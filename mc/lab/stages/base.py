@@ -36,12 +36,12 @@ class Base(Run):
             added=True,
         )
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """The section lies under `train`."""
         own["train"] = own.pop("train.base")
         return own | ids
 
-    def files_of(self, named):
+    def files_of(self, named: naming.Network) -> list[Path]:
         """Its weights, or those of a saved epoch."""
         if named.epoch is not None:
             return [saved_epoch(self.folder, named.epoch)]
@@ -73,7 +73,7 @@ class Base(Run):
                 f"Train it again with train.base.save_every={epoch} force=true to keep it."
             )
 
-    def both(self, other):
+    def both(self, other: Run) -> Run:
         """The run that keeps all epochs that are wanted of it."""
         every = [run["train.base.save_every"] for run in (self, other)]
         common = math.gcd(*(n for n in every if n is not None)) or None

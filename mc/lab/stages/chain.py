@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mc.lab.graph import COMMON, Run
+from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, common, splits, statistics
 
@@ -31,25 +31,25 @@ class Chain(Run):
             31, "equidistant points of each segment, ends included", low=2, smoke=3
         )
 
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The networks, in their order."""
         given = self["chain.networks"] or self["endpoints"]
         return {"networks": [self.network(typed) for typed in given]}
 
-    def named_by(self):
+    def named_by(self) -> tuple[str, ...]:
         """The networks may be named at the top."""
         return () if self["chain.networks"] else ("endpoints",)
 
-    def idle(self):
+    def idle(self) -> tuple[str, ...]:
         """The list of networks, where the endpoints take its place."""
         return () if self["chain.networks"] else ("chain.networks",)
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """Where and on what it looks is one."""
         looks = own["chain"] | statistics(own) | {"splits": splits(own)} | ids
         return common(own) | {"chain": looks | {"weight_decay": own["train.base.weight_decay"]}}
 
-    def check_settings(self):
+    def check_settings(self) -> None:
         """Raise unless there are networks to join.
 
         Raises:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mc.lab import fingerprints
-from mc.lab.graph import COMMON, Run
+from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.base import saved_epoch
 from mc.lab.stages.common import Training
@@ -38,22 +38,22 @@ class Curve(Run):
         fix_start: bool = setting(True, "the start network stays as it is")
         fix_end: bool = setting(True, "the end network stays as it is")
 
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The networks that it joins."""
         return {"endpoints": [self.network(typed) for typed in self["endpoints"]]}
 
-    def named_by(self):
+    def named_by(self) -> tuple[str, ...]:
         """They are named at the top."""
         return ("endpoints",)
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """The section lies under `train`; a curve to go on from enters by its file."""
         train = own.pop("train.curve")
         if (given := curve_file(train["init"])) is not None:
             train = train | {"init": fingerprints.of_file(given)}
         return own | ids | {"train": train}
 
-    def check_settings(self):
+    def check_settings(self) -> None:
         """Raise unless there are two networks to join, and a curve to go on from is there.
 
         Raises:
@@ -72,7 +72,7 @@ class Curve(Run):
                 f"@EPOCH for a saved epoch; there is no file {given}."
             )
 
-    def check_run(self):
+    def check_run(self) -> None:
         """Raise unless there is something to train.
 
         Raises:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mc.lab.graph import COMMON, Run
+from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, common, splits, statistics
 from mc.lab.stages.fge import Fge
@@ -35,25 +35,25 @@ class Ensemble(Run):
             False, "keep the mean prediction of the test data as predictions.npz", added=True
         )
 
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The networks, or the curve."""
         if self["ensemble.networks"]:
             return {"networks": [self.network(typed) for typed in self["ensemble.networks"]]}
         return {"curve": self.of("curve")}
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """Of networks, which they are; of a curve, where it looks."""
         if "networks" in ids:
             kept = {"predictions": own["ensemble"]["predictions"]}
             return common(own) | {"ensemble": ids["networks"], "splits": splits(own)} | kept
         return ids | {"ensemble": own["ensemble"] | statistics(own), "splits": splits(own)}
 
-    def idle(self):
+    def idle(self) -> tuple[str, ...]:
         """What says where on a curve the networks are."""
         points = ("ensemble.num_points", "ensemble.spacing", *BATCHNORM)
         return points if self["ensemble.networks"] else ("ensemble.networks",)
 
-    def check_settings(self):
+    def check_settings(self) -> None:
         """Raise unless there are networks.
 
         Raises:
@@ -64,7 +64,7 @@ class Ensemble(Run):
                 "ensemble.networks must name a network, or be null for points of the curve."
             )
 
-    def check_run(self):
+    def check_run(self) -> None:
         """Raise unless predictions that are to be kept are of a split that is looked at.
 
         Raises:

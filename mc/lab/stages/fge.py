@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mc.lab import naming
-from mc.lab.graph import COMMON, Run
+from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.base import saved_epochs
 from mc.lab.stages.common import BATCHNORM, REPORT_STATISTICS, common
@@ -52,16 +52,16 @@ class Fge(Run):
             "${train.base.weight_decay}", "of the L2 penalty, as of base networks", low=0
         )
 
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """The network that it starts from."""
         return {"start": self.network(self["fge.start"])}
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """What networks are reported with counts, though no other value of it is allowed."""
         parts = {key: own[key] for key in ("optimizer", "seed", "devices")}
         return common(own) | parts | {"fge": own["fge"] | ids} | REPORT_STATISTICS
 
-    def files_of(self, named):
+    def files_of(self, named: naming.Network) -> list[Path]:
         """Its members, one of them, or the file of their average."""
         if named.member == naming.AVERAGE:
             return [self.result]
@@ -80,7 +80,7 @@ class Fge(Run):
         """The average of all members."""
         return self.folder / "model.weights.h5"
 
-    def check_has(self, named):
+    def check_has(self, named: naming.Network) -> None:
         """Raise unless a finished run has kept the average, or has so many members.
 
         Raises:
@@ -97,7 +97,7 @@ class Fge(Run):
                 f"its members, fge:{start}, where several networks are wanted."
             )
 
-    def check_settings(self):
+    def check_settings(self) -> None:
         """Raise unless cycles end where members are collected, and rates fall.
 
         Raises:
@@ -122,7 +122,7 @@ class Fge(Run):
                 f"fge.lr_1={lr_1} and fge.lr_2={lr_2}."
             )
 
-    def check_run(self):
+    def check_run(self) -> None:
         """Raise unless BatchNorm statistics are estimated as every report of a network does.
 
         Raises:
@@ -136,6 +136,6 @@ class Fge(Run):
                 f"500, as every report of a network does; received {typed}. Leave both out."
             )
 
-    def refuses(self):
+    def refuses(self) -> tuple[str, ...]:
         """Those settings."""
         return BATCHNORM

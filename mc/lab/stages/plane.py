@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mc.lab.graph import COMMON, Run
+from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, common, statistics
 
@@ -32,13 +32,13 @@ class Plane(Run):
             [0.2, 0.2, 0.2, 0.2], "left, right, bottom, top; fractions of the points' extent"
         )
 
-    def inputs(self):
+    def inputs(self) -> Inputs:
         """Three networks, or the curve."""
         if self["plane.networks"] is None:
             return {"curve": self.of("curve")}
         return {"networks": [self.network(typed) for typed in self["plane.networks"]]}
 
-    def key(self, own, ids):
+    def key(self, own: dict, ids: dict) -> dict:
         """A plane of a curve is told by the curve, one of networks by all that they depend on."""
         looks = own["plane"] | statistics(own)
         if "curve" in ids:
@@ -46,12 +46,12 @@ class Plane(Run):
         decay = {"weight_decay": own["train.base.weight_decay"]}
         return common(own) | {"plane": looks | ids | decay}
 
-    def idle(self):
+    def idle(self) -> tuple[str, ...]:
         """What is about networks on a plane of a curve, and the reverse."""
         of_curve = ("train.base.weight_decay", "plane.networks")
         return of_curve if self["plane.networks"] is None else ("plane.points",)
 
-    def check_settings(self):
+    def check_settings(self) -> None:
         """Raise unless three different points span the plane, with margins on its four sides.
 
         Raises:
@@ -78,7 +78,7 @@ class Plane(Run):
                 f"plane.margins={margins}."
             )
 
-    def check_run(self):
+    def check_run(self) -> None:
         """Raise unless the curve has the control points that span the plane.
 
         Raises:

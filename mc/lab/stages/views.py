@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from mc.lab.graph import Run, View
+from mc.lab import folders
+from mc.lab.graph import Run
+from mc.lab.view import View
 
 
 class Figures(View):
@@ -37,3 +39,17 @@ class Report(View):
     """Make a table and a page of all finished runs below output_dir."""
 
     name = "report"
+
+    def needs(self) -> list[Run]:
+        """None: it shows what there is.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+        """
+        folders.finished_runs(self.output_dir, joining())
+        return []
+
+
+def joining() -> list[str]:
+    """The stages that only join what others have made, which are runs too."""
+    return [name for name, stage in Run.stages.items() if not stage.is_part]

@@ -1,5 +1,8 @@
 """stage=all: the base networks, the curve and its evaluation in turn; what is done is skipped."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from mc.lab.graph import Run, each_once
 from mc.lab.stages.along import Eval
 from mc.lab.stages.base import Base
@@ -30,17 +33,17 @@ class All(Eval):
         return parts | {"training/": curve, "": self.of(Eval.name)}
 
     @property
-    def reader(self):
+    def reader(self) -> Run:
         """The evaluation."""
         return self.of(Eval.name)
 
-    def forms(self):
+    def forms(self) -> tuple[str, ...]:
         """The names of its parts' numbers, with what says whose they are."""
         return tuple(
             f"{prefix}{form}" for prefix, run in self.parts().items() for form in run.numbers
         )
 
-    def work(self, job):
+    def work(self, job: Any) -> dict:
         """Make its parts, in order, and join their numbers; those that are done are shown."""
         from mc.lab import execute
         from mc.lab.work import beforehand
@@ -60,25 +63,25 @@ class All(Eval):
         return {prefix + key: value for prefix, own in summaries for key, value in own.items()}
 
     @property
-    def summary(self):
+    def summary(self) -> dict | None:
         """Its numbers, if they are those that the parts have now."""
         found = super().summary
         whole = found is not None and self.of(Eval.name).is_done
         return found if whole and self.joined().items() <= found.items() else None
 
-    def needs(self):
+    def needs(self) -> list[Run]:
         """All of its parts that are not there; none, if the evaluation is: it needs no others."""
         *parts, evaluation = self.parts().values()
         if evaluation.is_done:
             return []
         return each_once([*super().needs(), *(p for p in parts if not p.is_done), evaluation])
 
-    def splits_of(self, name, there):
+    def splits_of(self, name: str, there: Iterable[str]) -> list[str]:
         """Those of the part that makes the number."""
         of_part = name.startswith(("base_", "training/"))
         return list(there) if of_part else super().splits_of(name, there)
 
-    def check_objective(self, name):
+    def check_objective(self, name: str) -> None:
         """Raise as its parts do."""
         if not name.startswith(("base_", "training/")):
             super().check_objective(name)

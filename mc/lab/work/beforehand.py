@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 from mc import connecting, curve_file, curves, families
 from mc.lab import stages
 from mc.lab.work import training
-from mc.lab.work.data import call, load_data, splits_of
+from mc.lab.work.data import instantiate, load_data, splits_of
 
 
 def check(cfg: DictConfig) -> None:
@@ -17,7 +17,7 @@ def check(cfg: DictConfig) -> None:
         ValueError, FileNotFoundError: the curve's callable or the curve to go on with does not
             fit, or the data have no split or no batches such as the settings need.
     """
-    family = call(cfg.curve, "curve")
+    family = instantiate(cfg.curve, "curve")
     try:
         families.describe(curves.check_family(curves.resolve(family)))
     except TypeError as error:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from mc import connecting, families
 from mc.curve_model import CurveModel
 from mc.curves import mix
@@ -9,7 +11,7 @@ from mc.datasets import Data
 from mc.lab.job import Job
 from mc.lab.stages.curve import curve_file
 from mc.lab.work import networks
-from mc.lab.work.data import call
+from mc.lab.work.data import instantiate
 from mc.lab.work.measure import bn_batches
 from mc.network import batchnorm
 
@@ -17,7 +19,7 @@ from mc.network import batchnorm
 def untrained(job: Job, data: Data) -> CurveModel:
     """The curve of the configuration as its training starts, its ends checked on training data."""
     cfg = job.cfg
-    family = call(cfg.curve, "curve")
+    family = instantiate(cfg.curve, "curve")
     families.describe(family)  # refuses one that could not be saved, before hours of training
     start, end = (networks.load(job, network, data) for network in job.run.networks)
     settings = cfg.train.curve
@@ -46,7 +48,7 @@ def load(job: Job, data: Data) -> CurveModel:
     return networks.read(run.result, lambda: connecting.load_curve(run.result, network), again)
 
 
-def networks_along(job: Job, curve: CurveModel, data: Data, rows) -> Iterator[tuple]:
+def networks_along(job: Job, curve: CurveModel, data: Data, rows: np.ndarray) -> Iterator[tuple]:
     """`(w [P], state)` at w = rows[i] @ control_points, BatchNorm statistics estimated anew."""
     state = curve.state_values
     batches = bn_batches(job.cfg, data)

@@ -18,9 +18,9 @@ def load_data(cfg: DictConfig) -> Data:
     """The dataset, its targets as the loss takes them; a few examples of it if `smoke`."""
     # One seed for all: a callable that draws at random gives every network the same data.
     keras.utils.set_random_seed(0)
-    raw = call(cfg.dataset, "dataset", leave_out=("valid_size", "divide_by_255"))
+    raw = instantiate(cfg.dataset, "dataset", leave_out=("valid_size", "divide_by_255"))
     keras.utils.set_random_seed(cfg.seed)
-    loss = None if cfg.loss._target_ is None else call(cfg.loss, "loss")
+    loss = None if cfg.loss._target_ is None else instantiate(cfg.loss, "loss")
     size, divide = (cfg.dataset.get(key) for key in ("valid_size", "divide_by_255"))
     data = make_data(raw, size or 0, divide, loss)
     if loss is None:
@@ -59,7 +59,7 @@ def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
         arguments = OmegaConf.to_container(cfg.loss, resolve=True)
         del arguments["_target_"]
         return losses.default(data.num_classes, data.dense, **arguments)
-    loss = call(cfg.loss, "loss")
+    loss = instantiate(cfg.loss, "loss")
     if data.dense:
         rows = keras.KerasTensor((None, data.num_classes))
         losses.check_targets(loss, rows, rows)
@@ -78,7 +78,9 @@ def found(name: str, target: str) -> Any:
         raise ValueError(f"{name}._target_={target} cannot be imported: {error}") from error
 
 
-def call(group: DictConfig, name: str, leave_out: tuple[str, ...] = (), **offered: Any) -> Any:
+def instantiate(
+    group: DictConfig, name: str, leave_out: tuple[str, ...] = (), **offered: Any
+) -> Any:
     """The result of a group's `_target_`, called with the group's keys and what it names of offers.
 
     Raises:

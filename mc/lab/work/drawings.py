@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from sklearn.metrics import confusion_matrix
 
@@ -35,22 +35,22 @@ def of_run(run: Run) -> dict[str, Path]:
     return files.save_figures(run.folder, run.figures())
 
 
-def of_files(folder: Path, names: Iterable[str]) -> dict[str, Figure]:
+def of_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
     """The figures of those files of a folder that are there."""
-    made: dict[str, Figure] = {}
+    made: dict[str, Any] = {}
     for name in names:
         if (folder / name).exists():
             made |= DRAWN[name](folder / name)
     return made
 
 
-def _functions(path: Path) -> dict[str, Figure]:
+def _functions(path: Path) -> dict[str, Any]:
     with np.load(path) as f:
         train, test = ((f[f"{split}_x"], f[f"{split}_y"]) for split in ("train", "test"))
         return {"functions": plots.function_fan(train, test, f["x"], f["t"], f["y"])}
 
 
-def _planes(path: Path) -> dict[str, Figure]:
+def _planes(path: Path) -> dict[str, Any]:
     """A plane for each of the main metrics; files of before have no names and distances."""
     with np.load(path) as file:
         arrays = dict(file)
@@ -66,7 +66,7 @@ def _planes(path: Path) -> dict[str, Figure]:
     }
 
 
-def _predictions(path: Path) -> dict[str, Figure]:
+def _predictions(path: Path) -> dict[str, Any]:
     """Confusion matrices at each t, and densities of the probability of the true class."""
     with np.load(path) as file:
         arrays = dict(file)
@@ -92,7 +92,7 @@ def _predictions(path: Path) -> dict[str, Figure]:
     return made | {"true_class_density": plots.true_class_density(densities)}
 
 
-def _members(path: Path) -> dict[str, Figure]:
+def _members(path: Path) -> dict[str, Any]:
     table, panels = pd.read_csv(path), {}
     for metric in JOINING:
         if metric in table:
@@ -106,7 +106,7 @@ def _members(path: Path) -> dict[str, Figure]:
     return {"as_members_join": made} if made else {}
 
 
-def _along_t(path: Path) -> dict[str, Figure]:
+def _along_t(path: Path) -> dict[str, Any]:
     points = pd.read_csv(path)
     figures = {"along_t": metrics.SHOWN}
     if "test/f1" in points:

@@ -1,6 +1,6 @@
 """stage=ensemble: the predictive mean of several networks, or of points of a curve."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def run(job: Job) -> dict:
     splits = batched(cfg, splits_of(cfg, data))
     flat, members = (_networks if cfg.ensemble.networks else _points)(job, data)
 
-    def keep(mean_of):
+    def keep(mean_of: Callable) -> None:
         arrays = predictions(mean_of("test"), splits["test"], data.num_classes)
         files.save_arrays(job.folder, "predictions", arrays)
 
@@ -36,7 +36,9 @@ def run(job: Job) -> dict:
     return predictive.summary(table)
 
 
-def predictions(mean, batches, num_classes: int | None) -> dict[str, np.ndarray]:
+def predictions(
+    mean: np.ndarray, batches: Iterable, num_classes: int | None
+) -> dict[str, np.ndarray]:
     """What an ensemble predicts for the test data, as arrays of a file.
 
     Arrays: `mean [n, C]`, the mean of the members' probabilities, or `[n, d]`, of their outputs

@@ -7,7 +7,9 @@ training data in batches of `BATCH`; training that goes on takes what training l
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -29,7 +31,7 @@ BATCH = REPORT_STATISTICS["bn_batch_size"]
 LEFT = "moving"  # the file of what training left, beside a network with other statistics
 
 
-def reestimated(network: FlatNetwork, w, state, data: Data) -> list:
+def reestimated(network: FlatNetwork, w: Any, state: Sequence, data: Data) -> list:
     """A network's state, its BatchNorm statistics estimated anew at the weights `w: [P]`.
 
     `state`: that of its training, kept as it is where the network has no trainable BatchNorm.
@@ -47,7 +49,7 @@ def settled(network: FlatNetwork, member: Member, data: Data) -> Member:
     return Member(member.name, member.w, state)
 
 
-def save(folder: Path, network: keras.Model, left, whole: bool) -> None:
+def save(folder: Path, network: keras.Model, left: Sequence, whole: bool) -> None:
     """A network as its files, and in `moving.npz` what training left, where that differs.
 
     Args:

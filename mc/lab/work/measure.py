@@ -1,19 +1,21 @@
 """What evaluation takes of a configuration: batches, statistics, the loss, and where it goes on."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from omegaconf import DictConfig
 
+from mc import progress
 from mc.datasets import Data, Examples
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
 from mc.lab.work.data import make_loss
 from mc.network.weights import FlatNetwork
-from mc.progress import show
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +26,18 @@ def arguments(cfg: DictConfig, data: Data) -> dict[str, Any]:
         "bn_data": bn_batches(cfg, data),
         "loss": make_loss(cfg, data),
         "num_classes": data.num_classes,
-        "progress": show,
+        "progress": progress.shown,
     }
 
 
-def bn_batches(cfg: DictConfig, data: Data):
+def bn_batches(cfg: DictConfig, data: Data) -> tf.data.Dataset:
     """The clean training batches that BatchNorm statistics come from."""
     if cfg.eval.bn_batches:
         return data.train_clean.spread(cfg.eval.bn_batch_size, cfg.eval.bn_batches)
     return data.train_clean.batches(cfg.eval.bn_batch_size)
 
 
-def batched(cfg: DictConfig, splits: dict[str, Examples]) -> dict:
+def batched(cfg: DictConfig, splits: Mapping[str, Examples]) -> dict:
     """The batches that each split is evaluated in."""
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
 
@@ -49,7 +51,15 @@ def blocks(folder: Path) -> dict[str, Any]:
 
 
 def at(
-    job: Job, data: Data, network: FlatNetwork, points, rows, *, state, splits, weight_decay
+    job: Job,
+    data: Data,
+    network: FlatNetwork,
+    points: Sequence,
+    rows: np.ndarray,
+    *,
+    state: Sequence,
+    splits: Mapping[str, Examples],
+    weight_decay: Sequence[float],
 ) -> dict[str, np.ndarray]:
     """The metrics of networks at w = rows @ points, in blocks that a killed run goes on after.
 

@@ -16,7 +16,7 @@ from mc.lab import conditions, stale
 from mc.lab.graph import Network, Run
 from mc.lab.job import Job
 from mc.lab.work import kept
-from mc.lab.work.data import call, found
+from mc.lab.work.data import found, instantiate
 from mc.network import first_look, unpromised
 from mc.network.weights import FlatNetwork, check_same_architecture, pack
 
@@ -41,7 +41,7 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
     keras.utils.set_random_seed(cfg.seed)
     shape = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     try:
-        network = call(cfg.model, "model", **shape)
+        network = instantiate(cfg.model, "model", **shape)
     except Exception as error:  # whatever layers say of None classes
         told = said_of_floats([data.train.y]) if data.num_classes is None else None
         if told is None:

@@ -86,7 +86,7 @@ def _summary(grid: dict, at_points: dict) -> dict[str, float]:
     return summary
 
 
-def extreme(values, how: str) -> float:
+def extreme(values: np.ndarray, how: str) -> float:
     """The `min` or `max` of values; nan, unless all of them are finite."""
     return float(getattr(np, how)(values)) if np.isfinite(values).all() else float("nan")
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from mc.lab import files, folders, report, sources
-from mc.lab.stages.views import Report
+from mc.lab.stages.views import Report, joining
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def show(view: Report) -> dict:
         log.info("stage=%s\n%s\n", stage, table.to_string(index=False, float_format="%.4g"))
     _warn_of_sources([output_dir / folder for folder in runs["folder"]])
     unfinished, empty = [], []
-    for folder in folders.unfinished_runs(output_dir, leave_out=report.joining()):
+    for folder in folders.unfinished_runs(output_dir, leave_out=joining()):
         (empty if folders.made_nothing(folder) else unfinished).append(folder)
     for folder in unfinished:
         log.warning("not finished, so left out: %s", folder)

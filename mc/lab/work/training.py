@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from mc.evaluation import tasks
 from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch
-from mc.lab.work.data import call, make_loss
+from mc.lab.work.data import instantiate, make_loss
 from mc.network.weights import pack
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def train(
         history = training.train(
             curve,
             data.train,
-            optimizer=call(job.cfg.optimizer, "optimizer", learning_rate=rate),
+            optimizer=instantiate(job.cfg.optimizer, "optimizer", learning_rate=rate),
             loss=loss,
             metrics=tasks.training_metrics(loss, data.num_classes),
             epochs=schedule.epochs,
@@ -166,7 +166,7 @@ class States:
             self._tell(rows)  # an offline W&B run begins anew
         return snapshot
 
-    def after_epoch(self, history: list[dict], take_snapshot) -> None:
+    def after_epoch(self, history: list[dict], take_snapshot: Callable[[], dict]) -> None:
         """Keep the curve if it is to be, and the state if none was kept for a while."""
         done = len(history)
         due = done == self.epochs or time.monotonic() - self.written >= SECONDS

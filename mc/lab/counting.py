@@ -1,0 +1,55 @@
+"""Which settings count in fingerprints, and as what."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mc.lab import fingerprints, settings
+from mc.lab.declared import Stage
+from mc.lab.variants import CALLABLES
+
+NOT_COUNTED = {"mc.datasets.tfds_images": ("data_dir",)}  # where data lie does not change them
+FILES = {"mc.datasets.regression": ("path",)}  # arguments that enter by the file's content
+
+
+def counts(key: str) -> bool:
+    """Whether results depend on a setting, where they depend on its section."""
+    return key not in Stage.fields or Stage.fields[key].metadata["counts"]
+
+
+def counted(key: str, value: Any, idle: tuple[str, ...]) -> Any:
+    """The value of a key, or of a section, as it counts; None for what does not."""
+    if key in CALLABLES:
+        return _of_callable(value)
+    if isinstance(value, dict):
+        inner = ((name, f"{key}.{name}", v) for name, v in value.items())
+        return {name: counted(full, v, idle) for name, full, v in inner if counts(full)}
+    declared = Stage.fields.get(key)
+    return None if key in idle or (declared and settings.is_silent(declared, value)) else value
+
+
+def flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """The values of a section, by their full keys."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from flat(inner, f"{key}.{name}")
+    else:
+        yield key, value
+
+
+def name_of(group: Mapping) -> str:
+    """What a callable is called in the names of folders."""
+    return group["_target_"].rpartition(".")[2].lower()
+
+
+def _of_callable(group: Mapping) -> dict:
+    """A group as it counts: without what does not change a result, and files by their content."""
+    target = group["_target_"]
+    counted = {k: v for k, v in group.items() if k not in NOT_COUNTED.get(target, ())}
+    for key in FILES.get(target, ()):
+        if counted.get(key) not in (None, fingerprints.NULL):
+            path = Path(counted[key]).expanduser()
+            if not path.is_file():
+                raise FileNotFoundError(f"dataset.{key}: there is no file {str(path)!r}.")
+            counted[key] = fingerprints.of_file(path)
+    return counted

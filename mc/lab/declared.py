@@ -1,0 +1,145 @@
+"""What a stage says of itself; what follows from it is in `graph`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import Field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from mc.lab import naming, settings
+
+if TYPE_CHECKING:
+    from mc.lab.graph import Network, Run
+
+COMMON = ("dataset", "loss", "precision", "smoke")
+# What a run builds on, by name.
+Inputs: TypeAlias = Mapping[str, "Run | Network | list[Network]"]
+
+
+class Stage:
+    """A stage: what it is called, depends on, builds on and makes. Subclasses are of `graph.Run`.
+
+    Attributes:
+        name: of the stage, as typed.
+        Settings: a dataclass of `settings.setting`, or None.
+        section: where they lie; default: `name`.
+        depends: the keys that its own result depends on, what it builds on aside.
+        numbers: the names of its numbers, with `<word>` for one of several; see `objective.WORDS`.
+        headlines: those that tables show.
+        draws: the files that it makes and figures are drawn from.
+    """
+
+    stages: ClassVar[dict[str, type[Run]]] = {}
+    fields: ClassVar[dict[str, Field]] = {}  # every declared setting, by its full key
+
+    name: ClassVar[str]
+    section: ClassVar[str] = ""
+    Settings: ClassVar[type | None] = None
+    depends: ClassVar[tuple[str, ...]] = COMMON
+    numbers: ClassVar[tuple[str, ...]] = ()
+    headlines: ClassVar[tuple[str, ...]] = ()
+    draws: ClassVar[tuple[str, ...]] = ()
+    builds: ClassVar[bool] = False  # whether it makes what is missing below it without being told
+    is_curve: ClassVar[bool] = False  # whether others look at the curve that it trains
+    is_part: ClassVar[bool] = True  # False: it only joins what runs below it have made
+    makes_networks: ClassVar[bool] = False  # which settings may name
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "name" not in cls.__dict__:  # a base of stages, and none itself
+            return
+        for other in Stage.stages.values():
+            if other.name == cls.name and other.__qualname__ != cls.__qualname__:
+                raise TypeError(
+                    f"{cls.__qualname__}: there is a stage {cls.name} already, "
+                    f"{other.__module__}.{other.__qualname__}. Give it another name."
+                )
+        if not cls.numbers:
+            raise TypeError(
+                f"{cls.__qualname__}: a stage says the names of its numbers, such as "
+                f"numbers = ('{cls.name}/<split>/<metric>',)."
+            )
+        if not cls.section:
+            cls.section = cls.name
+        if cls.Settings is not None:
+            settings.check_declared(cls.Settings, cls.__qualname__)
+            Stage.fields.update(dict(settings.walk(cls.Settings, f"{cls.section}.")))
+        Stage.stages[cls.name] = cls
+
+    # Of every run; see `graph.Run`.
+    changes: dict[str, Any]
+    folder: Path
+
+    def __getitem__(self, key: str) -> Any:
+        """The value of a setting."""
+        raise NotImplementedError
+
+    def inputs(self) -> Inputs:
+        """What the run builds on, by name."""
+        return {}
+
+    def key(self, own: dict, ids: dict) -> dict:
+        """What is hashed, of `own`, the values of `depends`, and `ids`, of the inputs."""
+        return own | ids
+
+    def idle(self) -> tuple[str, ...]:
+        """Keys among `depends` that do not act in this run."""
+        return ()
+
+    def named_by(self) -> tuple[str, ...]:
+        """Keys, outside `depends`, of the settings that name what it builds on."""
+        return ()
+
+    def check_settings(self) -> None:
+        """Raise unless the settings of the section fit one another, whichever stage is run."""
+
+    def check_run(self) -> None:
+        """Raise unless a run may be made with all of the settings."""
+
+    def looks_at(self, key: str) -> Any:
+        """The value of a setting, if the run depends on it itself; else None."""
+        own = any(f"{key}.".startswith(f"{depended}.") for depended in self.depends)
+        return self[key] if own else None
+
+    def splits_of(self, name: str, there: Iterable[str]) -> list[str]:
+        """Of the splits that the data have, those that the number of a name may be of."""
+        given = self.looks_at("eval.splits") or list(there)
+        return [split for split in there if split in given]
+
+    def check_objective(self, name: str) -> None:
+        """Raise unless the run, as it is set, makes the number of a name of `numbers`."""
+
+    def forms(self) -> tuple[str, ...]:
+        """The names of the numbers of this run."""
+        return self.numbers
+
+    def check_has(self, named: naming.Network) -> None:
+        """Raise unless the run has a network, or will have it once it is made."""
+
+    def files_of(self, named: naming.Network) -> list[Path]:
+        """The files of a network, or of a list of networks, that the run makes."""
+        raise NotImplementedError(f"stage={self.name} makes no networks")
+
+    def figures(self) -> dict[str, Any]:
+        """Its figures, by name, as far as the files that it draws are there."""
+        from mc.lab.work import drawings
+
+        return drawings.of_files(self.folder, self.draws)
+
+    def parts(self) -> dict[str, Run]:
+        """The runs whose numbers are its own, by what is put before the names of these."""
+        return {"": self}
+
+    def both(self, other: Run) -> Run:
+        """The run that serves whoever needs this one or `other`, which has the same folder."""
+        return self
+
+    def work(self, job: Any) -> dict:
+        """What the stage does; returns its numbers. Imports TensorFlow."""
+        return importlib.import_module(f"mc.lab.work.{self.name}").run(job)
+
+    def refuses(self) -> tuple[str, ...]:
+        """Keys of settings that a command of the stage may not type."""
+        return ()

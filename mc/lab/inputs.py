@@ -1,0 +1,78 @@
+"""What runs build on: networks that settings name, and other runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mc.lab import fingerprints, naming
+
+if TYPE_CHECKING:
+    from mc.lab.graph import Run
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that a setting names, or a list of them, and the run that makes it.
+
+    Attributes:
+        named: what its name says.
+        run: None for a file of the user's own.
+    """
+
+    named: naming.Network
+    run: Run | None
+
+    @property
+    def title(self) -> str:
+        """What it is called in the names of folders."""
+        return self.named.title
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether it goes back to a file of the user's own."""
+        return self.named.root.is_file
+
+    @cached_property
+    def id(self) -> str:
+        """What it enters a fingerprint with."""
+        if self.run is None:
+            return fingerprints.of_file(self.named.typed)
+        made = self.run.fingerprint
+        if self.named.epoch is not None:
+            return f"{made}@{self.named.epoch}"
+        return made if self.named.member is None else f"{made}/{self.named.member}"
+
+    @property
+    def files(self) -> list[Path]:
+        """The file of its weights; of a list of networks, those that are there.
+
+        Raises:
+            ValueError: the run has no such network.
+        """
+        return [Path(self.named.typed)] if self.run is None else self.run.files_of(self.named)
+
+    @property
+    def file(self) -> Path:
+        """The file of the weights of one network."""
+        (file,) = self.files
+        return file
+
+
+def is_there(run: Run, one: Run | Network) -> bool:
+    """Whether what is wanted of a run is made; a saved epoch is before the run is finished."""
+    if isinstance(one, Network) and one.named.epoch is not None:
+        return one.file.is_file()
+    return run.is_done
+
+
+def each_once(runs: Iterable[Run]) -> list[Run]:
+    """The runs of different folders, in their order."""
+    found: dict[Path, Run] = {}
+    for run in runs:
+        folder = run.folder
+        found[folder] = found[folder].both(run) if folder in found else run
+    return list(found.values())

@@ -1,0 +1,50 @@
+"""Networks as runs build them: what their seeds decide."""
+
+import keras
+import numpy as np
+from conftest import QUICK, saved_weights
+from test_config import compose
+
+from mc.lab import conditions
+from mc.lab.work import networks
+from mc.lab.work.data import load_data
+from mc.network.weights import pack
+
+
+def test_initial_weights_are_those_of_the_seed_whatever_was_drawn_before():
+    cfg = compose("stage=base", "model=mlp", "seed=3")
+    data = load_data(cfg)
+    first = pack(networks.build(cfg, data))
+    keras.random.normal((5,))
+    np.random.default_rng().normal()
+    np.testing.assert_array_equal(pack(networks.build(cfg, data)), first)
+    other = compose("stage=base", "model=mlp", "seed=4")
+    assert np.any(pack(networks.build(other, data)) != first)
+
+
+def test_the_order_of_examples_has_a_seed_of_its_own(cli, tmp_path):
+    w = {}
+    for name, settings in {
+        "plain": [],
+        "same": ["train.base.order_seed=1"],
+        "other": ["train.base.order_seed=2"],
+        "start": ["train.base.learning_rate=1e-30"],
+        "start of other": ["train.base.order_seed=2", "train.base.learning_rate=1e-30"],
+    }.items():
+        made = tmp_path / name.replace(" ", "_")
+        status, output = cli(*QUICK, "stage=base", "seed=1", *settings, f"output_dir={made}")
+        assert status == 0, output
+        w[name] = saved_weights(made, 1)
+    np.testing.assert_array_equal(w["same"], w["plain"])
+    assert np.any(w["other"] != w["plain"])
+    np.testing.assert_allclose(w["start of other"], w["start"], atol=1e-25)
+
+
+def test_the_number_of_devices_that_all_meant_is_compared(tmp_path, monkeypatch):
+    (tmp_path / "environment.json").write_text('{"num_devices": 4}')
+    monkeypatch.setattr(conditions, "num_devices", lambda devices: {"all": 2}.get(devices))
+    told = conditions.difference(tmp_path, "all")
+    assert told.endswith("was made with devices=all on 4 devices, and here are 2")
+    assert conditions.difference(tmp_path, 4) is None
+    (tmp_path / "environment.json").write_text('{"num_devices": 2}')
+    assert conditions.difference(tmp_path, "all") is None
