@@ -30,7 +30,7 @@ def train(
     steps_per_epoch: int | None = None,
     valid=None,
     snapshot: dict | None = None,
-    after_epoch: Callable[[list[dict], dict], None] | None = None,
+    after_epoch: Callable[[list[dict], Callable[[], dict]], None] | None = None,
     label: str = "training",
 ) -> list[dict]:
     """The history of a training run: one row an epoch, after training the curve in place.

@@ -133,7 +133,7 @@ def _check_named(key: str, typed: int | str, lists: bool) -> None:
     while names[-1].start:
         names.append(names[-1].start)
     for network in names[lists:]:
-        if network.is_list:
+        if network.start and network.is_list:
             start = network.start.typed
             raise ValueError(
                 f"{key}: fge:{start} is the list of all members of a run of stage=fge, where one "
@@ -144,4 +144,4 @@ def _check_named(key: str, typed: int | str, lists: bool) -> None:
             raise ValueError(f"{key}: members count from 1; received {typed!r}.")
     root = names[-1]
     if root.is_file:
-        check_model_file(key, Path(root.typed))
+        check_model_file(key, Path(str(root.typed)))

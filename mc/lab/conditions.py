@@ -42,9 +42,9 @@ def difference(folder: Path, devices: Any = None) -> str | None:
         now = ", ".join(f"{name}={here()[name]}" for name in other)
         where = "in Keras' configuration (keras.json)"
         return f"{folder} was made with {then} {where}, which is now {now}"
-    then, now = noted.get("num_devices"), num_devices(devices)
-    if None not in (then, now) and then != now:
-        return f"{folder} was made with devices=all on {then} devices, and here are {now}"
+    before, count = noted.get("num_devices"), num_devices(devices)
+    if None not in (before, count) and before != count:
+        return f"{folder} was made with devices=all on {before} devices, and here are {count}"
     return None
 
 

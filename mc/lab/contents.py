@@ -63,7 +63,7 @@ def _arrays(path: str) -> dict:
     return {name: np.asarray(array) for name, array in found.items()}
 
 
-def made(folder: Path) -> dict[str, str]:
+def made(folder: Path) -> dict[str, str | None]:
     """The hash of each file of a run that others may read, by its name in the folder."""
     files = sorted(file for name in MADE for file in folder.glob(name))
     return {file.relative_to(folder).as_posix(): of_file(file) for file in files}
@@ -71,11 +71,11 @@ def made(folder: Path) -> dict[str, str]:
 
 def read(folder: Path, inputs: dict[str, Path]) -> dict[str, dict]:
     """What the run of a folder reads: where each input lies, seen from there, and its hash."""
-    notes = {}
+    notes: dict[str, dict] = {}
     for label, file in inputs.items():
         run = file.parent.parent if file.parent.name == "epochs" else file.parent
         name = file.relative_to(run).as_posix()
-        where = {"run": os.path.relpath(run, folder), "file": name}
+        where: dict[str, str | None] = {"run": os.path.relpath(run, folder), "file": name}
         notes[label] = where | {"hash": _now(run, name)}
     return notes
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from mc.lab import naming, settings
 
@@ -31,7 +31,7 @@ class Stage:
         draws: the files that it makes and figures are drawn from.
     """
 
-    stages: ClassVar[dict[str, type[Run]]] = {}
+    stages: ClassVar[dict[str, type[Any]]] = {}
     fields: ClassVar[dict[str, Field]] = {}  # every declared setting, by its full key
 
     name: ClassVar[str]
@@ -70,7 +70,11 @@ class Stage:
 
     # Of every run; see `graph.Run`.
     changes: dict[str, Any]
-    folder: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its results."""
+        raise NotImplementedError
 
     def __getitem__(self, key: str) -> Any:
         """The value of a setting."""
@@ -130,11 +134,11 @@ class Stage:
 
     def parts(self) -> dict[str, Run]:
         """The runs whose numbers are its own, by what is put before the names of these."""
-        return {"": self}
+        return {"": cast("Run", self)}
 
     def both(self, other: Run) -> Run:
         """The run that serves whoever needs this one or `other`, which has the same folder."""
-        return self
+        return cast("Run", self)
 
     def work(self, job: Any) -> dict:
         """What the stage does; returns its numbers. Imports TensorFlow."""

@@ -52,7 +52,7 @@ def read(cfg: DictConfig, hydra: DictConfig, overrides: list[str]) -> Run | View
     Raises:
         ValueError, OSError: a setting is wrong.
     """
-    cfg = OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"])
+    cfg = OmegaConf.masked_copy(cfg, [str(k) for k in cfg if k != "hydra"])
     modules.read(cfg.get("imports", ()))
     check.check(cfg)
     check_sweeper(cfg.objective, hydra.sweeper)

@@ -21,6 +21,7 @@ from mc.lab import (
 )
 from mc.lab.graph import Run
 from mc.lab.job import Job, shortened
+from mc.lab.variants import plain
 from mc.lab.view import View
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ def _work(run: Run, is_part: bool) -> dict:
     noted = folders.begin(folder, settings, environment.of_process() | noted)
     with folders.logging_to(folder):
         log.info("stage=%s works in %s", run.name, folder)
-        tracker = _tracker(run, noted["wandb_id"])
+        tracker = _tracker(run, str(noted["wandb_id"]))
         exit_code = 1
         try:
             _prepare(run)
@@ -159,7 +160,7 @@ def _tracker(run: Run, run_id: str) -> tracking.Tracker:
         group=wandb.group or run.experiment,
         job_type=run.name,
         name=run.folder.name,
-        config=OmegaConf.to_container(run.cfg, resolve=True),
+        config=plain(run.cfg),
     )
 
 

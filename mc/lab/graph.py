@@ -85,7 +85,7 @@ class Run(Stage):
     @property
     def files_read(self) -> dict[str, Path]:
         """The files of other runs that it reads, such as `network fge:1/3` or `curve`."""
-        files = {}
+        files: dict[str, Path] = {}
         for name, value in self.inputs().items():
             if isinstance(value, Run):
                 files[name] = value.result
@@ -110,7 +110,7 @@ class Run(Stage):
     @cached_property
     def networks(self) -> list[Network]:
         """The networks that it is about: those that it builds on, or what it builds on does."""
-        found = {}
+        found: dict[int | str, Network] = {}
         for one in self.built_on:
             for network in [one] if isinstance(one, Network) else one.networks:
                 found.setdefault(network.named.typed, network)
@@ -153,7 +153,7 @@ class Run(Stage):
 
         Of a configuration that was written by an earlier version, those that it has.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for one in self.built_on:
             run = one.run if isinstance(one, Network) else one
             found |= run.lineage() if run else {}

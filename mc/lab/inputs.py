@@ -40,7 +40,7 @@ class Network:
     def id(self) -> str:
         """What it enters a fingerprint with."""
         if self.run is None:
-            return fingerprints.of_file(self.named.typed)
+            return fingerprints.of_file(str(self.named.typed))
         made = self.run.fingerprint
         if self.named.epoch is not None:
             return f"{made}@{self.named.epoch}"
@@ -53,7 +53,7 @@ class Network:
         Raises:
             ValueError: the run has no such network.
         """
-        return [Path(self.named.typed)] if self.run is None else self.run.files_of(self.named)
+        return [Path(str(self.named.typed))] if self.run is None else self.run.files_of(self.named)
 
     @property
     def file(self) -> Path:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import tracking
 from mc.lab.graph import Run
+from mc.lab.variants import plain
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Job:
 
 def shortened(cfg: DictConfig) -> DictConfig:
     """A configuration whose numbers are at most what `smoke=true` leaves of them."""
-    short = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    short = OmegaConf.create(plain(cfg))
     for key, declared in Run.fields.items():
         most, value = declared.metadata["smoke"], OmegaConf.select(cfg, key)
         if most is not None and value is not None:

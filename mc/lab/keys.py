@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,11 +25,11 @@ def check_keys(cfg: DictConfig, kind: type | None = None, prefix: str = "") -> N
                 f"{prefix}{key} must be {'a section' if section else 'there'}; received "
                 f"{prefix}{key}={cfg.get(key)}. Leave it out of the command."
             )
-    for key in cfg:
+    for key in map(str, cfg):
         if key not in known:
             raise ValueError(unknown_key(f"{prefix}{key}"))
         if is_dataclass(known[key]):
-            check_keys(cfg[key], known[key], f"{prefix}{key}.")
+            check_keys(cfg[key], cast(type, known[key]), f"{prefix}{key}.")
 
 
 def unknown_key(key: str, value: str = "VALUE", beside: Iterable[str] = ()) -> str:
@@ -78,7 +79,7 @@ def _known_beside(key: str) -> list[str]:
         inner = {f.name: f.type for f in fields(kind)}.get(name)
         if not is_dataclass(inner):
             break
-        kind, prefix = inner, f"{prefix}{name}."
+        kind, prefix = cast(type, inner), f"{prefix}{name}."
     sections = (is_dataclass(f.type) or f.name in CALLABLES for f in fields(kind))
     names = zip(fields(kind), sections, strict=True)
     return [f"{prefix}{f.name}" + ".*" * section for f, section in names]

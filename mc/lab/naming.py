@@ -45,7 +45,7 @@ class Network:
         if not self.root.is_file:
             return str(self.typed)
         if self.start is None:
-            return Path(self.typed).stem
+            return Path(str(self.typed)).stem
         start = self.start
         listed = Path(f"fge:{start.typed}").stem if start.is_file else f"fge:{start.title}"
         return listed if self.is_list else f"{listed}/{self.member}"

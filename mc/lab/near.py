@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
 
 from mc.lab.graph import Run
-from mc.lab.variants import CALLABLES
+from mc.lab.variants import CALLABLES, plain
 
 LOOKED_AT = 100  # of the runs of a stage, the newest
 MOST = 3  # settings that differ; more is another experiment
@@ -25,17 +24,19 @@ def settings_of_nearest(run: Run) -> str | None:
     there = [path for path in made.glob("*/summary.json") if ".old-" not in path.parent.name]
     there = sorted(there, key=lambda path: -path.stat().st_mtime)[:LOOKED_AT]
     search = _Search(run)
-    found = [near for path in there if (near := search.differing(path.parent))]
-    return " ".join(min(found, key=len)) if found else None
+    differing = (search.differing(path.parent) for path in there)
+    found: list[list[str]] = [near for near in differing if near]
+    return " ".join(sorted(found, key=len)[0]) if found else None
 
 
 class _Search:
     """What makes other runs of a stage another than one."""
 
     def __init__(self, run: Run):
-        self.run, self.digits = run, {}
-        self.own = _flat(OmegaConf.to_container(run.cfg, resolve=True))
-        raw = _flat(OmegaConf.to_container(run.cfg, resolve=False))
+        self.run = run
+        self.digits: dict[str, str] = {}
+        self.own = _flat(plain(run.cfg))
+        raw = _flat(plain(run.cfg, resolve=False))
         self.follows = {key for key, value in raw.items() if str(value).startswith("${")}
         self.asked = {"endpoints", *run.changes}  # networks are not exchanged
 
@@ -73,7 +74,7 @@ class _Search:
 
 
 def _flat(section: dict, prefix: str = "") -> dict:
-    flat = {}
+    flat: dict = {}
     for name, value in section.items():
         if not prefix and name in ASIDE:
             continue

@@ -15,7 +15,9 @@ def remedy(override: str) -> str | None:
     parts = _parts(value[1:-1] if in_list else value)
     quoted = ",".join(part if _is_read(f"{key}={part}") else _in_quotes(part) for part in parts)
     suggested = f"{key}=[{quoted}]" if in_list else f"{key}={quoted}"
-    whole = key and equals and all(value.count(a) == value.count(b) for a, b in BRACKETS)
+    whole = (
+        key and equals and all(value.count(a) == value.count(b) for a, b in map(tuple, BRACKETS))
+    )
     if not whole or suggested == override or not _is_read(suggested):
         return None
     return (

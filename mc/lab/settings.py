@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import MISSING, Field, field, fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 
 def setting(
@@ -58,7 +58,7 @@ def walk(schema: type, prefix: str = "") -> Iterator[tuple[str, Field]]:
     """The full key and the field of every setting of a schema, sections spelt out."""
     for f in fields(schema):
         if is_dataclass(f.type):
-            yield from walk(f.type, f"{prefix}{f.name}.")
+            yield from walk(cast(type, f.type), f"{prefix}{f.name}.")
         else:
             yield prefix + f.name, f
 

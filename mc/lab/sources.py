@@ -80,7 +80,7 @@ def _names(path: Path) -> list[str] | None:
     stars = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
     if stars or any(isinstance(n, ast.Name) and n.id in MAKES_NAMES for n in nodes):
         return None
-    symbols = symtable.symtable(source, str(path), "exec").get_symbols()
+    symbols = symtable.symtable(source.decode(), str(path), "exec").get_symbols()
     own = [s.get_name() for s in symbols if s.is_assigned()]
     own += [name for node in nodes if isinstance(node, ast.Global) for name in node.names]
     return (
@@ -112,7 +112,7 @@ def _imported(source: bytes, module: list[str], is_package: bool) -> Iterator[li
 
 def _found(names: list[str]) -> tuple[Path | None, list[str]]:
     """The file of the longest beginning of the names that is a module, and this beginning."""
-    nothing = None, []
+    nothing: tuple[None, list[str]] = None, []
     if names[0] == "mc":
         return nothing
     try:

@@ -9,7 +9,8 @@ STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
 
 def table(summary: dict, stage: str, folder: Path) -> str:
     """The main numbers, and where they and their first figure lie."""
-    single, along = [], {}
+    single: list[str] = []
+    along: dict[str, dict[str, float]] = {}
     for key, value in summary.items():
         value = float("nan") if value is None else value  # it was not finite
         name, _, last = key.rpartition("/")

@@ -78,7 +78,8 @@ class Failures(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Leave nothing behind where nothing failed."""
-        forget_sweep(here())
+        if sweep := here():
+            forget_sweep(sweep)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """Note the job until it ends, in case it is killed."""
@@ -97,7 +98,8 @@ class Failures(Callback):
         if job_return.status is not JobStatus.FAILED:
             forget_failure(sweep, config.hydra.job.num)
             return
-        note = _note(config.hydra, job_return.overrides, first_lines(job_return._return_value))
+        told = first_lines(job_return._return_value)
+        note = _note(config.hydra, job_return.overrides or [], told)
         log.error("Failed: %s: %s", note["job"], note["error"])
         job_return._return_value = _picklable(job_return._return_value)
         note["folder"] = None if mistaken else note["folder"]
@@ -130,6 +132,7 @@ def first_lines(error: BaseException) -> str:
 def note_lost(number: int, overrides: list[str], told: str) -> str:
     """Note a job that left no result, killed perhaps before it began; returns what is noted."""
     sweep = here()
+    assert sweep is not None, "only sweeps lose jobs"
     begun = failure(sweep, number) or {"folder": None, "error": AT_WORK}
     told = first_lines(RuntimeError(told))
     error = told if begun["error"] == AT_WORK else begun["error"]  # its own says more

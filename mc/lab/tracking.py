@@ -8,7 +8,7 @@ import shlex
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -91,7 +91,7 @@ def start(
         # mode setup() starts none; init() does, and raises if it fails.
         wandb.setup(settings.model_copy(update={"mode": "disabled"}))
         run = wandb.init(
-            mode=mode,
+            mode=cast(Any, mode),  # one of MODES
             project=project,
             entity=entity,
             tags=tuple(tags) if tags else None,
@@ -138,7 +138,7 @@ class Tracker:
     def __init__(self, run: Run | None = None):
         """Takes over a run; `start` makes one."""
         self._run = run
-        self._axis_of = {}
+        self._axis_of: dict[str, str] = {}
         offline = run is not None and run.offline
         # A continued run tells all of its rows again, in the same order. A file begins anew; a
         # server has the first of them.
@@ -245,5 +245,5 @@ class Tracker:
     def _send(self, row: dict) -> None:
         """Logs a row, which is one step of the run, unless the server has it."""
         self._told += 1
-        if self._told > self._there:
+        if self._run is not None and self._told > self._there:
             self._run.log(row)

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab.fingerprints import NULL
-from mc.lab.variants import CALLABLES
+from mc.lab.variants import CALLABLES, select
 
 OmegaConf.register_new_resolver("mc.null", lambda: None, replace=True)
 
@@ -96,7 +96,7 @@ def _null_leaves(key: str, value: Any) -> Iterator[str]:
 def _only(section: DictConfig, keys: set[str], prefix: str) -> dict:
     """The settings of a section that are among the keys, or below one of them."""
     kept = {}
-    for name in section:
+    for name in map(str, section):
         key = f"{prefix}.{name}"
         if key in keys:
             kept[name] = section[name]
@@ -109,5 +109,5 @@ def _only(section: DictConfig, keys: set[str], prefix: str) -> dict:
 def _says_null(said: Mapping, key: str) -> bool:
     """Whether a configuration states null at a key."""
     path, _, last = key.rpartition(".")
-    section = OmegaConf.select(said, path) if said else None
-    return OmegaConf.is_dict(section) and last in section and section[last] is None
+    section: Any = select(said, path, None)
+    return isinstance(section, Mapping) and last in section and section[last] is None

@@ -26,8 +26,9 @@ class Variants:
         """The configuration with some values changed, by their full keys; not to be written to."""
         key = repr(sorted(changes.items()))
         if key not in self._configurations:
-            plain = not isinstance(self._cfg, DictConfig)
-            cfg = OmegaConf.create(self._cfg) if plain else self._cfg.copy()
+            composed = isinstance(self._cfg, DictConfig)
+            cfg = self._cfg.copy() if composed else OmegaConf.create(self._cfg)
+            assert isinstance(cfg, DictConfig)
             for name, value in changes.items():
                 OmegaConf.update(cfg, name, value)
             self._configurations[key] = cfg
@@ -47,14 +48,20 @@ class Variants:
     def _resolved(self, changes: Mapping[str, Any]) -> dict:
         if isinstance(self._cfg, DictConfig):
             cfg = self.cfg(changes)
-            values = OmegaConf.to_container(cfg, resolve=True)
+            values = plain(cfg)
             for name in CALLABLES:
-                _mark_typed_nulls(values[name], OmegaConf.to_container(cfg[name], resolve=False))
+                _mark_typed_nulls(values[name], plain(cfg[name], resolve=False))
             return values
         values = self._cfg
         for key, value in changes.items():
             values = _with(values, key.split("."), value)
         return values
+
+
+def plain(cfg: DictConfig, resolve: bool = True) -> dict:
+    """A configuration as plain values."""
+    values: Any = OmegaConf.to_container(cfg, resolve=resolve)
+    return values
 
 
 def select(values: Mapping[str, Any], key: str, default: Any = KeyError) -> Any:

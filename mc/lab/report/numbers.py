@@ -89,8 +89,8 @@ def _controls(
 
 def _panel():
     """The empty plot, and the sources of what it draws."""
-    lines = {name: [] for name in ("x", "y", "colour", "label")}
-    means = {name: [] for name in ("low", "high", "runs", "value", "std")}
+    lines: dict[str, list] = {name: [] for name in ("x", "y", "colour", "label")}
+    means: dict[str, list] = {name: [] for name in ("low", "high", "runs", "value", "std")}
     drawn = {
         "mean_lines": ColumnDataSource(lines),
         "means": ColumnDataSource(lines | means),
@@ -101,8 +101,8 @@ def _panel():
     )
     dots = panel.scatter("x", "y", source=drawn["singles"], color="colour", alpha=0.35, size=5)
     panel.multi_line("x", "y", source=drawn["mean_lines"], color="colour", line_width=2)
-    ends = {"x0": "x", "x1": "x", "y0": "low", "y1": "high"}
-    panel.segment(**ends, source=drawn["means"], color="colour", line_width=1.5)
+    means = drawn["means"]
+    panel.segment("x", "low", "x", "high", source=means, color="colour", line_width=1.5)
     spots = panel.scatter("x", "y", source=drawn["means"], color="colour", size=9)
     mean = "@y{0.0000} ± @std{0.0000}"
     tips = [("value", "@value"), ("line", "@label"), ("mean", mean), ("runs", "@runs")]

@@ -39,14 +39,14 @@ def page(runs: pd.DataFrame, output_dir: Path, unfinished: Sequence[Path] = ()) 
     """
     title = f"<h1>{len(runs)} runs in {escape(output_dir.resolve().name)}</h1>"
     found = [lines.section(runs, output_dir), numbers.section(runs), _all_runs(runs)]
-    along, against, all_runs = found
+    along, against, _ = found
     sections = [section for section in found if section]
     parts = [Div(text=title + _unfinished(unfinished, output_dir)), _filter(runs, sections)]
     parts += [widget for section in (along, against) if section for widget in section.widgets]
     for stage, means in grouped(runs).items():
         title = f"<h2>stage={stage}: mean and standard deviation over seeds</h2>"
         parts += [Div(text=title), table(ColumnDataSource(cells(means)), list(means.columns))]
-    parts += [*all_runs.widgets, Div(text=pictures.figures(runs, output_dir))]
+    parts += [*sections[-1].widgets, Div(text=pictures.figures(runs, output_dir))]
     document = Document(title="mc report")
     document.add_root(column(*parts, sizing_mode="stretch_width"))
     if first := [section.draw for section in sections if section.draw]:
@@ -54,7 +54,7 @@ def page(runs: pd.DataFrame, output_dir: Path, unfinished: Sequence[Path] = ()) 
     return file_html(document, INLINE, template=TEMPLATE)
 
 
-def _unfinished(folders: list[Path], output_dir: Path) -> str:
+def _unfinished(folders: Sequence[Path], output_dir: Path) -> str:
     named = [folder.relative_to(output_dir) for folder in folders]
     links = ", ".join(f'<a href="{name}/" target="_blank">{name}</a>' for name in named)
     return f"<p>Not finished, so left out: {links}</p>" if folders else ""

@@ -53,7 +53,8 @@ def figures(runs: pd.DataFrame, output_dir: Path) -> str:
 def _thumbnail(path: Path) -> str:
     """A small PNG of a figure, in base64."""
     with Image.open(path) as picture:
-        picture.thumbnail([THUMBNAIL * side for side in picture.size])
+        width, height = picture.size
+        picture.thumbnail((THUMBNAIL * width, THUMBNAIL * height))
         data = BytesIO()
         picture.convert("P", palette=Image.Palette.ADAPTIVE).save(data, "PNG")
     return b64encode(data.getvalue()).decode()

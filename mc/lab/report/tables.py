@@ -106,7 +106,7 @@ def is_metric(column: str) -> bool:
 
 def flat(settings: dict, prefix: str = "") -> dict:
     """Nested settings by their full keys."""
-    found = {}
+    found: dict = {}
     for key, value in settings.items():
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{key}.")
@@ -127,7 +127,8 @@ def _differs(setting: list, stages: list) -> bool:
 
     Among stages only values differ: one that does not depend on the setting has none.
     """
-    by_stage, values = {}, set()
+    by_stage: dict[str, set[str]] = {}
+    values: set[str] = set()
     for stage, value in zip(stages, setting, strict=True):
         there = value == value  # not nan
         by_stage.setdefault(stage, set()).add(str(value))
@@ -168,7 +169,7 @@ def _apart(runs: pd.DataFrame) -> dict[str, list]:
     # Networks as their training left them, of earlier versions, are no repetition of others.
     anew = runs.filter(regex="^moving/").notna().any(axis=1)
     return {
-        "networks": [_networks(names) for names in zip(*named, strict=True)] or "",
+        "networks": [_networks(names) for names in zip(*named, strict=True)] or [""] * len(runs),
         "BatchNorm": ["estimated anew" if own else "" for own in anew],
     }
 

@@ -10,10 +10,8 @@ from bokeh.models import (
     CDSView,
     ColumnDataSource,
     CustomJS,
-    DataTable,
-    HTMLTemplateFormatter,
-    TableColumn,
 )
+from bokeh.models.widgets.tables import DataTable, HTMLTemplateFormatter, TableColumn
 
 # Of a run's lines, where it has some.
 SWATCH = '<span style="color: <%= value || "transparent" %>">&#9644;</span>'
@@ -66,7 +64,7 @@ def table(source: ColumnDataSource, columns: list[str], **options: Any) -> DataT
     height = options.pop("height", min(60 + ROW * len(next(iter(source.data.values()))), 400))
     return DataTable(
         source=source,
-        columns=[_column(name, source.data[name]) for name in columns],
+        columns=[_column(name, list(source.data[name])) for name in columns],
         height=height,
         autosize_mode="none",
         reorderable=False,
@@ -83,7 +81,7 @@ def _column(name: str, values: list) -> TableColumn:
         link = HTMLTemplateFormatter(template=LINK)
         return TableColumn(field=name, title=name, formatter=link, width=420)
     number = pd.api.types.is_numeric_dtype(pd.Series(values))
-    form = {"formatter": HTMLTemplateFormatter(template=NUMBER)} if number else {}
+    form: dict[str, Any] = {"formatter": HTMLTemplateFormatter(template=NUMBER)} if number else {}
     longest = max([len(name), *(len(str(value)) for value in values)])
     width = 7 * (len(name) if number else longest) + 14
     return TableColumn(field=name, title=name, width=min(max(70, width), 420), **form)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from mc.lab.graph import Inputs, Run
 from mc.lab.settings import setting
@@ -16,16 +17,16 @@ class Eval(Run):
 
     name = "eval"
     depends = ("eval",)
-    numbers = (
+    numbers: ClassVar[tuple[str, ...]] = (
         "<path>/<split>/<metric>/<statistic>",
         *("curve/length", "curve/chord", "curve/length_ratio"),
     )
-    headlines = (
+    headlines: ClassVar[tuple[str, ...]] = (
         *("curve/train/loss/max", "curve/test/error/max", "curve/test/mse/max"),
         *("curve/train/loss/barrier_max", "curve/test/error/barrier_max"),
         *("linear/test/error/max", "linear/test/mse/max", "curve/length_ratio"),
     )
-    draws = ("points.csv", "functions.npz", "predictions.npz")
+    draws: ClassVar[tuple[str, ...]] = ("points.csv", "functions.npz", "predictions.npz")
 
     @dataclass
     class Settings:

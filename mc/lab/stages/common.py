@@ -8,7 +8,8 @@ from mc.schedules import SCHEDULES
 
 BATCHNORM = ("eval.bn_batch_size", "eval.bn_batches")  # of points of curves, planes and chains
 # Of every report of a network, whatever `eval.bn_*` says of points of a curve.
-REPORT_STATISTICS = {"bn_batch_size": 500, "bn_batches": None}
+REPORT_BATCH = 500
+REPORT_STATISTICS = {"bn_batch_size": REPORT_BATCH, "bn_batches": None}
 
 
 @dataclass

@@ -68,7 +68,7 @@ class Fge(Run):
         members = saved_epochs(self.folder)
         if named.is_list:
             return members
-        if not 1 <= named.member <= len(members):
+        if not isinstance(named.member, int) or not 1 <= named.member <= len(members):
             raise ValueError(
                 f"{named.typed}: {self.folder} has {len(members)} members. Type a number from 1 to "
                 f"{len(members)}, or {naming.AVERAGE} for their average."
@@ -88,8 +88,8 @@ class Fge(Run):
         """
         if not self.is_done:
             return
-        (file, *_) = self.files_of(named) or [None]
-        if named.member == naming.AVERAGE and not file.is_file():
+        self.files_of(named)  # which raises where there are fewer members
+        if named.member == naming.AVERAGE and named.start and not self.result.is_file():
             start = named.start.typed
             raise ValueError(
                 f"{self.folder} was made when stage=fge did not keep the average {named.typed}. "

@@ -13,7 +13,7 @@ class All(Eval):
     """The base networks, the curve and its evaluation in turn; what is done is skipped."""
 
     name = "all"
-    Settings = None
+    Settings = None  # type: ignore[assignment]  # those of the evaluation are declared there
     section = "eval"
     numbers = (
         *(f"base_<seed>/{form}" for form in Base.numbers),
@@ -66,8 +66,9 @@ class All(Eval):
     def summary(self) -> dict | None:
         """Its numbers, if they are those that the parts have now."""
         found = super().summary
-        whole = found is not None and self.of(Eval.name).is_done
-        return found if whole and self.joined().items() <= found.items() else None
+        if found is None or not self.of(Eval.name).is_done:
+            return None
+        return found if self.joined().items() <= found.items() else None
 
     def needs(self) -> list[Run]:
         """All of its parts that are not there; none, if the evaluation is: it needs no others."""

@@ -43,6 +43,7 @@ def untrained(job: Job, data: Data) -> CurveModel:
 def load(job: Job, data: Data) -> CurveModel:
     """The trained curve that the run looks at."""
     run = job.run.curve
+    assert run is not None, "a stage that looks at no curve"
     network = networks.architecture(job, run.networks[0], data)
     again = networks.how_to_mend(job.run, f"stage={run.name}")
     return networks.read(run.result, lambda: connecting.load_curve(run.result, network), again)

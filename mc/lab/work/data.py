@@ -5,10 +5,11 @@ from typing import Any
 
 import hydra
 import keras
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mc.datasets import Data, Examples, make_data
 from mc.datasets.labels import warn_of_floats
+from mc.lab.variants import plain
 from mc.network import losses
 
 SMOKE_EXAMPLES = 32  # of each split, that smoke=true leaves
@@ -56,7 +57,7 @@ def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
         ValueError: the data have a row of probabilities an example, and the loss takes labels.
     """
     if cfg.loss._target_ is None:
-        arguments = OmegaConf.to_container(cfg.loss, resolve=True)
+        arguments = plain(cfg.loss)
         del arguments["_target_"]
         return losses.default(data.num_classes, data.dense, **arguments)
     loss = instantiate(cfg.loss, "loss")
@@ -86,7 +87,7 @@ def instantiate(
     Raises:
         ValueError: the callable cannot be found, or does not take a key.
     """
-    arguments = OmegaConf.to_container(group, resolve=True)
+    arguments = plain(group)
     arguments = {k: v for k, v in arguments.items() if k not in leave_out}
     target = arguments.pop("_target_")
     function = found(name, target)

@@ -55,11 +55,10 @@ def _planes(path: Path) -> dict[str, Any]:
     with np.load(path) as file:
         arrays = dict(file)
     given = {key: arrays[key] for key in ("names", "bends", "off") if key in arrays}
-    where = [arrays.get(key) for key in ("x", "y")]
-    drawn = arrays["corners"], arrays.get("curve")
+    x, y, corners, curve = (arrays.get(key) for key in ("x", "y", "corners", "curve"))
     return {
         f"plane_{column.replace('/', '_')}": plots.plane(
-            *where, arrays[column], *drawn, metrics.label(column), **given
+            x, y, arrays[column], corners, curve, metrics.label(column), **given
         )
         for column in metrics.SHOWN
         if column in arrays
@@ -72,17 +71,18 @@ def _predictions(path: Path) -> dict[str, Any]:
         arrays = dict(file)
     if not arrays["num_classes"] or "t" not in arrays:  # of a regression, or of an ensemble
         return {}
-    if not all(np.isfinite(arrays[path]).all() for path in ("linear", "curve")):
+    if not all(np.isfinite(arrays[name]).all() for name in ("linear", "curve")):
         log.warning("not drawn: predictions, of which some are not finite")
         return {}
     labels = labels_of(arrays["targets"]).numpy()
-    made, densities = {}, {}
+    made: dict[str, Any] = {}
+    densities: dict[str, Any] = {}
     for i, t in enumerate(arrays["t"]):
         matrices, given = {}, {}
-        for path in ("linear", "curve"):
-            log_p = log_probabilities(arrays[path][i])
+        for of_path in ("linear", "curve"):
+            log_p = log_probabilities(arrays[of_path][i])
             classes = range(log_p.shape[1])
-            name = plots.PATHS[path]
+            name = plots.PATHS[of_path]
             matrices[f"{name}, t = {t:g}"] = confusion_matrix(
                 labels, log_p.argmax(axis=1), labels=classes
             )
@@ -108,10 +108,10 @@ def _members(path: Path) -> dict[str, Any]:
 
 def _along_t(path: Path) -> dict[str, Any]:
     points = pd.read_csv(path)
-    figures = {"along_t": metrics.SHOWN}
+    figures: dict[str, tuple[str, ...]] = {"along_t": metrics.SHOWN}
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
-    networks = (0, 1)
+    networks: Any = (0, 1)
     if "chain" in set(points["path"]):
         settings = OmegaConf.load(path.with_name("config.yaml"))
         names = [naming.read(n).title for n in settings.chain.networks or settings.endpoints]

@@ -1,10 +1,13 @@
 """stage=eval: metrics along the trained curve and along the straight segment between its ends."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from mc.curve_model import CurveModel
 from mc.datasets import Data
+from mc.datasets.split import Split
 from mc.evaluation import along, geometry, statistics
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
@@ -31,7 +34,7 @@ def run(job: Job) -> dict:
     )
     files.save_table(folder, "points", table)
     batch_notes.note(folder, cfg.eval.batch_size, table.attrs["dependence"])
-    if data.num_classes is None and data.train.x[0].size == data.train.y[0].size == 1:
+    if _is_function(data):
         files.save_arrays(folder, "functions", functions(job, curve, data, table))
     if cfg.eval.predictions:
         files.save_arrays(folder, "predictions", predictions(job, curve, data))
@@ -51,13 +54,25 @@ def predictions(job: Job, curve: CurveModel, data: Data) -> dict[str, np.ndarray
     t = np.asarray(job.cfg.eval.predictions, np.float32)
     batches = data.test.batches(job.cfg.eval.batch_size)
     outputs = predictor(curve.network)
-    arrays = {"t": t, "targets": targets_of(batches), "num_classes": data.num_classes or 0}
+    arrays: dict[str, Any] = {
+        "t": t,
+        "targets": targets_of(batches),
+        "num_classes": data.num_classes or 0,
+    }
     paths = {"curve": curve.curve.coefficients(t).numpy()}
     paths["linear"] = geometry.straight_segment(t, curve.curve.num_points)
     for path, rows in paths.items():
         networks = curves.networks_along(job, curve, data, rows)
         arrays[path] = np.stack([outputs(w, state, batches) for w, state in networks])
     return arrays
+
+
+def _is_function(data: Data) -> bool:
+    """Whether it is a regression of one variable on one."""
+    train = data.train
+    if data.num_classes is not None or not isinstance(train, Split):
+        return False
+    return train.x[0].size == train.y[0].size == 1
 
 
 def functions(
@@ -69,6 +84,8 @@ def functions(
     """
     t = table.loc[table["path"] == "curve", "t"].to_numpy()
     train, test = data.train_clean, data.test
+    assert isinstance(train, Split)
+    assert isinstance(test, Split)
     x = train.x.reshape(len(train), -1)[:, 0]
     low, high = x.min(), x.max()
     margin = 0.1 * (high - low)

@@ -36,8 +36,8 @@ def run(job: Job) -> dict:
 
     splits = batched(job.cfg, data.splits)
     task = data.num_classes, make_loss(job.cfg, data)
-    members = (kept.settled(flat, member, data) for member in left())
-    table = predictive.join(flat, members, splits, *task)
+    settled = (kept.settled(flat, member, data) for member in left())
+    table = predictive.join(flat, settled, splits, *task)
     others = {"swa/": _averages(data, flat, left())}
     if flat.batchnorm:
         others["moving/"] = left()

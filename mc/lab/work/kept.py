@@ -21,13 +21,13 @@ from mc.ensembles.predictive import Member
 from mc.lab import files, folders, naming
 from mc.lab.naming import Network
 from mc.lab.stages.base import saved_epochs
-from mc.lab.stages.common import REPORT_STATISTICS
+from mc.lab.stages.common import REPORT_BATCH
 from mc.network import batchnorm
 from mc.network.weights import FlatNetwork, pack
 
 log = logging.getLogger(__name__)
 
-BATCH = REPORT_STATISTICS["bn_batch_size"]
+BATCH = REPORT_BATCH
 LEFT = "moving"  # the file of what training left, beside a network with other statistics
 
 
@@ -107,7 +107,7 @@ def _has_batchnorm(path: Path) -> bool:
         file = curve_file.read(path)
         shapes = [value.shape for value in file["state"] if value.dtype.kind == "f"]
         return any(shape in file["shapes"] for shape in shapes)
-    names = []
+    names: list[str] = []
     with h5py.File(path) as file:
         file.visit(names.append)
     return any("batch_normalization" in name for name in names)

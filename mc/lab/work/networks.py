@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from mc.datasets import Data
 from mc.datasets.labels import said_of_floats
 from mc.datasets.scale import check_scale
+from mc.datasets.split import Split
 from mc.lab import conditions, stale
 from mc.lab.graph import Network, Run
 from mc.lab.job import Job
@@ -39,11 +40,11 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
         ValueError: it does not fit the data.
     """
     keras.utils.set_random_seed(cfg.seed)
-    shape = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    shape, classes = data.input_shape, data.num_classes
     try:
-        network = instantiate(cfg.model, "model", **shape)
+        network = instantiate(cfg.model, "model", input_shape=shape, num_classes=classes)
     except Exception as error:  # whatever layers say of None classes
-        told = said_of_floats([data.train.y]) if data.num_classes is None else None
+        told = said_of_floats([targets(data)]) if data.num_classes is None else None
         if told is None:
             raise
         raise ValueError(
@@ -59,13 +60,19 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
     return network
 
 
+def targets(data: Data) -> np.ndarray:
+    """What a regression is to predict; such data are in memory."""
+    assert isinstance(data.train, Split)
+    return data.train.y
+
+
 def check_fits(network: keras.Model, data: Data, name: str) -> None:
     """Raise unless a network takes the data's inputs and has as many outputs as they need.
 
     Raises:
         ValueError: it does not; `name` says which network.
     """
-    needed = data.num_classes or data.train.y.shape[-1]
+    needed = data.num_classes or targets(data).shape[-1]
     inputs = keras.KerasTensor((None, *data.input_shape))
     try:
         outputs = network.compute_output_spec(inputs).shape
@@ -112,7 +119,7 @@ def architecture(job: Job, network: Network, data: Data) -> keras.Model:
     root = network.named.root
     if not root.is_file:
         return build(job.cfg, data)
-    path = Path(root.typed)
+    path = Path(str(root.typed))
     found("model", job.cfg.model._target_)  # whose module may register the layers in the file
     model = read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
     check_fits(model, data, f"The endpoint {path}")

@@ -76,7 +76,7 @@ def run(job: Job) -> dict:
 
 
 def _summary(grid: dict, at_points: dict) -> dict[str, float]:
-    summary = {}
+    summary: dict[str, float] = {}
     for name, values in grid.items():
         summary |= {f"plane/{name}/{how}": extreme(values, how) for how in ("min", "max")}
         summary |= {

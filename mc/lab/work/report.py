@@ -19,7 +19,8 @@ def show(view: Report) -> dict:
         files.save_table(output_dir, f"results_{stage}", table)
         log.info("stage=%s\n%s\n", stage, table.to_string(index=False, float_format="%.4g"))
     _warn_of_sources([output_dir / folder for folder in runs["folder"]])
-    unfinished, empty = [], []
+    unfinished: list[Path] = []
+    empty: list[Path] = []
     for folder in folders.unfinished_runs(output_dir, leave_out=joining()):
         (empty if folders.made_nothing(folder) else unfinished).append(folder)
     for folder in unfinished:
@@ -39,7 +40,7 @@ def show(view: Report) -> dict:
 
 def _warn_of_sources(made_in: list[Path]) -> None:
     """Say which runs callables of one's own have made whose source is another one today."""
-    made = {}
+    made: dict[tuple[str, str], list[str]] = {}
     for folder in made_in:
         for noted in folders.environment(folder).get("sources", {}).items():
             made.setdefault(noted, []).append(f"{folder.parent.name}/{folder.name}")

@@ -41,7 +41,7 @@ def on_devices(devices: int | str | None) -> AbstractContextManager:
         return nullcontext()
     there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     names = [device.name for device in there]
-    wanted = len(names) if devices == "all" else devices
+    wanted = int(len(names) if devices == "all" else devices)
     if wanted > len(names):
         raise ValueError(
             f"devices={devices}, but this machine has {len(names)}: {', '.join(names)}. "
