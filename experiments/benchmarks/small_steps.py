@@ -23,7 +23,9 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import hydra
 import keras
@@ -33,7 +35,9 @@ import mc
 from mc import models, run, training
 from mc.datasets import Split, digits, make_data
 from mc.lab.tracking import Tracker
-from mc.lab.work import parts, resumable
+from mc.lab.work import networks
+from mc.lab.work import training as stages
+from mc.lab.work.data import instantiate, load_data
 from mc.network.weights import pack
 
 
@@ -137,20 +141,21 @@ def regression(arguments) -> None:
     """Print the ratio of the experiment's training over bare steps."""
     with hydra.initialize_config_dir(str(run.CONF), version_base="1.3"):
         cfg = hydra.compose("config", ["+experiment=regression"])
-    data = parts.load_data(cfg)
-    a, b, plain = (parts.build_network(cfg, data) for _ in range(3))
+    data = load_data(cfg)
+    a, b, plain = (networks.build(cfg, data) for _ in range(3))
     point = mc.CurveModel(a, mc.Point(), pack(a)[None], weight_decay=5e-4)
-    curve = mc.connect(a, b, parts.call(cfg.curve, "curve"), weight_decay=5e-4)
+    curve = mc.connect(a, b, instantiate(cfg.curve, "curve"), weight_decay=5e-4)
     totals = np.zeros(2)
     for name, model, runs in (("base", point, 2), ("curve", curve, 1)):
         section = cfg.train[name]
         epochs = arguments.epochs or section.epochs
 
         def ours(after, model=model, section=section, epochs=epochs):
-            schedule = resumable.schedule(cfg, section) | {"epochs": epochs}
+            schedule = replace(stages.schedule_of(section, cfg.seed), epochs=epochs)
             training.Progress = lambda *_: Turns(after)
             with tempfile.TemporaryDirectory() as folder:
-                resumable.train(cfg, model, data, Path(folder), Tracker(), **schedule)
+                job = SimpleNamespace(cfg=cfg, folder=Path(folder), tracker=Tracker())
+                stages.train(job, model, data, schedule, valid=None, label="benchmark")
 
         def bare(after, section=section, epochs=epochs):
             plain.compile(keras.optimizers.SGD(0.001, momentum=0.9), "mse", metrics=["mse"])
@@ -262,7 +267,7 @@ def main() -> None:
     if arguments.what == "command":
         sys.argv[1:] = arguments.overrides
         if arguments.side == "single":
-            training.train, resumable.SECONDS = one_by_one, 0
+            training.train, stages.SECONDS = one_by_one, 0
         run.main()
         return
     what[arguments.what](arguments)

@@ -14,7 +14,9 @@ import argparse
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import hydra
 import keras
@@ -23,8 +25,9 @@ import tensorflow as tf
 
 import mc
 from mc import connecting, run
-from mc.lab import checks, config
-from mc.lab.work import parts, resumable
+from mc.lab import check, typed
+from mc.lab.work import networks, training
+from mc.lab.work.data import instantiate, load_data, make_loss
 from mc.network.weights import pack
 
 
@@ -50,15 +53,15 @@ class Clock:
 
 def train_times(cfg, section, curve, network, data, epochs):
     """Median seconds of an epoch: (ours, plain)."""
-    arguments = resumable.schedule(cfg, section) | {"epochs": epochs}
+    schedule = replace(training.schedule_of(section, cfg.seed), epochs=epochs)
     network.compile(
-        parts.call(cfg.optimizer, "optimizer", learning_rate=section.learning_rate),
-        parts.make_loss(cfg, data),
+        instantiate(cfg.optimizer, "optimizer", learning_rate=section.learning_rate),
+        make_loss(cfg, data),
         metrics=["mse"] if data.num_classes is None else ["accuracy"],
     )
     network.optimizer.build(network.trainable_variables)
     network.make_train_function()
-    steps = arguments["steps_per_epoch"] or data.train.steps(section.batch_size)
+    steps = schedule.steps_per_epoch or data.train.steps(section.batch_size)
     batches = iter(data.train.epochs(section.batch_size, cfg.seed, last=epochs, steps=steps))
 
     def plain_epoch():
@@ -68,7 +71,8 @@ def train_times(cfg, section, curve, network, data, epochs):
 
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock(plain_epoch)
-        resumable.train(cfg, curve, data, Path(folder), clock, **arguments)
+        job = SimpleNamespace(cfg=cfg, folder=Path(folder), tracker=clock)
+        training.train(job, curve, data, schedule, valid=None, label="benchmark")
     return clock.medians()
 
 
@@ -85,7 +89,7 @@ def evaluation_times(cfg, curve, network, data):
             test=part(batches[1]),
             bn_data=part(bn_data),
             num_points=cfg.eval.num_points,
-            loss=parts.make_loss(cfg, data),
+            loss=make_loss(cfg, data),
             num_classes=data.num_classes,
         )
 
@@ -124,16 +128,16 @@ def main() -> None:
     with hydra.initialize_config_dir(str(run.CONF), version_base="1.3"):
         overrides = [f"+experiment={arguments.experiment}", *arguments.overrides]
         cfg = hydra.compose("config", overrides)
-    checks.check(cfg)
-    cfg = config.typed_groups(cfg, overrides)
+    check.check(cfg)
+    cfg = typed.typed_groups(cfg, overrides)
     keras.utils.set_random_seed(0)
-    data = parts.load_data(cfg)
-    a, b, plain = (parts.build_network(cfg, data) for _ in range(3))
+    data = load_data(cfg)
+    a, b, plain = (networks.build(cfg, data) for _ in range(3))
     point = mc.CurveModel(
         a, mc.Point(), pack(a)[np.newaxis], weight_decay=cfg.train.base.weight_decay
     )
     curve = connecting.connect(
-        a, b, parts.call(cfg.curve, "curve"), weight_decay=cfg.train.curve.weight_decay
+        a, b, instantiate(cfg.curve, "curve"), weight_decay=cfg.train.curve.weight_decay
     )
     rows = {
         "base": train_times(cfg, cfg.train.base, point, plain, data, arguments.epochs),

@@ -101,8 +101,8 @@ def _panel():
     )
     dots = panel.scatter("x", "y", source=drawn["singles"], color="colour", alpha=0.35, size=5)
     panel.multi_line("x", "y", source=drawn["mean_lines"], color="colour", line_width=2)
-    means = drawn["means"]
-    panel.segment("x", "low", "x", "high", source=means, color="colour", line_width=1.5)
+    bars = drawn["means"]
+    panel.segment("x", "low", "x", "high", source=bars, color="colour", line_width=1.5)
     spots = panel.scatter("x", "y", source=drawn["means"], color="colour", size=9)
     mean = "@y{0.0000} ± @std{0.0000}"
     tips = [("value", "@value"), ("line", "@label"), ("mean", mean), ("runs", "@runs")]
