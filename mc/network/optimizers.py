@@ -1,10 +1,12 @@
 """Which optimizers can train flat weight vectors."""
 
+from typing import Any
+
 # Optimizers that look at the shape of a weight, which a flat vector no longer has.
 NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
 
 
-def check_elementwise(optimizer) -> None:
+def check_elementwise(optimizer: Any) -> None:
     """Nothing, if an optimizer treats every element of every weight alike.
 
     Raises:
