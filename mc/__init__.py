@@ -5,6 +5,7 @@ coefficients that mix them: w(t) = coefficients(t) @ control_points.
 """
 
 import importlib
+from typing import Any
 
 from mc import backend
 
@@ -28,7 +29,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'mc' has no attribute {name!r}; it has {', '.join(__all__)}")
     if told := backend.refusal():
@@ -36,5 +37,5 @@ def __getattr__(name: str):
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *__all__]

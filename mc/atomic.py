@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def replacing(path: Path, prefix: str = "."):
+def replacing(path: Path, prefix: str = ".") -> Iterator[Path]:
     """A name to write to; the file takes its place at `path` once it is whole.
 
     Raises:

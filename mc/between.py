@@ -1,9 +1,11 @@
 """The state of networks on a curve: a fixed end's own, estimated, or an average over t."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from mc import curves
 from mc.network import batchnorm
@@ -11,14 +13,14 @@ from mc.network.batches import as_batches
 from mc.network.hidden_state import is_passing
 
 
-def state_at(curve, t: float, data=None) -> list[np.ndarray]:
+def state_at(curve: Any, t: float, data: Any = None) -> list[np.ndarray]:
     """State of the network at t; see `CurveModel.state_at`."""
     end = fixed_end(curve, curves.check_t(t))
     state = curve.state_values if end is None else curve.end_states.value[end]
     if end is None:
         warn_of_moved(curve)
     if data is not None and curve.network.batchnorm:
-        row = curve.curve.coefficients(t)[tf.newaxis]
+        row = curve.family.coefficients(t)[tf.newaxis]
         found = batchnorm.estimate(curve.network, curve.points, row, state, as_batches(data))
         return batchnorm.state_of(found, 0, state)
     if end is None and curve.network.batchnorm and not curve.is_point:
@@ -30,7 +32,7 @@ def state_at(curve, t: float, data=None) -> list[np.ndarray]:
     return state
 
 
-def fixed_end(curve, t: float) -> int | None:
+def fixed_end(curve: Any, t: float) -> int | None:
     """0 or 1 where t is a fixed end of the curve; a point has no ends."""
     for end, fixed in ((0, curve.fix_start), (1, curve.fix_end)):
         if t == end and fixed and not curve.is_point:
@@ -47,7 +49,7 @@ class EndStates:
             the first and the last are the curve's own ends.
     """
 
-    def __init__(self, curve, repeats: int = 1):
+    def __init__(self, curve: Any, repeats: int = 1):
         self.left, self.ends = curve.state_values, curve.end_states.value
         self.positions = [
             i
@@ -55,11 +57,11 @@ class EndStates:
             if i not in curve.network.batchnorm and not curve.is_point
             if any(not np.array_equal(self.left[i], end[i]) for end in self.ends)
         ]
-        last = curve.curve.num_points - 1
+        last = curve.family.num_points - 1
         fixed = [(0, 0)] * curve.fix_start + [(last, 1)] * curve.fix_end
         self.rows = [(k + n * (last + 1), end) for n in range(repeats) for k, end in fixed if last]
 
-    def __call__(self, coefficients) -> dict[int, np.ndarray]:
+    def __call__(self, coefficients: ArrayLike) -> dict[int, np.ndarray]:
         """Position in the state -> its values `[n, ...]`; `coefficients: [n, num_points]`."""
         coefficients = np.asarray(coefficients)
         units = np.eye(coefficients.shape[1])
@@ -71,7 +73,7 @@ class EndStates:
         return values
 
 
-def warn_of_averages(curve) -> None:
+def warn_of_averages(curve: Any) -> None:
     """Warn if the network at `curve.t` has averages over all t in place of a state of its own."""
     if curve.is_point or fixed_end(curve, curve.t) is not None:
         return
@@ -85,7 +87,7 @@ def warn_of_averages(curve) -> None:
     warn_of_moved(curve)
 
 
-def warn_of_moved(curve) -> None:
+def warn_of_moved(curve: Any) -> None:
     """Warn of state that training has moved and that nothing estimates between the ends."""
     network, start = curve.network, curve.end_states.value[0]
     moved = [

@@ -1,28 +1,30 @@
 """From networks to curves: connect two networks, or load a curve that was saved."""
 
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from mc import curve_file, curves, families
 from mc.curve_model import CurveModel
+from mc.curves import Curve
 from mc.network import first_look, probe, refusals
 from mc.network.copying import copy
 from mc.network.weights import FlatNetwork, check_same_architecture, check_same_shapes, pack
 
 
 def connect(
-    network_a,
-    network_b,
-    curve="bezier",
-    num_bends=1,
+    network_a: keras.Model,
+    network_b: keras.Model,
+    curve: str | Curve = "bezier",
+    num_bends: int = 1,
     *,
-    init="linear",
-    fix_start=True,
-    fix_end=True,
-    weight_decay=0.0,
-    seed=0,
+    init: str = "linear",
+    fix_start: bool = True,
+    fix_end: bool = True,
+    weight_decay: float = 0.0,
+    seed: int = 0,
 ) -> CurveModel:
     """A curve between two trained networks, ready to compile and fit.
 
@@ -86,7 +88,9 @@ def random_weights(network: keras.Model, seed: int) -> np.ndarray:
     return pack(copy(network))
 
 
-def load_curve(filepath, network: keras.Model, curve=None) -> CurveModel:
+def load_curve(
+    filepath: str | Path, network: keras.Model, curve: Curve | None = None
+) -> CurveModel:
     """The curve that `CurveModel.save` wrote.
 
     Args:
@@ -120,7 +124,7 @@ def load_curve(filepath, network: keras.Model, curve=None) -> CurveModel:
     return made
 
 
-def start_from(curve: CurveModel, filepath) -> None:
+def start_from(curve: CurveModel, filepath: str | Path) -> None:
     """Set a curve's control points and state to those of a saved curve of the same family.
 
     Raises:
@@ -129,7 +133,7 @@ def start_from(curve: CurveModel, filepath) -> None:
     """
     saved = curve_file.read(filepath)
     curve_file.check_network(saved, curve.network)
-    check_family(saved, curve.curve, filepath)
+    check_family(saved, curve.family, filepath)
     for fixed, k, end in ((curve.fix_start, 0, "start"), (curve.fix_end, -1, "end")):
         if fixed and not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5):
             raise ValueError(
@@ -143,7 +147,7 @@ def start_from(curve: CurveModel, filepath) -> None:
         variable.assign(curve_file.typed(value, variable.numpy()))
 
 
-def check_family(saved: dict, family, filepath) -> None:
+def check_family(saved: dict, family: Curve, filepath: str | Path) -> None:
     """Raise unless a saved curve is of the family of the curve that goes on from it.
 
     Raises:

@@ -2,30 +2,37 @@
 
 import json
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mc import families
 from mc.atomic import replacing
+from mc.curves import Curve
+
+if TYPE_CHECKING:
+    from mc.network.weights import FlatNetwork
 
 
 def write(
-    filepath,
+    filepath: str | Path,
     *,
-    overwrite,
-    control_points,
-    curve,
-    fix_start,
-    fix_end,
-    weight_decay,
-    seed,
-    step,
-    network,
-    state,
-    end_states,
-    endpoints,
-    probe,
+    overwrite: bool,
+    control_points: np.ndarray,
+    curve: Curve,
+    fix_start: bool,
+    fix_end: bool,
+    weight_decay: float,
+    seed: int,
+    step: int,
+    network: "FlatNetwork",
+    state: Sequence[np.ndarray],
+    end_states: Sequence[Sequence[np.ndarray]],
+    endpoints: Iterable[str],
+    probe: Mapping[str, Any],
 ) -> None:
     """Write a curve to a `.npz` file, atomically.
 
@@ -46,7 +53,7 @@ def write(
         raise ValueError(f"A curve is saved as a .npz file; received {str(filepath)!r}.")
     if filepath.exists() and not overwrite:
         raise FileExistsError(f"{filepath} exists; pass overwrite=True to replace it.")
-    arrays = {
+    arrays: dict[str, Any] = {
         "control_points": control_points,
         **families.describe(curve),
         "fix_start": fix_start,
@@ -66,13 +73,13 @@ def write(
         np.savez(file, **arrays)
 
 
-def plain(value) -> np.ndarray:
+def plain(value: ArrayLike) -> np.ndarray:
     """An array as NumPy alone can read it back: types of others (bfloat16, float8) as float32."""
     value = np.asarray(value)
     return value.astype(np.float32) if value.dtype.kind == "V" else value
 
 
-def typed(value, like: np.ndarray) -> np.ndarray:
+def typed(value: ArrayLike, like: np.ndarray) -> np.ndarray:
     """An array that was written, in the type of another."""
     value = np.asarray(value)
     # Files of before hold the bytes of a type that NumPy alone does not know.
@@ -81,7 +88,7 @@ def typed(value, like: np.ndarray) -> np.ndarray:
     return value.astype(like.dtype)
 
 
-def read(filepath, curve=None) -> dict:
+def read(filepath: str | Path, curve: Curve | None = None) -> dict:
     """What `write` was given, from a `.npz` file; of one of before, without seed, step and probe.
 
     `curve`: the family, where its class is not found by name any more.
@@ -95,7 +102,7 @@ def read(filepath, curve=None) -> dict:
         with open(filepath, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
         family = {name: str(arrays[name]) for name in families.KEYS if name in arrays}
-        saved = {
+        saved: dict[str, Any] = {
             "control_points": arrays["control_points"],
             "fix_start": bool(arrays["fix_start"]),
             "fix_end": bool(arrays["fix_end"]),
@@ -125,8 +132,8 @@ def read(filepath, curve=None) -> dict:
     return saved
 
 
-def check_network(saved: dict, network) -> None:
-    """Nothing, if a network has the weights that a saved curve is made of.
+def check_network(saved: dict, network: "FlatNetwork") -> None:
+    """Raise unless a network has the weights that a saved curve is made of.
 
     Raises:
         ValueError: names the first weight that differs, and both shapes.

@@ -1,8 +1,13 @@
 """CurveModel: the control points of a curve in weight space, trained by Keras' own `fit`."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from mc import between, curve_file, curves
 from mc.looking import FirstLook
@@ -17,7 +22,7 @@ from mc.network import (
     refusals,
     unpromised,
 )
-from mc.network.weights import FlatNetwork
+from mc.network.weights import FlatNetwork, State
 
 
 class CurveModel(keras.Model):
@@ -52,25 +57,25 @@ class CurveModel(keras.Model):
 
     def __init__(
         self,
-        network,
-        curve,
-        control_points,
+        network: keras.Model,
+        curve: str | curves.Curve,
+        control_points: ArrayLike,
         *,
-        fix_start=True,
-        fix_end=True,
-        weight_decay=0.0,
-        end_states=None,
-        seed=0,
+        fix_start: bool = True,
+        fix_end: bool = True,
+        weight_decay: float = 0.0,
+        end_states: Sequence[State] | None = None,
+        seed: int = 0,
     ):
         super().__init__(name="curve", dtype="float32")  # control points stay float32
         self.network = FlatNetwork(network)
         refusals.check_weights(self.network)
-        self.curve = curves.resolve(curve)
+        self.family = curves.resolve(curve)
         control_points = np.asarray(control_points, np.float32)
-        if control_points.shape != (self.curve.num_points, self.network.size):
+        if control_points.shape != (self.family.num_points, self.network.size):
             raise ValueError(
                 "control_points must have shape [num_points, P] = "
-                f"[{self.curve.num_points}, {self.network.size}]; received {control_points.shape}."
+                f"[{self.family.num_points}, {self.network.size}]; received {control_points.shape}."
             )
         if weight_decay < 0:
             raise ValueError(f"weight_decay must be at least 0; received {weight_decay}.")
@@ -87,9 +92,9 @@ class CurveModel(keras.Model):
         )
         self.first_look = FirstLook(self)
         # One [P] variable a control point: slicing one [num_points, P] variable costs 40% a step.
-        last = self.curve.num_points - 1
+        last = self.family.num_points - 1
         fixed = [0] * self.fix_start + [last] * self.fix_end if last else []  # a point has no ends
-        constraint = constraints.of_points(self.network, self.curve, control_points[fixed])
+        constraint = constraints.of_points(self.network, self.family, control_points[fixed])
         self.points = [
             self._variable(row, f"control_point_{k}", k not in fixed, constraint)
             for k, row in enumerate(control_points)
@@ -102,7 +107,13 @@ class CurveModel(keras.Model):
         self.step = self._variable(np.int32(0), "step")
         self.built = True
 
-    def _variable(self, value, name, trainable=False, constraint=None):
+    def _variable(
+        self,
+        value: np.ndarray | np.generic,
+        name: str,
+        trainable: bool = False,
+        constraint: constraints.OfSlices | None = None,
+    ) -> keras.Variable:
         return self.add_weight(
             shape=value.shape,
             dtype=value.dtype.name,
@@ -121,7 +132,7 @@ class CurveModel(keras.Model):
         return float(self._t.numpy())
 
     @t.setter
-    def t(self, t: float):
+    def t(self, t: float) -> None:
         self._t.assign(curves.check_t(t))
 
     @property
@@ -136,9 +147,15 @@ class CurveModel(keras.Model):
 
     def weights_at(self, t: float) -> np.ndarray:
         """The weight vector w(t); `[P] float32`."""
-        return curves.mix(self.curve.coefficients(curves.check_t(t)), self.points).numpy()
+        return curves.mix(self.family.coefficients(curves.check_t(t)), self.points).numpy()
 
-    def compile(self, optimizer="rmsprop", *args, jit_compile="auto", **kwargs):
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        *args: Any,
+        jit_compile: bool | str = "auto",
+        **kwargs: Any,
+    ) -> None:
         """`keras.Model.compile`, for optimizers that treat every weight by itself.
 
         Raises:
@@ -163,7 +180,7 @@ class CurveModel(keras.Model):
         """The network's, by which losses, metrics and targets can be given."""
         return self.network.model.output_names  # an AttributeError where it has none
 
-    def check_on(self, x) -> None:
+    def check_on(self, x: Any) -> None:
         """Raise unless, on a batch of inputs, the curve is what its end networks are.
 
         Done once by itself, on the first batch of `fit`, `evaluate` and `mc.evaluate`; see
@@ -171,7 +188,7 @@ class CurveModel(keras.Model):
         """
         self.first_look.at(x)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.fit` on the control points.
 
         Raises:
@@ -189,13 +206,13 @@ class CurveModel(keras.Model):
             optimizers.check_elementwise(self.optimizer)
         return self.first_look.watching(super().fit, x, *args, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.evaluate` at `curve.t`; warns where BatchNorm needs `mc.evaluate`."""
         batches.check_call(super().evaluate, x, *args, **kwargs)
         between.warn_of_averages(self)
         return self.first_look.watching(super().evaluate, x, *args, **kwargs)
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.predict` at `curve.t`; warns where BatchNorm needs `network_at`."""
         batches.check_call(super().predict, *args, **kwargs)
         between.warn_of_averages(self)
@@ -204,15 +221,15 @@ class CurveModel(keras.Model):
     @property
     def is_point(self) -> bool:
         """Whether the curve is a single network, which has no ends."""
-        return self.curve.num_points == 1
+        return self.family.num_points == 1
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict:
         """One step at a random t: the network's gradient at w(t), given to each control point."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         step = tf.convert_to_tensor(self.step)
         t = curves.random_t(self.seed, step)
-        coefficients = self.curve.coefficients(t)
+        coefficients = self.family.coefficients(t)
         w = curves.mix(coefficients, self.points)
         before = [tf.convert_to_tensor(s) for s in self.state]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -237,12 +254,14 @@ class CurveModel(keras.Model):
         self.step.assign(step + 1)
         return self._results(x, y, y_pred, sample_weight, loss * replicas + self._penalty(w))
 
-    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """`keras.Model.compute_loss`; refuses one-hot targets for a loss that takes labels."""
         losses.check_targets(self.loss, y, y_pred)
         return super().compute_loss(x, y, y_pred, *args, **kwargs)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict:
         """Loss and metrics of one batch at `curve.t`."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         w, y_pred, own_loss = self._forward(x)
@@ -251,7 +270,7 @@ class CurveModel(keras.Model):
         loss = tf.cast(loss, tf.float32) * replicas + own_loss + self._penalty(w)
         return self._results(x, y, y_pred, sample_weight, loss)
 
-    def call(self, x, training=False):
+    def call(self, x: Any, training: bool = False) -> Any:
         """Outputs of the network at w(`curve.t`)."""
         if training:
             raise ValueError("Training draws its own t: use fit, or call the curve for inference.")
@@ -259,12 +278,12 @@ class CurveModel(keras.Model):
             between.warn_of_averages(self)
         return self._forward(x)[1]
 
-    def _forward(self, x):
-        w = curves.mix(self.curve.coefficients(self._t), self.points)
+    def _forward(self, x: Any) -> tuple[tf.Tensor, Any, tf.Tensor]:
+        w = curves.mix(self.family.coefficients(self._t), self.points)
         y_pred, _, own_loss = self.network(w, self._state_at_t(), x, training=False)
         return w, y_pred, own_loss
 
-    def _state_at_t(self):
+    def _state_at_t(self) -> list[tf.Tensor]:
         state = [tf.convert_to_tensor(s) for s in self.state]
         if self.is_point:
             return state
@@ -274,15 +293,15 @@ class CurveModel(keras.Model):
                 state[i] = tf.where(tf.equal(self._t, t), own[i], state[i])
         return state
 
-    def _penalty(self, w):
+    def _penalty(self, w: tf.Tensor) -> tf.Tensor:
         return self.weight_decay * tf.nn.l2_loss(w)  # l2_loss is half the squared norm
 
-    def _results(self, x, y, y_pred, sample_weight, loss):
+    def _results(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: tf.Tensor) -> dict:
         batch_size = tf.shape(tf.nest.flatten(x)[0])[0]
         self._loss_tracker.update_state(loss, sample_weight=batch_size)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def state_at(self, t: float, data=None) -> list[np.ndarray]:
+    def state_at(self, t: float, data: Any = None) -> list[np.ndarray]:
         """State of the network at t: a fixed end's own; elsewhere as training left it.
 
         BatchNorm statistics come from data, if given. `data`: a tf.data.Dataset of batches, or
@@ -290,7 +309,9 @@ class CurveModel(keras.Model):
         """
         return between.state_at(self, t, data)
 
-    def network_at(self, t: float, data=None, into=None) -> keras.Model:
+    def network_at(
+        self, t: float, data: Any = None, into: keras.Model | None = None
+    ) -> keras.Model:
         """The plain Keras model at w(t): a copy of the network, or `into` with its weights set.
 
         What a call of it gives is compared with what the curve gives at t, on inputs made up or
@@ -315,7 +336,9 @@ class CurveModel(keras.Model):
         copying.check_is(self.network, w, state, target, self.first_look.inputs())
         return target.model
 
-    def save(self, filepath, overwrite=True, endpoints=()):
+    def save(
+        self, filepath: str | Path, overwrite: bool = True, endpoints: Iterable[str] = ()
+    ) -> None:
         """Write the curve to a `.npz` file that `mc.load_curve` reads; see `curve_file.write`.
 
         `endpoints`: strings that say where the end networks are, kept in the file.
@@ -328,7 +351,7 @@ class CurveModel(keras.Model):
             filepath,
             overwrite=overwrite,
             control_points=self.control_points,
-            curve=self.curve,
+            curve=self.family,
             fix_start=self.fix_start,
             fix_end=self.fix_end,
             weight_decay=self.weight_decay,
@@ -345,5 +368,5 @@ class CurveModel(keras.Model):
 class _Plain:
     """Holds a value out of the sight of Keras, which would wrap lists of arrays."""
 
-    def __init__(self, value):
+    def __init__(self, value: Any):
         self.value = value

@@ -7,19 +7,26 @@ float32 [..., num_points]. At t=0 it is the first unit vector and at t=1 the las
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import tensorflow as tf
+
+Positions: TypeAlias = float | np.ndarray | tf.Tensor  # t, of any shape
+Points: TypeAlias = Sequence[np.ndarray | tf.Tensor] | np.ndarray  # control points, each [P]
 
 
 class Curve(Protocol):
     """What the system needs of a curve family; a family of your own needs no base class."""
 
-    num_points: int
+    @property
+    def num_points(self) -> int:
+        """Number of control points, ends included."""
+        ...
 
-    def coefficients(self, t) -> tf.Tensor:
+    def coefficients(self, t: Positions) -> tf.Tensor:
         """Weights of the control points at t; `t: [...]` -> `[..., num_points] float32`."""
         ...
 
@@ -30,7 +37,7 @@ class Point:
 
     num_points = 1
 
-    def coefficients(self, t) -> tf.Tensor:
+    def coefficients(self, t: Positions) -> tf.Tensor:
         """Ones; `t: [...]` -> `[..., 1] float32`."""
         return tf.ones_like(_column(t))
 
@@ -39,7 +46,7 @@ class Point:
 class _WithBends:
     num_bends: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.num_bends < 0:
             raise ValueError(
                 f"num_bends, the number of inner control points, must be at least 0; "
@@ -62,7 +69,7 @@ class Bezier(_WithBends):
         ValueError: `num_bends` is negative.
     """
 
-    def coefficients(self, t) -> tf.Tensor:
+    def coefficients(self, t: Positions) -> tf.Tensor:
         """Bernstein polynomials at t; `t: [...]` -> `[..., num_points] float32`."""
         t = _column(t)
         n = self.num_points - 1
@@ -82,7 +89,7 @@ class PolyChain(_WithBends):
         ValueError: `num_bends` is negative.
     """
 
-    def coefficients(self, t) -> tf.Tensor:
+    def coefficients(self, t: Positions) -> tf.Tensor:
         """Hat functions at t; `t: [...]` -> `[..., num_points] float32`."""
         k = tf.range(self.num_points, dtype=tf.float32)
         return tf.nn.relu(1.0 - tf.abs(_column(t) * (self.num_points - 1) - k))
@@ -94,7 +101,7 @@ class Linear(PolyChain):
 
     num_bends: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.num_bends != 0:
             raise ValueError(f"Linear has no bends; received num_bends={self.num_bends}.")
 
@@ -102,7 +109,7 @@ class Linear(PolyChain):
 FAMILIES = {"point": Point, "linear": Linear, "bezier": Bezier, "polychain": PolyChain}
 
 
-def resolve(curve, num_bends: int = 1) -> Curve:
+def resolve(curve: str | Curve, num_bends: int = 1) -> Curve:
     """The curve that a name and `num_bends`, or a curve object, stand for.
 
     Raises:
@@ -146,12 +153,12 @@ def check_family(curve: Curve) -> Curve:
     return curve
 
 
-def mix(coefficients, points) -> tf.Tensor:
+def mix(coefficients: np.ndarray | tf.Tensor, points: Iterable) -> tf.Tensor:
     """The weight vector sum_k coefficients[k] * points[k]; `points`: num_points vectors [P]."""
     return tf.add_n([coefficients[k] * tf.convert_to_tensor(p) for k, p in enumerate(points)])
 
 
-def random_t(seed, step) -> tf.Tensor:
+def random_t(seed: int | tf.Tensor, step: int | tf.Tensor) -> tf.Tensor:
     """The t of a training step, uniform in [0, 1), the same on every device, with XLA or without.
 
     `seed, step`: int32 scalars. XLA draws the bits of TensorFlow's Philox generator, but makes
@@ -163,7 +170,7 @@ def random_t(seed, step) -> tf.Tensor:
     return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) * 2.0**-23
 
 
-def linear_points(start, end, num_points: int) -> np.ndarray:
+def linear_points(start: np.ndarray, end: np.ndarray, num_points: int) -> np.ndarray:
     """Control points evenly spaced on the straight segment, start first.
 
     Row k is start + k / (num_points - 1) * (end - start); `start, end: [P]` ->
@@ -187,5 +194,5 @@ def check_t(t: float) -> float:
     return float(t)
 
 
-def _column(t) -> tf.Tensor:
+def _column(t: Positions) -> tf.Tensor:
     return tf.convert_to_tensor(t, tf.float32)[..., tf.newaxis]

@@ -5,16 +5,19 @@ import json
 import pkgutil
 import sys
 from dataclasses import asdict, is_dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from mc.curves import Curve
 
 GRID = np.linspace(0.0, 1.0, 65, dtype=np.float32)
 KEYS = ("family", "settings", "attributes")  # of what `describe` gives
 KIND = "kind of value"  # the key that marks what JSON has no form for
 
 
-def describe(curve) -> dict[str, str]:
+def describe(curve: Curve) -> dict[str, str]:
     """A family as text: `family`, its import path, and `settings` or `attributes`, both JSON.
 
     `settings` are a dataclass' arguments; `attributes` what an object of any other class holds, as
@@ -42,7 +45,7 @@ def describe(curve) -> dict[str, str]:
     return described
 
 
-def restore(described: dict):
+def restore(described: dict) -> Curve:
     """The family that `describe` was given.
 
     Raises:
@@ -56,7 +59,7 @@ def restore(described: dict):
     return _with_state(kind, _decoded(json.loads(described["attributes"])))
 
 
-def same(a, b) -> bool:
+def same(a: Curve, b: Curve) -> bool:
     """Whether two families have equal coefficients: of equally many points, at 65 t."""
     if int(a.num_points) != int(b.num_points):
         return False
@@ -64,7 +67,7 @@ def same(a, b) -> bool:
     return np.array_equal(ours, theirs)
 
 
-def _name_of(kind) -> str:
+def _name_of(kind: Any) -> str:
     module, qualname = kind.__module__, kind.__qualname__
     if "<" in qualname:  # <locals>, <lambda>
         raise ValueError(
@@ -76,7 +79,7 @@ def _name_of(kind) -> str:
     return f"{module}.{qualname}"
 
 
-def _found(name: str):
+def _found(name: str) -> Any:
     main = sys.modules["__main__"]
     running = getattr(main.__spec__, "name", None)
     try:
@@ -92,7 +95,7 @@ def _found(name: str):
         ) from error
 
 
-def _with_state(kind, state):
+def _with_state(kind: Any, state: Any) -> Any:
     made = kind.__new__(kind)
     if hasattr(made, "__setstate__"):
         made.__setstate__(state)
@@ -103,7 +106,7 @@ def _with_state(kind, state):
     return made
 
 
-def _encoded(value, where: str):
+def _encoded(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
@@ -123,13 +126,13 @@ def _encoded(value, where: str):
     return {KIND: "object", "class": _name_of(type(value)), "of": state}
 
 
-def _state_of(value, where: str):
+def _state_of(value: Any, where: str) -> Any:
     """What an object of a class written in Python holds, as pickle would keep it."""
     try:
         made_by, arguments, *state = value.__reduce_ex__(2)[:3]
     except TypeError:  # what not even pickle can keep
         made_by, arguments, state = None, None, []
-    if made_by is not copyreg.__newobj__ or arguments != (type(value),):
+    if made_by is not copyreg.__newobj__ or arguments != (type(value),):  # type: ignore[attr-defined]  # typeshed lacks it
         raise ValueError(
             f"A curve of this family cannot be saved: {where} is of {type(value)}. Keep numbers, "
             "strings, arrays, and lists and dicts of these."
@@ -137,7 +140,7 @@ def _state_of(value, where: str):
     return state[0] if state else None
 
 
-def _decoded(value):
+def _decoded(value: Any) -> Any:
     if isinstance(value, list):
         return [_decoded(v) for v in value]
     if not isinstance(value, dict):

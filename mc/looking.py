@@ -1,5 +1,8 @@
 """What a curve is checked for on the first real batch, which is where nothing can hide."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -16,12 +19,14 @@ class FirstLook:
     A plain object, so that Keras, which tracks what a model holds, does not see the networks in it.
     """
 
-    def __init__(self, curve):
+    def __init__(self, curve: Any):
         self.curve = curve
-        self.others = []  # (t, network) that the curve is compared with
-        self.seen = None  # the first inputs, once they were looked at
+        self.others: list[
+            tuple[float, keras.Model]
+        ] = []  # (t, network) that the curve is compared with
+        self.seen: Any = None  # the first inputs, once they were looked at
 
-    def at(self, x) -> None:
+    def at(self, x: Any) -> None:
         """Raise unless, on a batch of inputs, the curve is what its end networks are.
 
         Raises:
@@ -32,7 +37,7 @@ class FirstLook:
         self.compare(x)
         self.others, self.seen = [], x
 
-    def compare(self, x) -> None:
+    def compare(self, x: Any) -> None:
         """The checks of `at`, without taking them for done: for inputs that were made up."""
         curve = self.curve
         for t, network in self.others:
@@ -48,7 +53,7 @@ class FirstLook:
         start = curve.end_states.value[0]
         refusals.check_weights_stay(curve.network, curve.points[0], start, x)
 
-    def of_batches(self, batches) -> None:
+    def of_batches(self, batches: Iterable) -> None:
         """`at` the first of some batches, unless one was looked at before.
 
         Warns of state between the ends that nothing estimates.
@@ -59,7 +64,7 @@ class FirstLook:
                 break
         between.warn_of_moved(self.curve)
 
-    def watching(self, method, x, *args, **kwargs):
+    def watching(self, method: Callable, x: Any, *args: Any, **kwargs: Any) -> Any:
         """A method of Keras', called with inputs of which the first are looked at.
 
         The outputs for them are checked against the loss, too.
@@ -75,7 +80,7 @@ class FirstLook:
                 raise
             raise watch.error from None
 
-    def _look(self, x) -> None:
+    def _look(self, x: Any) -> None:
         self.at(x)
         self._check_outputs()
 
@@ -90,7 +95,7 @@ class FirstLook:
         for loss, output in self._pairs(outputs):
             losses.check_outputs(loss, output)
 
-    def _pairs(self, outputs):
+    def _pairs(self, outputs: Any) -> list[tuple]:
         """Each output with its loss, as far as both are given in the same order or by name."""
         loss = self.curve.loss
         flat = keras.tree.flatten(outputs)
@@ -102,6 +107,6 @@ class FirstLook:
             return [(own, o) for own, o in zip(loss, flat, strict=False) if own]
         return [(loss, outputs)]
 
-    def inputs(self):
+    def inputs(self) -> Any:
         """Inputs to try the network on: the first real ones, or made up, or None."""
         return first_look.made_up_inputs(self.curve.network) if self.seen is None else self.seen

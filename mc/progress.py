@@ -4,6 +4,8 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from tqdm import tqdm
 
@@ -47,7 +49,7 @@ class Progress:
         sys.stderr.flush()
 
 
-def shown(batches, label: str):
+def shown(batches: Any, label: str) -> Iterator:
     """The items of an iterable, one by one, with progress shown."""
     total = int(batches.cardinality()) if hasattr(batches, "cardinality") else len(batches)
     progress = Progress(total if total >= 0 else None, label)

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -30,7 +31,7 @@ door.register()
 def _run(cfg: DictConfig) -> float | None:
     from mc.lab import execute
 
-    job = HydraConfig.get()
+    job: Any = HydraConfig.get()  # a DictConfig, whatever Hydra's annotation says
     os.chdir(job.runtime.cwd)  # hydra.job.chdir=true left it; paths count from where one typed
     run = door.checked(cfg, job)
     start_tensorflow.set_up(door.threads())

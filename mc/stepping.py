@@ -1,8 +1,11 @@
 """Many training steps in one call of TensorFlow, each at its own learning rate."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # A call takes about so long, whatever the network: Ctrl-C is heard between calls.
@@ -25,7 +28,7 @@ class Steps:
         self.steps, self.many = steps, _many(model, steps)
         self.size = 1  # steps in a call: the first traces the graph
 
-    def __call__(self, iterator, rates) -> dict:
+    def __call__(self, iterator: tf.data.Iterator, rates: np.ndarray) -> dict:
         """The metrics of an epoch's steps on the next batches; they begin anew after it.
 
         Args:
@@ -54,19 +57,21 @@ class Steps:
         return logs
 
 
-def _many(model: keras.Model, steps: int):
+def _many(model: keras.Model, steps: int) -> Callable[..., dict]:
     """The function `(iterator, rates [steps], first, last) -> metrics` of an epoch's steps."""
     strategy, optimizer = model.distribute_strategy, model.optimizer
 
-    def one(batch):
+    def one(batch: Any) -> None:
         strategy.run(model.train_step, args=(batch,))
 
     # A function of its own, as Keras has it: XLA cannot compile the reading of data. And nothing
     # that TensorFlow should rewrite: it is made of layers, a user's among them.
     one = tf.function(one, reduce_retracing=True, jit_compile=model.jit_compile, autograph=False)
 
-    def many(iterator, rates, first, last):
-        def step(i):
+    def many(
+        iterator: tf.data.Iterator, rates: tf.Tensor, first: tf.Tensor, last: tf.Tensor
+    ) -> dict:
+        def step(i: tf.Tensor) -> tf.Tensor:
             optimizer.learning_rate = rates[i]
             one(iterator.get_next())
             return i + 1

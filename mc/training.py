@@ -1,7 +1,8 @@
 """Training of a curve, or of a single network, the curve `Point()`, by Keras' `fit`."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 import numpy as np
@@ -13,24 +14,37 @@ from mc.curve_model import CurveModel
 from mc.progress import Progress
 from mc.stepping import Steps
 
+if TYPE_CHECKING:
+    from mc.datasets import Examples
+
 log = logging.getLogger(__name__)
+
+AfterEpoch = Callable[[list[dict], Callable[[], dict]], None]
+
+
+class Rate(Protocol):
+    """What says the learning rate of every step: an `EpochRate`, a `CyclicalRate`, or another."""
+
+    def of_steps(self, epoch: int, steps: int) -> Sequence[float] | np.ndarray:
+        """The rate of every step of an epoch, which counts from 0 here; `[steps]`."""
+        ...
 
 
 def train(
     curve: CurveModel,
-    data,
+    data: "Examples",
     *,
-    optimizer,
-    loss,
-    metrics,
+    optimizer: Any,
+    loss: Any,
+    metrics: Any,
     epochs: int,
     batch_size: int,
-    rate,
+    rate: Rate,
     seed: int,
     steps_per_epoch: int | None = None,
-    valid=None,
+    valid: "Examples | None" = None,
     snapshot: dict | None = None,
-    after_epoch: Callable[[list[dict], Callable[[], dict]], None] | None = None,
+    after_epoch: AfterEpoch | None = None,
     label: str = "training",
 ) -> list[dict]:
     """The history of a training run: one row an epoch, after training the curve in place.
@@ -97,7 +111,7 @@ def _check_limits(epochs: int, steps: int) -> None:
             )
 
 
-def _on_gpu(batches):
+def _on_gpu(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Batches that are copied to the GPU while it works on those before; elsewhere as they are."""
     gpus = tf.config.list_logical_devices("GPU")
     if not gpus or tf.distribute.has_strategy():  # which does so itself
@@ -127,7 +141,17 @@ class Epoch:
     In the place of `train_function`, which Keras calls with an iterator of batches.
     """
 
-    def __init__(self, curve, history, epochs, steps, rate, valid, after_epoch, progress):
+    def __init__(
+        self,
+        curve: CurveModel,
+        history: list[dict],
+        epochs: int,
+        steps: int,
+        rate: Rate,
+        valid: tf.data.Dataset | None,
+        after_epoch: AfterEpoch | None,
+        progress: Progress,
+    ):
         self.curve, self.history, self.epochs, self.steps = curve, history, epochs, steps
         self.rate, self.valid, self.after_epoch = rate, valid, after_epoch
         self.progress, self.run = progress, Steps(curve, steps)
@@ -136,7 +160,7 @@ class Epoch:
         self.finite = [np.isfinite(v.numpy()).all() for v in _variables(curve)]
         self.finite[: len(curve.points)] = [True] * len(curve.points)
 
-    def __call__(self, iterator) -> dict:
+    def __call__(self, iterator: tf.data.Iterator) -> dict:
         """The metrics of an epoch."""
         epoch = len(self.history)
         rates = np.asarray(self.rate.of_steps(epoch, self.steps), self.dtype)

@@ -83,9 +83,9 @@ def test_a_family_of_ones_own_is_saved_and_read_again(name, tmp_path):
     curve = mc.connect(build(1), build(2), OWN[name]())
     curve.save(tmp_path / "curve.npz")
     loaded = mc.load_curve(tmp_path / "curve.npz", build(3))
-    assert type(loaded.curve) is type(curve.curve)
+    assert type(loaded.curve) is type(curve.family)
     t = np.linspace(0, 1, 11, dtype="float32")
-    np.testing.assert_array_equal(loaded.curve.coefficients(t), curve.curve.coefficients(t))
+    np.testing.assert_array_equal(loaded.family.coefficients(t), curve.family.coefficients(t))
     again = mc.connect(build(1), build(2), OWN[name]())
     mc.connecting.start_from(again, tmp_path / "curve.npz")  # although they are not ==
 

@@ -59,7 +59,7 @@ def network():
 
 def test_a_curve_file_of_before_is_read():
     curve = mc.load_curve(GOLDEN / "curve.npz", network())
-    assert curve.curve == mc.Bezier(num_bends=2)
+    assert curve.family == mc.Bezier(num_bends=2)
     assert (curve.fix_start, curve.fix_end, curve.weight_decay) == (True, False, 0.25)
     # The file holds row k of the control points as k + 1/(1 + position), and states of one value.
     rows = np.arange(4)[:, None] + 1 / (1 + np.arange(34, dtype=np.float32))

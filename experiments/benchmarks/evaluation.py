@@ -41,7 +41,7 @@ def main() -> None:
     for name, build in NETWORKS.items():
         network = build()
         curve = mc.connect(network, build())
-        rows = curve.curve.coefficients(np.linspace(0, 1, points, dtype="float32")).numpy()
+        rows = curve.family.coefficients(np.linspace(0, 1, points, dtype="float32")).numpy()
         forward = tf.function(lambda x, network=network: network(x, training=False))
 
         def ours(curve=curve, rows=rows):

@@ -2,7 +2,9 @@
 
 import logging
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mc.datasets.raw import as_mapping, read_split
 from mc.datasets.split import Split
 from mc.datasets.stream import Stream
 from mc.datasets.targets import Arrays, column, read_targets
+from mc.network import losses
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +34,10 @@ class Data:
         input_shape: shape of one network input, after the transform.
     """
 
-    train: Examples
-    train_clean: Examples
-    valid: Examples | None
-    test: Examples
+    train: Split | Stream
+    train_clean: Split | Stream
+    valid: Split | Stream | None
+    test: Split | Stream
     num_classes: int | None
     input_shape: tuple[int, ...]
 
@@ -67,9 +70,9 @@ class Data:
         """
         if self.num_classes is None:
             raise ValueError("one_hot needs class labels, this data set is a regression")
-        return self._each(lambda split: split.one_hot(self.num_classes))
+        return self._each(lambda split: split.one_hot(self.num_classes))  # type: ignore[arg-type]  # not None here
 
-    def _each(self, change) -> "Data":
+    def _each(self, change: Callable[[Split | Stream], Split | Stream]) -> "Data":
         train = change(self.train)
         # One split stays one split: it holds its examples in memory only once.
         clean = train if self.train_clean is self.train else change(self.train_clean)
@@ -77,7 +80,12 @@ class Data:
         return replace(self, train=train, train_clean=clean, valid=valid, test=change(self.test))
 
 
-def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None, loss=None) -> Data:
+def make_data(
+    raw: Any,
+    valid_size: int = 0,
+    divide_by_255: bool | None = None,
+    loss: losses.Loss | None = None,
+) -> Data:
     """The `Data` of what a dataset callable returned.
 
     Where `num_classes` is given, y are classes, and labels `[n]` may be floats, as tables have
@@ -125,13 +133,13 @@ def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None, loss=
         arrays, num_classes = read_targets(arrays, num_classes, loss)
         _check_alike(arrays)
     for name, split in splits.items():
-        check_stream(name, split, num_classes)
+        check_stream(name, split, num_classes)  # type: ignore[arg-type]  # streams come with it
         splits[name] = replace(split, labels_below=num_classes)
     if divide_by_255 is None:
         divide_by_255 = given.get("divide_by_255", False if sequences else None)
     _check_bytes(divide_by_255, arrays)
-    splits |= {name: Split(x, y) for name, (x, y) in arrays.items()}
-    common = {"transform": given.get("transform"), "divide_by_255": divide_by_255}
+    splits = splits | {name: Split(x, y) for name, (x, y) in arrays.items()}
+    common: dict[str, Any] = {"transform": given.get("transform"), "divide_by_255": divide_by_255}
     splits = {name: replace(split, **common) for name, split in splits.items()}
     splits = _hold_out(splits, valid_size)
     train = replace(splits["train"], augment=given.get("augment"))
@@ -146,8 +154,8 @@ def make_data(raw, valid_size: int = 0, divide_by_255: bool | None = None, loss=
     )
 
 
-def _check_bytes(divide_by_255, arrays: Arrays) -> None:
-    """Nothing, if x may be divided by 255 as is asked; says so where bytes are taken as they are.
+def _check_bytes(divide_by_255: bool | None, arrays: Arrays) -> None:
+    """Raise unless x may be divided by 255 as is asked; says so where bytes are taken as they are.
 
     Raises:
         ValueError: neither true, false nor None, or x that are no bytes would be divided.
@@ -169,7 +177,7 @@ def _check_bytes(divide_by_255, arrays: Arrays) -> None:
         )
 
 
-def _hold_out(splits: dict[str, Examples], valid_size: int) -> dict[str, Examples]:
+def _hold_out(splits: dict[str, Split | Stream], valid_size: int) -> dict[str, Split | Stream]:
     train = splits["train"]
     try:
         size = -1 if isinstance(valid_size, bool) else operator.index(valid_size)
@@ -202,5 +210,5 @@ def _check_alike(arrays: Arrays) -> None:
                 )
 
 
-def _axes(array) -> str:
+def _axes(array: np.ndarray) -> str:
     return ", ".join(map(str, array.shape[1:]))

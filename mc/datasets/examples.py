@@ -4,6 +4,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -43,11 +44,11 @@ class Examples(ABC):
         """Some of these batches, or batches of some of the examples, evenly from all."""
 
     @abstractmethod
-    def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
+    def _shuffled(self, batch_size: int, seed: tf.Tensor, number: tf.Tensor) -> tf.data.Dataset:
         """Likewise, in the order of a pass, each after the positions of its examples."""
 
     @abstractmethod
-    def _read(self, *batch):
+    def _read(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Stored `x [b, ...]` and `y [b, ...]`."""
 
     def steps(self, batch_size: int) -> int:
@@ -72,7 +73,7 @@ class Examples(ABC):
         return self._fetched(self._chosen(batch_size, count))
 
     def _fetched(self, stored: tf.data.Dataset) -> tf.data.Dataset:
-        def fetch(*batch):
+        def fetch(*batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self._read(*batch)
             return self.inputs(x), y
 
@@ -100,7 +101,7 @@ class Examples(ABC):
         start, stop = ((steps or whole) * epoch for epoch in (first, last))
         seed = tf.constant(seed, tf.int64)
 
-        def batches_of(number):
+        def batches_of(number: tf.Tensor) -> tf.data.Dataset:
             """One pass: its batches, each with draws for the augmentation."""
             shuffled = self._shuffled(batch_size, seed, number)
             if self.augment is None:
@@ -112,9 +113,9 @@ class Examples(ABC):
             )
             return shuffled.map(lambda positions, *batch: (batch, (tf.gather(draws, positions),)))
 
-        def fetch(batch, draws):
+        def fetch(batch: tuple, draws: tuple) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self._read(*batch)
-            return self.inputs(self.augment(x, *draws) if draws else x), y
+            return self.inputs(self.augment(x, *draws) if draws else x), y  # type: ignore[misc]  # draws are for it
 
         passes = tf.data.Dataset.range(start // whole, -(-stop // whole)).flat_map(batches_of)
         wanted = passes.skip(start % whole).take(stop - start)
@@ -122,7 +123,7 @@ class Examples(ABC):
         length = tf.data.experimental.assert_cardinality(stop - start)
         return _prefetched(wanted.apply(length), fetch)
 
-    def inputs(self, x):
+    def inputs(self, x: Any) -> tf.Tensor:
         """What a network is fed for stored examples `x: [b, ...]`: float32 `[b, ...]`.
 
         Images of bytes are divided by 255, before the transform, unless `divide_by_255` says

@@ -2,8 +2,9 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -27,13 +28,13 @@ def labels_of_floats(arrays: Arrays, num_classes: int | None) -> Arrays:
     return {name: (x, y.astype(np.int64)) for name, (x, y) in arrays.items()}
 
 
-def warn_of_floats(data) -> None:
+def warn_of_floats(data: Any) -> None:
     """Say so where a `Data` of regression targets, for squared errors, may be one of labels."""
     if data.num_classes is None and (told := said_of_floats([data.train.y, data.test.y])):
         log.warning("dataset: %s", told)
 
 
-def said_of_floats(ys) -> str | None:
+def said_of_floats(ys: Sequence[np.ndarray]) -> str | None:
     """What to say of regression targets that may be labels: floats 0, 1, ... C-1, all of them."""
     if not all(_are_whole(y) for y in ys):
         return None
@@ -49,7 +50,7 @@ def said_of_floats(ys) -> str | None:
 
 
 def check_stream(name: str, split: Stream, num_classes: int) -> None:
-    """Nothing, if the first labels of a stream lie in [0, num_classes).
+    """Raise unless the first labels of a stream lie in [0, num_classes).
 
     TFDS gives all examples of an unlabelled split the label -1. Labels further on are looked at as
     they are read.

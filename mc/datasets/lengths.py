@@ -1,6 +1,7 @@
 """Sequences of different lengths, as arrays of one length."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +22,7 @@ def padded(splits: dict) -> tuple[dict, bool]:
     """
     if not any(map(_may_differ, splits.values())):
         return splits, False
-    rows = {name: _rows(split) for name, split in splits.items()}
+    rows: dict[str, Any] = {name: _rows(split) for name, split in splits.items()}
     if any(found is None for found in rows.values()):
         return splits, False
     lengths = [len(row) for x, _ in rows.values() for row in x]
@@ -37,7 +38,7 @@ def padded(splits: dict) -> tuple[dict, bool]:
     return {name: (_filled(x, longest), y) for name, (x, y) in rows.items()}, True
 
 
-def _may_differ(split) -> bool:
+def _may_differ(split: Any) -> bool:
     """Whether x of a split may have examples of different lengths, by what holds them."""
     if isinstance(split, tf.data.Dataset):
         spec = split.element_spec
@@ -52,7 +53,7 @@ def _may_differ(split) -> bool:
     return isinstance(x, tf.RaggedTensor) or (isinstance(x, np.ndarray) and x.dtype == object)
 
 
-def _rows(split) -> tuple[list[np.ndarray], object] | None:
+def _rows(split: Any) -> tuple[list[np.ndarray], object] | None:
     """The sequences of a split, one by one, and y; None if its x are something else."""
     if isinstance(split, tf.data.Dataset):
         split = _read(split)
@@ -69,7 +70,7 @@ def _rows(split) -> tuple[list[np.ndarray], object] | None:
     return (rows, y) if fit else None
 
 
-def _read(dataset: tf.data.Dataset):
+def _read(dataset: tf.data.Dataset) -> tuple[list[np.ndarray], np.ndarray] | None:
     """The pair (list of x, y) of a dataset of single sequences; None of any other."""
     spec = dataset.element_spec
     if not (isinstance(spec, tuple) and len(spec) == 2):
@@ -84,7 +85,7 @@ def _read(dataset: tf.data.Dataset):
     return [x for x, _ in pairs], np.array([y for _, y in pairs])
 
 
-def _row(row) -> np.ndarray:
+def _row(row: Any) -> np.ndarray:
     if isinstance(row, tf.RaggedTensor):  # [T, d], of which TensorFlow does not know that d is one
         return np.array(row.to_list(), row.dtype.as_numpy_dtype)
     return np.asarray(row)

@@ -1,6 +1,7 @@
 """What a dataset callable returned, as checked numpy arrays."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ FORM = (
 )
 
 
-def as_mapping(raw) -> dict:
+def as_mapping(raw: Any) -> dict:
     """`raw` as a mapping from the names in `KEYS` to what was given, without the Nones.
 
     Raises:
@@ -34,7 +35,7 @@ def as_mapping(raw) -> dict:
     return given
 
 
-def read_split(name: str, split) -> tuple[np.ndarray, np.ndarray]:
+def read_split(name: str, split: Any) -> tuple[np.ndarray, np.ndarray]:
     """The arrays `(x [n, ...], y [n, ...])` of the split called `name`, n >= 1, finite numbers.
 
     Raises:
@@ -108,7 +109,7 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def _numbers(what: str, array) -> np.ndarray:
+def _numbers(what: str, array: Any) -> np.ndarray:
     try:
         array = np.asarray(array)
     except ValueError as error:
@@ -123,13 +124,13 @@ def _numbers(what: str, array) -> np.ndarray:
     return array
 
 
-def _is_tensor(spec) -> bool:
+def _is_tensor(spec: Any) -> bool:
     return isinstance(spec, tf.TensorSpec) and (
         spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool
     )
 
 
-def _describe(value) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, tuple | list):

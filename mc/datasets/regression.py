@@ -42,7 +42,7 @@ def regression(path: str | None = None) -> dict:
     }
 
 
-def features(x):
+def features(x: tf.Tensor) -> tf.Tensor:
     """Network inputs `[m, 2]`, the columns x/2 and (x/2)^2, at positions `x: [m, 1]`."""
     half = x / 2.0
     return tf.concat([half, half**2], axis=1)

@@ -1,16 +1,21 @@
 """Networks that rescale images by themselves, which must not be given what is rescaled already."""
 
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+
+if TYPE_CHECKING:
+    from mc.datasets.data import Data
 
 # A factor between 1, for inputs in [0, 1], and 1/255, for bytes: halfway by ratio.
 FOR_BYTES = 1 / math.sqrt(255)
 
 
-def check_scale(network: keras.Model, data, name: str) -> None:
-    """Nothing, unless a network that wants bytes is fed bytes divided by 255.
+def check_scale(network: keras.Model, data: "Data", name: str) -> None:
+    """Raise if a network that wants bytes is fed bytes divided by 255.
 
     What it sees depends on the data set's settings alone, so that all networks of a comparison see
     the same; so this is an error, and no quiet change of the data.
@@ -51,7 +56,7 @@ def layer_for_bytes(network: keras.Model) -> str | None:
     return None
 
 
-def _operations(network):
+def _operations(network: keras.Model) -> Iterator:
     """Layers and operations in the order of their calls; of subclassed models, as they were set."""
     for operation in getattr(network, "operations", None) or network.layers:
         if isinstance(operation, keras.Model):
@@ -60,7 +65,7 @@ def _operations(network):
             yield operation
 
 
-def _factor(operation) -> float:
+def _factor(operation: Any) -> float:
     """What an operation multiplies its inputs by, at most; 1 if that is not its business."""
     if isinstance(operation, keras.layers.Rescaling):
         return float(np.max(np.abs(operation.scale)))

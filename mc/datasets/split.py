@@ -53,7 +53,7 @@ class Split(Examples):
         return replace(self, y=one_hot_rows(self.y, num_classes))
 
     def _stored(self, batch_size: int) -> tf.data.Dataset:
-        def rows(step):
+        def rows(step: tf.Tensor) -> tf.Tensor:
             last = tf.minimum((step + 1) * batch_size, len(self))
             return tf.range(step * batch_size, last)
 
@@ -64,18 +64,18 @@ class Split(Examples):
         rows = np.arange(wanted, dtype=np.int64) * len(self) // wanted
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
-    def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
+    def _shuffled(self, batch_size: int, seed: tf.Tensor, number: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(self), dtype=tf.int64), seed=tf.stack([seed, number]), alg="philox"
         )
 
-        def rows(step):
+        def rows(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             chosen = order[step * batch_size : (step + 1) * batch_size]
             return chosen, chosen
 
         return tf.data.Dataset.range(self.steps(batch_size)).map(rows)
 
-    def _read(self, rows):
+    def _read(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x, y = self._tensors
         return tf.gather(x, rows), tf.gather(y, rows)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import tensorflow as tf
 
@@ -62,9 +63,9 @@ class Stream(Examples):
         """The same examples with labels as one-hot rows `[n, num_classes]` float32."""
         return replace(self, num_classes=num_classes)
 
-    def _in_memory(self, records: tf.data.Dataset, augment) -> Split:
+    def _in_memory(self, records: tf.data.Dataset, augment: Callable | None) -> Split:
         decoded = records.map(lambda stored, label: (self.decode(stored), self._checked(label)))
-        kept = {"transform": self.transform, "divide_by_255": self.divide_by_255}
+        kept: dict[str, Any] = {"transform": self.transform, "divide_by_255": self.divide_by_255}
         split = Split(*read_dataset("a stream", decoded), augment=augment, **kept)
         return split if self.num_classes is None else split.one_hot(self.num_classes)
 
@@ -79,7 +80,7 @@ class Stream(Examples):
             tf.data.experimental.assert_cardinality(count)
         )
 
-    def _shuffled(self, batch_size: int, seed, number) -> tf.data.Dataset:
+    def _shuffled(self, batch_size: int, seed: tf.Tensor, number: tf.Tensor) -> tf.data.Dataset:
         # Not Dataset.shuffle, whose order depends on TensorFlow's global seed too.
         numbered, key = self.records.enumerate(), tf.stack([seed, number])
         first = tf.random.stateless_uniform(
@@ -88,7 +89,7 @@ class Stream(Examples):
         windows = numbered.take(first).batch(WINDOW)
         windows = windows.concatenate(numbered.skip(first).batch(WINDOW))
 
-        def shuffled(window, examples):
+        def shuffled(window: tf.Tensor, examples: tuple) -> tuple:
             positions, (stored, label) = examples
             order = tf.random.experimental.stateless_shuffle(
                 tf.range(tf.size(positions)), seed=key + tf.stack([0, window * 2**32]), alg="philox"
@@ -97,13 +98,13 @@ class Stream(Examples):
 
         return windows.enumerate().map(shuffled).unbatch().batch(batch_size)
 
-    def _read(self, stored, label):
+    def _read(self, stored: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         signature = tf.TensorSpec(self.shape, tf.uint8)
         x = tf.map_fn(self.decode, stored, fn_output_signature=signature)
         label = self._checked(label)
         return x, label if self.num_classes is None else tf.one_hot(label, self.num_classes)
 
-    def _checked(self, label):
+    def _checked(self, label: tf.Tensor) -> tf.Tensor:
         """The labels, any shape; a pass ends with an error at one that is none."""
         if self.labels_below is not None:
             said = f"labels must lie in [0, {self.labels_below})"

@@ -1,5 +1,7 @@
 """What networks are to predict: class labels, class probabilities or regression targets."""
 
+from typing import Any
+
 import numpy as np
 
 from mc.network import losses
@@ -7,7 +9,9 @@ from mc.network import losses
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def read_targets(arrays: Arrays, num_classes: int | None, loss=None) -> tuple[Arrays, int | None]:
+def read_targets(
+    arrays: Arrays, num_classes: int | None, loss: losses.Loss | None = None
+) -> tuple[Arrays, int | None]:
     """The splits with y in its final form, and the number of classes (None: regression).
 
     Args:
@@ -68,7 +72,9 @@ def _check_yes_and_no(ys: dict[str, np.ndarray]) -> None:
             )
 
 
-def _labels(ys: dict[str, np.ndarray], num_classes: int | None, ignored: int | None):
+def _labels(
+    ys: dict[str, np.ndarray], num_classes: int | None, ignored: int | None
+) -> tuple[dict[str, np.ndarray], int]:
     labels = {}
     for name, y in ys.items():
         if y.ndim == 2 and y.shape[1] == 1:
@@ -113,5 +119,5 @@ def one_hot_rows(y: np.ndarray, num_classes: int) -> np.ndarray:
     return y if y.ndim == 2 else np.eye(num_classes, dtype=np.float32)[y]
 
 
-def _is_whole(value) -> bool:
+def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -3,8 +3,10 @@
 import difflib
 import logging
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -76,7 +78,7 @@ def tfds_images(
     }
 
 
-def _builder(tfds_name: str, data_dir: str | None):
+def _builder(tfds_name: str, data_dir: str | None) -> Any:
     # Here, because it takes a while to import and other data sets do not need it.
     import tensorflow_datasets as tfds
 
@@ -96,7 +98,7 @@ def _builder(tfds_name: str, data_dir: str | None):
         ) from error
 
 
-def _check_supervised(tfds_name: str, info) -> None:
+def _check_supervised(tfds_name: str, info: Any) -> None:
     import tensorflow_datasets as tfds
 
     keys = info.supervised_keys
@@ -112,7 +114,7 @@ def _check_supervised(tfds_name: str, info) -> None:
     )
 
 
-def _download(tfds_name: str, builder) -> None:
+def _download(tfds_name: str, builder: Any) -> None:
     import tensorflow_datasets as tfds
 
     root = builder.data_path.parents[len(builder.info.full_name.split("/")) - 1]
@@ -135,7 +137,7 @@ def _download(tfds_name: str, builder) -> None:
 
 
 @contextmanager
-def _alone(root, builder):
+def _alone(root: Path, builder: Any) -> Iterator[None]:
     """One process at a time prepares a set; others wait, and say so.
 
     The lock lies beside the sets, and ends with its process.
@@ -154,7 +156,7 @@ def _alone(root, builder):
         lock.release()
 
 
-def _check_reachable(builder) -> None:
+def _check_reachable(builder: Any) -> None:
     # TFDS tries an unreachable server for minutes, with a warning a try. One short request tells.
     import requests
 
@@ -165,7 +167,9 @@ def _check_reachable(builder) -> None:
             raise ConnectionError(f"no answer from {url}") from error
 
 
-def _read(builder, setting: str, split: str, image_size: int | None, stream: bool | None):
+def _read(
+    builder: Any, setting: str, split: str, image_size: int | None, stream: bool | None
+) -> tuple[np.ndarray, np.ndarray] | Stream:
     """A split's arrays, or its `Stream`."""
     import tensorflow_datasets as tfds
 
@@ -204,10 +208,10 @@ def _read(builder, setting: str, split: str, image_size: int | None, stream: boo
     return Stream(records, size, decode, shape)
 
 
-def _resized(image, size: int):
+def _resized(image: Any, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function that decodes a stored image and resizes it."""
 
-    def decode(stored):
+    def decode(stored: tf.Tensor) -> tf.Tensor:
         resized = tf.image.resize(image.decode_example(stored), (size, size), antialias=True)
         # Back to bytes: a quarter of the memory of floats.
         return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)

@@ -1,5 +1,7 @@
 """What Garipov et al. 2018 do to images: normalisation by channel, random crop, and flip."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 # Mean and standard deviation of each channel, for pixels in [0, 1].
@@ -10,7 +12,7 @@ STATISTICS = {
 PADDING = 4
 
 
-def normaliser(name: str):
+def normaliser(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function x -> (x - mean) / std by channel; `x: [batch, height, width, 3]` in [0, 1].
 
     Raises:
@@ -24,7 +26,7 @@ def normaliser(name: str):
     return lambda x: (x - tf.constant(mean)) / tf.constant(std)
 
 
-def crop_and_flip(x, draws):
+def crop_and_flip(x: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """A crop of the image's own size from zero padding of 4 pixels, flipped left to right or not.
 
     Args:

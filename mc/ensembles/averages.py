@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def running_means(vectors: Iterable) -> Iterator[np.ndarray]:
+def running_means(vectors: Iterable[ArrayLike]) -> Iterator[np.ndarray]:
     """The mean of the first, the first two, the first three, ... weight vectors; `[P] float32`.
 
     With the members of fast geometric ensembling this is stochastic weight averaging (Izmailov et

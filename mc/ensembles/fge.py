@@ -25,7 +25,7 @@ class CyclicalRate(keras.callbacks.Callback):
             raise ValueError(f"lr_1 and lr_2 must be greater than 0; received {lr_1} and {lr_2}.")
         self.cycle, self.lr_1, self.lr_2 = cycle, lr_1, lr_2
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Raise unless the callback hears of every step, and knows how many an epoch has."""
         if self.model.steps_per_execution > 1:
             raise ValueError(
@@ -39,11 +39,11 @@ class CyclicalRate(keras.callbacks.Callback):
                 "pass steps_per_epoch to fit."
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """The rates of the epoch, which counts from 0."""
         self.rates = self.of_steps(epoch, self.params["steps"])
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """The step's own rate."""
         self.model.optimizer.learning_rate = self.rates[batch]
 
@@ -55,7 +55,7 @@ class CyclicalRate(keras.callbacks.Callback):
 
 
 def check_cycle(cycle: int) -> None:
-    """Nothing, if a cycle of so many epochs has its middle at the end of an epoch.
+    """Raise unless a cycle of so many epochs has its middle at the end of an epoch.
 
     Raises:
         ValueError: it does not.

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def join(
     members: Iterable[Member],
     splits: dict,
     num_classes: int | None,
-    loss=None,
+    loss: Any = None,
     at_end: Callable[[Callable], None] | None = None,
 ) -> pd.DataFrame:
     """Metrics of every member, and of the predictive mean of it and all before it.
@@ -79,7 +80,8 @@ def join(
     if num_classes is not None:
         targets = {name: labels_of(y).numpy() for name, y in targets.items()}
     measure = scores.of_logits if num_classes is not None else _mse
-    together, unknown = {}, False
+    together: dict[str, np.ndarray] = {}
+    unknown = False
     for count, member in enumerate(members, 1):
         row = {"members": count, "name": member.name}
         for name, batches in {} if unknown else splits.items():
@@ -105,7 +107,9 @@ def join(
     return pd.DataFrame(rows)
 
 
-def _is_unknown(loss, targets, outputs, num_classes: int | None) -> bool:
+def _is_unknown(
+    loss: Any, targets: np.ndarray, outputs: np.ndarray, num_classes: int | None
+) -> bool:
     """Whether a task has no metrics of ensembles; says so."""
     task = tasks.of("mse" if loss is None else loss, targets, outputs, num_classes)
     if task.left_out:
@@ -113,24 +117,24 @@ def _is_unknown(loss, targets, outputs, num_classes: int | None) -> bool:
     return bool(task.left_out)
 
 
-def _counting(values, targets, ignored: int | None) -> tuple:
+def _counting(values: np.ndarray, targets: np.ndarray, ignored: int | None) -> tuple:
     """The examples that count, without those of an ignored class."""
     counts = slice(None) if ignored is None else targets != ignored
     return values[counts], targets[counts]
 
 
-def _mean(total, count: int, num_classes: int | None) -> np.ndarray:
+def _mean(total: np.ndarray, count: int, num_classes: int | None) -> np.ndarray:
     """The predictive mean of so many members, of the sum of their outputs or log-probabilities."""
     return total / count if num_classes is None else total - np.log(count)
 
 
-def summary(table) -> dict:
+def summary(table: pd.DataFrame) -> dict:
     """Of each metric: of the whole ensemble, of its members (mean, min, max), and of the average.
 
     Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`, and
     of members as their training left them `moving/<split>/<metric>/mean`.
     """
-    result = {"num_members": len(table)}
+    result: dict[str, float] = {"num_members": len(table)}
     for column in (name for name in table.columns if "/" in name):
         values = table[column]
         if column.startswith(("ensemble/", "swa/")):
@@ -152,7 +156,7 @@ def log_probabilities(outputs: np.ndarray) -> np.ndarray:
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def _mse(outputs, targets) -> dict[str, float]:
+def _mse(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     with np.errstate(over="ignore", invalid="ignore"):
         mse = np.mean((outputs - np.reshape(targets, outputs.shape)) ** 2)
     return {"mse": float(mse) if np.isfinite(outputs).all() else float("nan")}

@@ -1,31 +1,36 @@
 """Metrics along a curve and along the straight segment between its ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from mc import between
+from mc import between, curves
 from mc.evaluation.compiled import given_to
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.evaluation.geometry import gram, positions, segment_lengths, straight_segment
 from mc.network.batches import as_batches
 
+if TYPE_CHECKING:
+    from mc.curve_model import CurveModel
+
 
 def evaluate(
-    curve,
+    curve: "CurveModel",
     *,
-    train=None,
-    valid=None,
-    test=None,
-    num_points=61,
-    t=None,
-    loss=None,
-    loss_weights=None,
-    bn_data=None,
-    num_classes=None,
-    initial=None,
-    progress=None,
+    train: Any = None,
+    valid: Any = None,
+    test: Any = None,
+    num_points: int = 61,
+    t: ArrayLike | None = None,
+    loss: Any = None,
+    loss_weights: Any = None,
+    bn_data: Any = None,
+    num_classes: int | None = None,
+    initial: curves.Points | None = None,
+    progress: Callable[[Iterable, str], Iterable] | None = None,
     after_block: Callable[[dict], None] | None = None,
     snapshot: dict | None = None,
 ) -> pd.DataFrame:
@@ -96,10 +101,12 @@ def evaluate(
     return table
 
 
-def _paths(curve, t, initial) -> tuple[dict[str, np.ndarray], list]:
+def _paths(
+    curve: "CurveModel", t: np.ndarray, initial: curves.Points | None
+) -> tuple[dict[str, np.ndarray], list]:
     """Coefficients `[n, k]` of every path, and the k control points of all of them."""
-    rows = curve.curve.coefficients(t).numpy()
-    paths = {"curve": rows, "linear": straight_segment(t, curve.curve.num_points)}
+    rows = curve.family.coefficients(t).numpy()
+    paths = {"curve": rows, "linear": straight_segment(t, curve.family.num_points)}
     if initial is None:
         return paths, curve.points
     none = np.zeros_like(rows)
@@ -108,7 +115,7 @@ def _paths(curve, t, initial) -> tuple[dict[str, np.ndarray], list]:
     return paths, [*curve.points, *initial]
 
 
-def positions_table(paths: dict, t: np.ndarray, points) -> pd.DataFrame:
+def positions_table(paths: dict, t: np.ndarray, points: curves.Points) -> pd.DataFrame:
     """A row a point of every path: `path, t, segment_length, arc_length`.
 
     `paths`: name -> coefficients `[n, num_points]`; `t: [n]`; `points`: num_points vectors `[P]`.

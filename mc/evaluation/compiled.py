@@ -3,6 +3,9 @@
 What Keras keeps private of this is asked for here and nowhere else.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -27,32 +30,34 @@ class CompiledLoss:
         ValueError: there is no loss of that name.
     """
 
-    def __init__(self, loss, loss_weights=None, output_names=None):
+    def __init__(
+        self, loss: Any, loss_weights: Any = None, output_names: Iterable[str] | None = None
+    ):
         self.given = loss
         self._model = keras.Model(name="compiled_loss")
         if output_names is not None:
             self._model.output_names = list(output_names)
         self._model.compile(optimizer=None, loss=loss, loss_weights=loss_weights, jit_compile=False)
 
-    def __call__(self, x, y, outputs, sample_weight=None) -> tf.Tensor:
+    def __call__(self, x: Any, y: Any, outputs: Any, sample_weight: Any = None) -> tf.Tensor:
         """The loss of a batch; `[]`."""
         with keras.StatelessScope():  # Keras counts what several outputs' losses are
             return self._value(x, y, outputs, sample_weight)
 
-    def build(self, x, y, outputs, sample_weight=None) -> None:
+    def build(self, x: Any, y: Any, outputs: Any, sample_weight: Any = None) -> None:
         """Have Keras match losses and outputs, which makes variables; once, outside of graphs."""
         self._value(x, y, outputs, sample_weight)
 
-    def _value(self, *batch) -> tf.Tensor:
+    def _value(self, *batch: Any) -> tf.Tensor:
         value = self._model.compute_loss(*batch, training=False)
         return tf.reduce_mean(tf.cast(value, tf.float32))  # a loss without reduction has many
 
-    def single(self):
+    def single(self) -> Any:
         """The one loss that was given, of all outputs; None if there are several."""
         given = keras.tree.flatten(self.given)
         return given[0] if len(given) == 1 else None
 
-    def dependence(self, x, y, outputs, sample_weight=None) -> str | None:
+    def dependence(self, x: Any, y: Any, outputs: Any, sample_weight: Any = None) -> str | None:
         """Why the loss of this batch is no plain mean over its examples; None if it is one.
 
         A plain mean is the same in parts: half by half, weighted by their sizes.
@@ -79,12 +84,12 @@ def given_to(model: keras.Model) -> tuple:
     return (None, None) if compiled is None else (compiled._user_loss, compiled._user_loss_weights)
 
 
-def mask_of(outputs):
+def mask_of(outputs: Any) -> tf.Tensor | None:
     """The mask that Keras' layers have left on outputs, `[batch, ...]`, or None."""
     return getattr(outputs, "_keras_mask", None)
 
 
-def _halves(batch) -> list[tuple]:
+def _halves(batch: Sequence) -> list[tuple]:
     """The two halves of a batch, each with its share of the examples; none of a single example."""
     size = size_of(batch[0])
     middle = size // 2

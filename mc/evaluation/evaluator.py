@@ -1,18 +1,20 @@
 """Metrics of networks at many weight vectors, all in one pass over the data."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
-from mc import curves
+from mc import between, curves
 from mc.evaluation import scoring, tasks
 from mc.evaluation.compiled import CompiledLoss, mask_of
 from mc.evaluation.geometry import gram
 from mc.network import batchnorm, losses
 from mc.network.batches import any_batch, counted, size_of, unpacked
-from mc.network.weights import FlatNetwork
+from mc.network.weights import FlatNetwork, State
 
 log = logging.getLogger(__name__)
 
@@ -55,17 +57,17 @@ class Evaluator:
     def __init__(
         self,
         network: FlatNetwork,
-        points,
-        state,
+        points: curves.Points,
+        state: State,
         splits: dict,
         *,
-        bn_data,
-        loss,
+        bn_data: Iterable | None,
+        loss: Any,
         weight_decay: float | Sequence[float],
-        loss_weights=None,
+        loss_weights: Any = None,
         num_classes: int | None = None,
-        progress=None,
-        own_state=None,
+        progress: Callable[[Iterable, str], Iterable] | None = None,
+        own_state: between.EndStates | None = None,
     ):
         self.network, self.num_classes = network, num_classes
         names = getattr(network.model, "output_names", None)
@@ -84,11 +86,13 @@ class Evaluator:
         self.decay_of = (lambda _: 1.0) if alike is not None else (lambda rows: rows @ decays)
         self.half_inner = 0.5 * (1.0 if alike is None else alike) * gram(points, center=False)
         self.progress = progress or (lambda batches, label: batches)
-        self.task = self.scores = None  # until the first batch shows them
-        self.dependence, self.seen = {}, set()
+        self.task: tasks.Task | None = None  # until the first batch shows it
+        self.scores: Any = None  # of `scoring`, as the task wants
+        self.dependence: dict[str, str] = {}
+        self.seen: set[str] = set()
         self.step = tf.function(self._step, reduce_retracing=True)  # of lengths that vary
 
-    def __call__(self, coefficients, note: str = "") -> dict[str, np.ndarray]:
+    def __call__(self, coefficients: ArrayLike, note: str = "") -> dict[str, np.ndarray]:
         """The values at n points; `note` is added to the labels of what progress shows."""
         coefficients = np.asarray(coefficients, np.float32)
         statistics = {}
@@ -99,7 +103,7 @@ class Evaluator:
             statistics |= self.own_state(coefficients)
         penalty = np.einsum("nk,kl,nl->n", coefficients, self.half_inner, coefficients)
         penalty = penalty * self.decay_of(coefficients)
-        values = {}
+        values: dict[str, np.ndarray] = {}
         for split, batches in self.splits.items():
             batches = self.progress(batches, split + note)
             own = self._one_pass(split, coefficients, statistics, batches)
@@ -107,8 +111,15 @@ class Evaluator:
             values |= {f"{split}/{metric}": value for metric, value in own.items()}
         return values
 
-    def _one_pass(self, split, coefficients, statistics, batches) -> dict[str, np.ndarray]:
-        examples, totals = 0, None
+    def _one_pass(
+        self,
+        split: str,
+        coefficients: np.ndarray,
+        statistics: dict[int, np.ndarray],
+        batches: Iterable,
+    ) -> dict[str, np.ndarray]:
+        examples = 0
+        totals: Any = None
         points = (tf.constant(coefficients), [tf.constant(statistics[i]) for i in self.estimated])
         for batch in map(unpacked, counted(batches)):
             if examples == 0:
@@ -126,7 +137,7 @@ class Evaluator:
         broken = totals["broken"] > 0
         return {name: np.where(broken, np.nan, values) for name, values in result.items()}
 
-    def _look(self, split, row, x, y, sample_weight) -> None:
+    def _look(self, split: str, row: np.ndarray, x: Any, y: Any, sample_weight: Any) -> None:
         """What the first batch of a split shows: the task, and whether its loss is a plain mean.
 
         Raises:
@@ -151,18 +162,27 @@ class Evaluator:
             self.dependence[split] = reason
         self.seen.add(split)
 
-    def _step(self, coefficients, statistics, x, y, sample_weight):
+    def _step(
+        self,
+        coefficients: tf.Tensor,
+        statistics: list[tf.Tensor],
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+    ) -> dict:
         """Of one batch, at every point: its loss, what is summed, whether outputs are broken."""
         scalar = tf.TensorSpec([], tf.float32)
         # One point at a time: parallel ones would each hold a weight vector.
         return tf.map_fn(
-            lambda point: self._at(*point, x, y, sample_weight),
+            lambda point: self._at(*point, x, y, sample_weight),  # type: ignore[call-arg]  # point is a pair
             (coefficients, statistics),
             fn_output_signature={"loss": scalar, "broken": scalar} | self.scores.signature,
             parallel_iterations=1,
         )
 
-    def _at(self, row, statistics, x, y, sample_weight) -> dict:
+    def _at(
+        self, row: tf.Tensor, statistics: list[tf.Tensor], x: Any, y: Any, sample_weight: Any
+    ) -> dict:
         own = dict(zip(self.estimated, statistics, strict=True))
         state = [own.get(i, s) for i, s in enumerate(self.state)]
         w = curves.mix(row, self.points)
@@ -181,7 +201,7 @@ class Evaluator:
 
 def in_blocks(
     evaluate: Evaluator,
-    coefficients,
+    coefficients: np.ndarray,
     after_block: Callable[[dict], None],
     snapshot: dict | None = None,
 ) -> dict[str, np.ndarray]:

@@ -1,11 +1,14 @@
 """Where the points of a path lie: their t, their coefficients, and their distances."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 ROUNDING = 1e-5  # of a sum of float32 coefficients
 
 
-def positions(num_points: int, t=None) -> np.ndarray:
+def positions(num_points: int, t: ArrayLike | None = None) -> np.ndarray:
     """The t to evaluate at: those given, or `num_points` equidistant ones; `[n] float32`.
 
     Raises:
@@ -34,7 +37,7 @@ def straight_segment(t: np.ndarray, num_points: int) -> np.ndarray:
     return rows
 
 
-def gram(points, center: bool = True) -> np.ndarray:
+def gram(points: Sequence[ArrayLike] | np.ndarray, center: bool = True) -> np.ndarray:
     """Inner products of control points; float64.
 
     `points`: k vectors `[P]` -> `[k, k]`. If `center`, those of their offsets from the first, which
@@ -44,7 +47,7 @@ def gram(points, center: bool = True) -> np.ndarray:
     first, count = np.asarray(points[0], np.float64), len(points) + center
     result = np.zeros((count, count))
 
-    def vector(k):
+    def vector(k: int) -> np.ndarray:
         wide = first if k == len(points) else np.asarray(points[k], np.float64)
         return wide - first if center and k < len(points) else wide
 
@@ -56,7 +59,7 @@ def gram(points, center: bool = True) -> np.ndarray:
     return result
 
 
-def with_excess(coefficients) -> np.ndarray:
+def with_excess(coefficients: ArrayLike) -> np.ndarray:
     """Rows of coefficients, each followed by what its sum is above 1; `[n, k]` -> `[n, k + 1]`.
 
     A vector w = sum_k c_k p_k lies at p_0 + sum_k c_k (p_k - p_0) + (sum_k c_k - 1) p_0. In most
@@ -77,7 +80,12 @@ def segment_lengths(coefficients: np.ndarray, distances: np.ndarray) -> np.ndarr
     return np.concatenate([[0.0], np.sqrt(np.maximum(squared, 0.0))])
 
 
-def equal_arc_lengths(coefficients, distances: np.ndarray, num: int, steps: int = 2000):
+def equal_arc_lengths(
+    coefficients: Callable[[np.ndarray], ArrayLike],
+    distances: np.ndarray,
+    num: int,
+    steps: int = 2000,
+) -> np.ndarray:
     """The t of `num` points that cut a curve into pieces of equal length, ends included; `[num]`.
 
     `coefficients`: t -> `[n, num_points]`, as a curve's; `distances`: `gram` of its points. Lengths

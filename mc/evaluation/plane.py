@@ -4,10 +4,13 @@ Everything is done in coefficients: a vector of the plane is a mixture of the sa
 the curve, so no vector of the length of the weights is ever made here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mc.evaluation.geometry import with_excess
 
@@ -31,7 +34,7 @@ class Plane:
     rows: np.ndarray
     gram: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         first, second = self._inner(self._a, self._a), self._inner(self._b, self._b)
         across = self._inner(self._a, self._b)
         if first * second - across**2 <= 1e-12 * first * second:
@@ -48,10 +51,10 @@ class Plane:
     def _b(self) -> np.ndarray:
         return self._from_first(self.rows[2])
 
-    def _from_first(self, coefficients) -> np.ndarray:
+    def _from_first(self, coefficients: ArrayLike) -> np.ndarray:
         return with_excess(coefficients) - with_excess(self.rows[0])
 
-    def _inner(self, a, b):
+    def _inner(self, a: np.ndarray, b: np.ndarray) -> Any:
         return a @ self.gram @ b
 
     @cached_property
@@ -60,18 +63,18 @@ class Plane:
         v = self._a - self._inner(self._a, u) * u
         return u, v / np.sqrt(self._inner(v, v))
 
-    def project(self, coefficients) -> np.ndarray:
+    def project(self, coefficients: ArrayLike) -> np.ndarray:
         """Coordinates of the nearest points of the plane; `[n, num_points]` -> `[n, 2]`."""
         offsets = self._from_first(coefficients)
         return np.stack([self._inner(offsets, axis) for axis in self._axes], axis=-1)
 
-    def distances(self, coefficients) -> np.ndarray:
+    def distances(self, coefficients: ArrayLike) -> np.ndarray:
         """How far vectors lie off the plane; `[n, num_points]` -> `[n]`."""
         offsets = self._from_first(coefficients)
         squared = np.einsum("nk,kl,nl->n", offsets, self.gram, offsets)
         return np.sqrt(np.maximum(squared - (self.project(coefficients) ** 2).sum(axis=1), 0.0))
 
-    def coefficients(self, xy) -> np.ndarray:
+    def coefficients(self, xy: ArrayLike) -> np.ndarray:
         """Coefficients of the vectors at coordinates `xy: [n, 2]`; `[n, num_points] float32`."""
         xy = np.asarray(xy, np.float64)
         return (self.rows[0] + xy @ np.stack(self._axes)[:, :-1]).astype(np.float32)
@@ -81,7 +84,7 @@ class Plane:
         """Coordinates of w_0, w_1 and w_2; `[3, 2]`."""
         return self.project(self.rows)
 
-    def grid(self, num: int, margins) -> tuple[np.ndarray, np.ndarray]:
+    def grid(self, num: int, margins: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates `x [num]` and `y [num]` that cover the three points and a margin around them.
 
         `margins`: left, right, bottom, top, as fractions of the points' extent in that direction.

@@ -1,9 +1,10 @@
 """What predictions are worth: the metrics of one network, and of an ensemble, on one split."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def classification(hits, predicted, support) -> dict[str, float]:
+def classification(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) -> dict[str, float]:
     """Error, accuracy and weighted F1 from the counts of each class.
 
         accuracy = sum_c hits_c / N
@@ -50,7 +51,7 @@ def classification(hits, predicted, support) -> dict[str, float]:
     }
 
 
-def nll(logits, labels) -> float:
+def nll(logits: ArrayLike, labels: ArrayLike) -> float:
     """Mean cross-entropy of logits against integer labels, in nats.
 
         nll = -1/n sum_i log softmax(logits_i)[labels_i]
@@ -71,7 +72,7 @@ def nll(logits, labels) -> float:
     return float(-log_probabilities[np.arange(len(labels)), labels].mean())
 
 
-def error(logits, labels) -> float:
+def error(logits: ArrayLike, labels: ArrayLike) -> float:
     """Fraction of examples whose largest logit is not at the label; nan if logits are not finite.
 
     Args:
@@ -87,7 +88,7 @@ def error(logits, labels) -> float:
     return float(np.mean(logits.argmax(axis=1) != labels))
 
 
-def ece(logits, labels, bins: int = 15) -> float:
+def ece(logits: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
     """Expected calibration error: how far confidence is from accuracy, on average.
 
         ece = sum_b |B_b| / n * |accuracy(B_b) - confidence(B_b)|
@@ -114,7 +115,7 @@ def ece(logits, labels, bins: int = 15) -> float:
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def brier(logits, labels) -> float:
+def brier(logits: ArrayLike, labels: ArrayLike) -> float:
     """Brier score: mean squared distance of the probabilities from the one-hot labels, in [0, 2].
 
         brier = 1/n sum_i sum_c (p_ic - [c = label_i])^2        (Brier 1950)
@@ -132,7 +133,7 @@ def brier(logits, labels) -> float:
     return float((distance**2).sum(axis=1).mean())
 
 
-def of_logits(logits, labels) -> dict[str, float]:
+def of_logits(logits: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     """All metrics of a classifier: nll, error, accuracy, f1, ece, brier; nan of infinite logits.
 
     Args:
@@ -158,7 +159,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _check_predictions(logits, labels) -> tuple[np.ndarray, np.ndarray]:
+def _check_predictions(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.size == 0:
         raise ValueError(

@@ -4,6 +4,7 @@ A step counts by its sample weight, and not at all where Keras masks it or its c
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,7 +37,7 @@ class Classes:
         scalar, counts = tf.TensorSpec([]), tf.TensorSpec([3, self.num_classes])
         return {"nll": scalar, "weight": scalar, "counts": counts}
 
-    def sums(self, y, outputs, weights) -> dict:
+    def sums(self, y: Any, outputs: tf.Tensor, weights: tf.Tensor | None) -> dict:
         """Of a batch; `weights`: one an example, or None for 1 each."""
         labels = labels_of(y)
         counts = tf.ones_like(outputs[:, 0]) if weights is None else spread(weights, outputs[:, 0])
@@ -73,7 +74,7 @@ class Squares:
         """What `sums` gives."""
         return {"squares": tf.TensorSpec([]), "weight": tf.TensorSpec([])}
 
-    def sums(self, y, outputs, weights) -> dict:
+    def sums(self, y: Any, outputs: tf.Tensor, weights: tf.Tensor | None) -> dict:
         """Of a batch; `weights`: one a step, `[batch]` or `[batch, steps]`, or None for 1 each."""
         targets = tf.reshape(tf.cast(y, tf.float32), tf.shape(outputs))
         squares, ones = (targets - outputs) ** 2, tf.ones_like(outputs)
@@ -94,7 +95,7 @@ class Nothing:
         """Nothing."""
         return {}
 
-    def sums(self, y, outputs, weights) -> dict:
+    def sums(self, y: Any, outputs: tf.Tensor, weights: tf.Tensor | None) -> dict:
         """Nothing of a batch."""
         return {}
 
@@ -103,7 +104,7 @@ class Nothing:
         return {}
 
 
-def of_task(task: Task, loss, outputs):
+def of_task(task: Task, loss: Any, outputs: Any) -> Classes | Squares | Nothing:
     """What is summed for a task; `loss`: the one given, or None; `outputs`: of a first batch."""
     if task.num_classes is not None:
         # Of binary losses over classes, outputs in [0, 1] need not sum to 1.
@@ -114,7 +115,7 @@ def of_task(task: Task, loss, outputs):
     return Squares() if task.name == "regression" else Nothing()
 
 
-def step_weights(mask, sample_weight):
+def step_weights(mask: tf.Tensor | None, sample_weight: tf.Tensor | None) -> tf.Tensor | None:
     """The weights of steps, of Keras' mask and the sample weights; None where there is neither."""
     if mask is None or sample_weight is None:
         one = sample_weight if mask is None else mask
@@ -125,7 +126,7 @@ def step_weights(mask, sample_weight):
     return first * spread(second, first)
 
 
-def spread(weights, values):
+def spread(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Weights of steps as weights of the values in them, float32 in the shape of `values`."""
     while weights.shape.rank < values.shape.rank:
         weights = weights[..., tf.newaxis]
@@ -134,7 +135,7 @@ def spread(weights, values):
     return weights * tf.ones_like(values)
 
 
-def _ratio(total, weight) -> np.ndarray:
+def _ratio(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """total / weight, nan where nothing counts."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(weight > 0, total / weight, np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mc.evaluation import metrics
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def summarise(values, segment_length, t, barrier: bool = False) -> dict[str, float]:
+def summarise(
+    values: ArrayLike, segment_length: ArrayLike, t: ArrayLike, barrier: bool = False
+) -> dict[str, float]:
     """Statistics of one metric along a path: ends, extremes, means and barriers.
 
         integral       = sum_i (v_i + v_{i+1}) / 2 * |w_{i+1} - w_i|  /  sum_i |w_{i+1} - w_i|
@@ -61,7 +64,7 @@ def summarise(values, segment_length, t, barrier: bool = False) -> dict[str, flo
     return {name: float(value) for name, value in statistics.items()}
 
 
-def _check_path(values, segment_length, t) -> list[np.ndarray]:
+def _check_path(values: ArrayLike, segment_length: ArrayLike, t: ArrayLike) -> list[np.ndarray]:
     arrays = [np.asarray(a, dtype=np.float64) for a in (values, segment_length, t)]
     shapes = [a.shape for a in arrays]
     if len(set(shapes)) != 1 or arrays[0].ndim != 1 or arrays[0].size == 0:
@@ -99,7 +102,7 @@ def summarise_paths(points: DataFrame, chord: float | None = None) -> dict[str, 
             f"points must have the columns path, t and segment_length; {', '.join(missing)} missing"
             f" among {', '.join(points.columns)}. Pass the table that points.csv holds."
         )
-    summary = {}
+    summary: dict[str, float] = {}
     for path, rows in points.groupby("path", sort=False):
         t, segment_length = rows["t"].to_numpy(), rows["segment_length"].to_numpy()
         for column in (name for name in points.columns if "/" in name):
@@ -111,7 +114,7 @@ def summarise_paths(points: DataFrame, chord: float | None = None) -> dict[str, 
     return summary
 
 
-def _lengths(t, segment_length, chord: float | None) -> dict[str, float]:
+def _lengths(t: np.ndarray, segment_length: np.ndarray, chord: float | None) -> dict[str, float]:
     lengths = {}
     if t[0] == 0 and t[-1] == 1:  # a part of the curve has a length, but not the curve's
         lengths["curve/length"] = float(segment_length[1:].sum())

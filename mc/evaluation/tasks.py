@@ -1,6 +1,7 @@
 """Which task it is: what the loss and the shapes say. It decides which metrics there are."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -41,7 +42,7 @@ class Task:
         )
 
 
-def of(loss, y, outputs, num_classes: int | None = None) -> Task:
+def of(loss: Any, y: Any, outputs: Any, num_classes: int | None = None) -> Task:
     """The task of a network.
 
     Mean squared error and its like are a regression, whatever the type of the targets; a binary
@@ -90,27 +91,27 @@ def _of_one(kind: str | None, shape: tuple, targets: tuple, whole: bool) -> Task
         "binary": alike and len(own) <= 1,
         "regression": alike,
     }
-    if not fits.get(kind):
+    if kind is None or not fits.get(kind):
         return Task("loss alone")
     if kind == "binary" and classes:
         return Task("multi-label")
     return Task(kind, classes if kind in ("labels", "dense labels") else None)
 
 
-def training_metrics(loss, num_classes: int | None) -> list[str]:
+def training_metrics(loss: losses.Loss, num_classes: int | None) -> list[str]:
     """The metrics that Keras shows of training: accuracy of classes, mse of a regression."""
     if num_classes is not None:
         return ["accuracy"]
     return ["mse"] if losses.meaning(loss) in ("regression", None) else []
 
 
-def _shape(part) -> tuple | None:
+def _shape(part: Any) -> tuple | None:
     """The shape of a single tensor `[batch, ...]`, alone in a list or dict or not; else None."""
     flat = keras.tree.flatten(part)
     return tuple(flat[0].shape) if len(flat) == 1 else None
 
 
-def _whole(y) -> bool:
+def _whole(y: Any) -> bool:
     """Whether targets have a type of whole numbers."""
     dtype = keras.backend.standardize_dtype(y.dtype)
     return dtype.startswith(("int", "uint", "bool"))

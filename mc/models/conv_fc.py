@@ -1,12 +1,14 @@
 """The convolutional network of Garipov et al. 2018 without BatchNorm or shortcuts."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from mc.models.torch_like import conv, dense
 
 
-def conv_fc(input_shape, num_classes: int) -> keras.Model:
+def conv_fc(input_shape: Sequence[int], num_classes: int) -> keras.Model:
     """Three 5x5 convolutions (32, 64, 128) with 3x3 max-pooling at stride 2, dense 1000, 1000.
 
     ReLU after every hidden layer. Convolutions: He normal by fan-out, zero bias; dense layers:

@@ -1,12 +1,14 @@
 """Residual networks with pre-activation."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from mc.models.torch_like import check_images, conv, dense, norm
 
 
-def preresnet(input_shape, num_classes: int, depth: int) -> keras.Model:
+def preresnet(input_shape: Sequence[int], num_classes: int, depth: int) -> keras.Model:
     """A pre-activation ResNet: a 3x3 convolution, three stages of blocks, average pooling.
 
     Stages have 16, 32 and 64 filters and halve the image from one to the next. From depth 44 on,
@@ -37,33 +39,33 @@ def preresnet(input_shape, num_classes: int, depth: int) -> keras.Model:
     return keras.Model(inputs, dense(x, num_classes), name=f"preresnet{depth}")
 
 
-def preresnet110(input_shape, num_classes: int) -> keras.Model:
+def preresnet110(input_shape: Sequence[int], num_classes: int) -> keras.Model:
     """`preresnet` of depth 110; 1,146,842 weights for 32x32x3 and 10 classes."""
     return preresnet(input_shape, num_classes, 110)
 
 
-def preresnet164(input_shape, num_classes: int) -> keras.Model:
+def preresnet164(input_shape: Sequence[int], num_classes: int) -> keras.Model:
     """`preresnet` of depth 164; 1,703,258 weights for 32x32x3 and 10 classes."""
     return preresnet(input_shape, num_classes, 164)
 
 
-def _activated(x):
+def _activated(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.ReLU()(norm(x))
 
 
-def _shortcut(x, filters: int, stride: int):
+def _shortcut(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     if stride == 1 and x.shape[-1] == filters:
         return x
     return conv(x, filters, 1, stride=stride, bias=False)
 
 
-def _basic(x, filters: int, stride: int):
+def _basic(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     y = conv(_activated(x), filters, 3, stride=stride, bias=False)
     y = conv(_activated(y), filters, 3, bias=False)
     return layers.Add()([y, _shortcut(x, filters, stride)])
 
 
-def _bottleneck(x, filters: int, stride: int):
+def _bottleneck(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     y = conv(_activated(x), filters, 1, bias=False)
     y = conv(_activated(y), filters, 3, stride=stride, bias=False)
     y = conv(_activated(y), 4 * filters, 1, bias=False)

@@ -1,6 +1,7 @@
 """Convolutions and dense layers initialised and padded as the PyTorch originals have them."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -18,7 +19,15 @@ def uniform_fan_in() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
 
 
-def conv(x, filters: int, size: int, *, stride: int = 1, bias: bool = True, he: bool = True):
+def conv(
+    x: keras.KerasTensor,
+    filters: int,
+    size: int,
+    *,
+    stride: int = 1,
+    bias: bool = True,
+    he: bool = True,
+) -> keras.KerasTensor:
     """A convolution that pads size // 2 pixels on every side, also where the stride is 2.
 
     Keras' `same` pads unevenly at stride 2. `he`: He normal by fan-out with zero bias, else
@@ -38,7 +47,7 @@ def conv(x, filters: int, size: int, *, stride: int = 1, bias: bool = True, he: 
     )(x)
 
 
-def dense(x, units: int, activation: str | None = None):
+def dense(x: keras.KerasTensor, units: int, activation: str | None = None) -> keras.KerasTensor:
     """A dense layer with PyTorch's default initialisation of weight and bias."""
     return layers.Dense(
         units,
@@ -48,12 +57,12 @@ def dense(x, units: int, activation: str | None = None):
     )(x)
 
 
-def norm(x, momentum: float = 0.9):
+def norm(x: keras.KerasTensor, momentum: float = 0.9) -> keras.KerasTensor:
     """BatchNorm with PyTorch's epsilon; `momentum` is Keras', one minus PyTorch's."""
     return layers.BatchNormalization(momentum=momentum, epsilon=1e-5)(x)
 
 
-def check_images(input_shape, name: str, multiple: int) -> tuple[int, ...]:
+def check_images(input_shape: Sequence[int], name: str, multiple: int) -> tuple[int, ...]:
     """The input shape of images whose sides are multiples of a number of pixels.
 
     Raises:

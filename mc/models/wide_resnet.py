@@ -1,12 +1,16 @@
 """Wide residual networks."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from mc.models.torch_like import check_images, conv, dense, norm
 
 
-def wide_resnet(input_shape, num_classes: int, depth: int, width: int) -> keras.Model:
+def wide_resnet(
+    input_shape: Sequence[int], num_classes: int, depth: int, width: int
+) -> keras.Model:
     """A Wide ResNet: a 3x3 convolution, three stages of n basic blocks, average pooling.
 
     depth = 6n + 4; stages have 16, 32 and 64 times `width` filters and halve the image from one to
@@ -32,12 +36,12 @@ def wide_resnet(input_shape, num_classes: int, depth: int, width: int) -> keras.
     return keras.Model(inputs, dense(x, num_classes), name=f"wrn{depth}_{width}")
 
 
-def wrn28_10(input_shape, num_classes: int) -> keras.Model:
+def wrn28_10(input_shape: Sequence[int], num_classes: int) -> keras.Model:
     """`wide_resnet` of depth 28 and width 10; 36,489,290 weights for 32x32x3 and 10 classes."""
     return wide_resnet(input_shape, num_classes, 28, 10)
 
 
-def _block(x, filters: int, stride: int):
+def _block(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     y = conv(layers.ReLU()(norm(x)), filters, 3, he=False)
     y = conv(layers.ReLU()(norm(y)), filters, 3, stride=stride, he=False)
     if stride != 1 or x.shape[-1] != filters:

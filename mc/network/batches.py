@@ -2,6 +2,8 @@
 
 import inspect
 import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +17,7 @@ FORMS = (
 )
 
 
-def as_batches(data):
+def as_batches(data: Any) -> "tf.data.Dataset | _Items":
     """Data as batches, in the order given: an iterable that is read from its start every time.
 
     Args:
@@ -39,7 +41,7 @@ def as_batches(data):
         raise ValueError(f"{FORMS}; received a {type(data).__name__} ({said}).") from error
 
 
-def check_end(data, steps: int | None = None, setting: str | None = None) -> None:
+def check_end(data: Any, steps: int | None = None, setting: str | None = None) -> None:
     """Raise unless the data come to an end, or the number of steps to read of them is known.
 
     Args:
@@ -69,7 +71,7 @@ STEPS = {"fit": {"x": "steps_per_epoch", "validation_data": "validation_steps"}}
 STEPS |= {"evaluate": {"x": "steps"}, "predict": {"x": "steps"}}
 
 
-def check_call(method, *args, **kwargs) -> None:
+def check_call(method: Callable, *args: Any, **kwargs: Any) -> None:
     """Raise unless what a model's `fit`, `evaluate` or `predict` is called with comes to an end.
 
     Raises:
@@ -83,7 +85,7 @@ def check_call(method, *args, **kwargs) -> None:
 MANY = 10_000  # batches after which data of unknown length may be endless
 
 
-def counted(batches):
+def counted(batches: Any) -> Iterator:
     """The batches one by one; says so where there are many, and it is not known how many more."""
     dataset = isinstance(batches, tf.data.Dataset)
     unknown = dataset and batches.cardinality() == tf.data.UNKNOWN_CARDINALITY
@@ -97,23 +99,23 @@ def counted(batches):
         yield batch
 
 
-def unpacked(batch) -> tuple:
+def unpacked(batch: Any) -> tuple:
     """`(x, y, sample_weight)` of a batch, as tensors; None for what it does not have."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
     return tuple(tf.nest.map_structure(_tensor, part) for part in (x, y, weight))
 
 
-def any_batch(batch):
+def any_batch(batch: Any) -> Any:
     """The TensorSpec of batches like this one, of any size, so that a short last one fits too."""
 
-    def spec(part):
+    def spec(part: Any) -> tf.TensorSpec | None:
         part = _tensor(part)
         return None if part is None else tf.TensorSpec([None, *part.shape[1:]], part.dtype)
 
     return tf.nest.map_structure(spec, batch)
 
 
-def size_of(x) -> int:
+def size_of(x: Any) -> int:
     """The number of examples in a batch of inputs."""
     return int(tf.nest.flatten(x)[0].shape[0])
 
@@ -127,12 +129,12 @@ class _Items:
     def __len__(self) -> int:
         return self.data.num_batches
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         # Keras takes lists for tuples here.
         return (tuple(b) if isinstance(b, list) else b for b in self.data)
 
 
-def _tuples(data):
+def _tuples(data: Any) -> Any:
     """The same structure with tuples for lists, which tf.data would stack into one array."""
     axes = [len(getattr(part, "shape", ())) for part in tf.nest.flatten(data)]
     if isinstance(data, tuple | list) and any(axes):
@@ -140,5 +142,5 @@ def _tuples(data):
     return data
 
 
-def _tensor(part):
+def _tensor(part: Any) -> tf.Tensor | None:
     return None if part is None else tf.convert_to_tensor(part)

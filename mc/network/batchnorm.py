@@ -1,15 +1,25 @@
 """BatchNorm statistics re-estimated at given weights from given data."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from mc import curves
 from mc.network import unpromised
 from mc.network.batches import any_batch, counted, size_of
-from mc.network.weights import FlatNetwork
+from mc.network.weights import FlatNetwork, State
 
 
-def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict[int, np.ndarray]:
+def estimate(
+    network: FlatNetwork,
+    points: curves.Points,
+    coefficients: ArrayLike,
+    state: State,
+    batches: Iterable,
+) -> dict[int, np.ndarray]:
     """Moving statistics that BatchNorm layers would have for the whole of the data, at many points.
 
     At fixed weights w = coefficients[i] @ points, with batch b holding a share p_b of the
@@ -41,7 +51,9 @@ def estimate(network: FlatNetwork, points, coefficients, state, batches) -> dict
     return estimator(network, points, state)(coefficients, batches)
 
 
-def estimator(network: FlatNetwork, points, state):
+def estimator(
+    network: FlatNetwork, points: curves.Points, state: State
+) -> Callable[[ArrayLike, Iterable], dict[int, np.ndarray]]:
     """`estimate` as a function of coefficients and batches, with one graph for all its calls."""
     where = list(network.batchnorm)
     # Tensors, which graphs take as inputs: arrays would become constants of every graph.
@@ -52,14 +64,14 @@ def estimator(network: FlatNetwork, points, state):
     signature = [tf.TensorSpec(zeroed[i].shape, tf.float32) for i in where]
 
     @tf.function(reduce_retracing=True)  # of lengths that vary
-    def of_batch(coefficients, x):
-        def at(row):
+    def of_batch(coefficients: tf.Tensor, x: Any) -> list[tf.Tensor]:
+        def at(row: tf.Tensor) -> list[tf.Tensor]:
             _, new, _ = network(curves.mix(row, points), zeroed, x, training=True)
             return [tf.cast(new[i], tf.float32) * s for i, s in zip(where, scale, strict=True)]
 
         return tf.map_fn(at, coefficients, fn_output_signature=signature, parallel_iterations=1)
 
-    def statistics(coefficients, batches) -> dict[int, np.ndarray]:
+    def statistics(coefficients: ArrayLike, batches: Iterable) -> dict[int, np.ndarray]:
         if not where:
             return {}
         coefficients = tf.convert_to_tensor(coefficients, tf.float32)
@@ -85,13 +97,13 @@ def estimator(network: FlatNetwork, points, state):
     return statistics
 
 
-def state_of(statistics: dict[int, np.ndarray], n: int, state) -> list:
+def state_of(statistics: dict[int, np.ndarray], n: int, state: State) -> list:
     """The state of network n: its statistics from `estimate`, and `state` for all else."""
     return [statistics[i][n] if i in statistics else s for i, s in enumerate(state)]
 
 
-def _check_updates(network, w, zeroed, x) -> None:
-    """Nothing, if a call in training mode updates every statistic once, by its momentum.
+def _check_updates(network: FlatNetwork, w: tf.Tensor, zeroed: list[tf.Tensor], x: Any) -> None:
+    """Raise unless a call in training mode updates every statistic once, by its momentum.
 
     An update is linear in the old statistic, so updates from one and from zero differ by
     momentum^k for k updates a call.
@@ -112,7 +124,9 @@ def _check_updates(network, w, zeroed, x) -> None:
         )
 
 
-def _combine(network, where, mean, mean_square) -> dict[int, np.ndarray]:
+def _combine(
+    network: FlatNetwork, where: list[int], mean: list, mean_square: list
+) -> dict[int, np.ndarray]:
     """The law of total variance, layer by layer."""
     position = {id(network.untrained[i]): j for j, i in enumerate(where)}
     result = {}

@@ -1,9 +1,13 @@
 """Constraints of layers' weights on the control points of a curve."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
+from mc.curves import Curve
 from mc.network.weights import FlatNetwork
 
 GRID = np.linspace(0.0, 1.0, 257, dtype=np.float32)
@@ -19,7 +23,7 @@ class OfSlices(keras.constraints.Constraint):
         self.sizes, self.shapes = network.sizes, network.shapes
         self.own = [v.constraint for v in network.trainable]
 
-    def __call__(self, w):
+    def __call__(self, w: tf.Tensor) -> tf.Tensor:
         """The nearest weights that satisfy them, slice by slice; `w: [P]`."""
         parts = [
             part if own is None else tf.reshape(own(tf.reshape(part, shape)), [-1])
@@ -28,7 +32,9 @@ class OfSlices(keras.constraints.Constraint):
         return tf.concat(parts, 0)
 
 
-def of_points(network: FlatNetwork, curve, fixed_points) -> OfSlices | None:
+def of_points(
+    network: FlatNetwork, curve: Curve, fixed_points: Iterable[ArrayLike]
+) -> OfSlices | None:
     """The constraint of every control point of a curve, None where no weight has one.
 
     A convex constraint that holds at every control point holds along the curve, since w(t) is a
@@ -71,7 +77,7 @@ def of_points(network: FlatNetwork, curve, fixed_points) -> OfSlices | None:
     return constraint
 
 
-def is_convex(constraint) -> bool:
+def is_convex(constraint: keras.constraints.Constraint) -> bool:
     """Whether the weights that satisfy a constraint are a convex set; a class of one's own says so.
 
     MinMaxNorm is with `min_value=0`, then a ball; UnitNorm, a sphere, is not.
@@ -82,7 +88,7 @@ def is_convex(constraint) -> bool:
     return known or getattr(constraint, "convex", False) is True
 
 
-def _check_holds(network, constraint, point) -> None:
+def _check_holds(network: FlatNetwork, constraint: OfSlices, point: np.ndarray) -> None:
     parts = zip(
         network.trainable,
         np.split(point, np.cumsum(network.sizes)[:-1]),

@@ -1,11 +1,12 @@
 """A second Keras model that computes what a first one does, with variables of its own."""
 
 import warnings
+from typing import Any
 
 import keras
 
 from mc.network import first_look, hidden_state
-from mc.network.weights import FlatNetwork, check_same_shapes
+from mc.network.weights import FlatNetwork, State, Vector, check_same_shapes
 
 
 def copy(network: keras.Model) -> keras.Model:
@@ -35,7 +36,7 @@ def copy(network: keras.Model) -> keras.Model:
     return clone
 
 
-def _uncompiled(config):
+def _uncompiled(config: Any) -> Any:
     """A configuration without what the model, or one in it, was compiled with.
 
     A loss or a metric of its user's could not be found, and is not needed.
@@ -47,7 +48,7 @@ def _uncompiled(config):
     return config
 
 
-def check_is(flat: FlatNetwork, w, state, target: FlatNetwork, x) -> None:
+def check_is(flat: FlatNetwork, w: Vector, state: State, target: FlatNetwork, x: Any) -> None:
     """Raise unless a network, with weights and state written into it, computes what they stand for.
 
     Equal variables do not make equal networks. `x`: a batch of inputs, or None where there is none.

@@ -1,18 +1,26 @@
 """What can be told of a network from one batch of inputs, made up or the first real one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mc.network.weights import FlatNetwork
+from mc.network.weights import FlatNetwork, State, Vector
 
 EXAMPLES = 32  # of a batch that are looked at
 UNKNOWN = 16  # stands for a length that a model's input leaves open
 
 
-def distance(flat: FlatNetwork, w, state, network: keras.Model, x, own_w=None) -> float | None:
+def distance(
+    flat: FlatNetwork,
+    w: Vector,
+    state: State,
+    network: keras.Model,
+    x: Any,
+    own_w: Vector | None = None,
+) -> float | None:
     """How far the outputs of one network are from another's with the same weights, None if equal.
 
     Both are called statelessly, `flat` with weights `w` and `state`, `network` with `own_w`
@@ -25,20 +33,22 @@ def distance(flat: FlatNetwork, w, state, network: keras.Model, x, own_w=None) -
     return farthest(found, expected, 1e-4)
 
 
-def outputs_of(flat: FlatNetwork, w, state, x) -> list[np.ndarray]:
+def outputs_of(flat: FlatNetwork, w: Vector, state: State, x: Any) -> list[np.ndarray]:
     """The outputs of a network for a batch, each `[batch, ...] float32`."""
     outputs, _, _ = flat(tf.convert_to_tensor(w), state, x, training=False)
     return [np.asarray(keras.ops.cast(o, "float32")) for o in keras.tree.flatten(outputs)]
 
 
-def plain_outputs(network: keras.Model, x) -> list[np.ndarray]:
+def plain_outputs(network: keras.Model, x: Any) -> list[np.ndarray]:
     """The outputs of a plain call of a network, each `[batch, ...] float32`."""
     mode = {"training": False} if network._call_has_training_arg else {}
     outputs = network(x, **mode)
     return [np.asarray(keras.ops.cast(o, "float32")) for o in keras.tree.flatten(outputs)]
 
 
-def farthest(found, expected, tolerance: float) -> float | None:
+def farthest(
+    found: Iterable[np.ndarray], expected: Iterable[np.ndarray], tolerance: float
+) -> float | None:
     """The largest difference of two lists of arrays, None within a part of their magnitude."""
     for ours, theirs in zip(found, expected, strict=True):
         if ours.shape != theirs.shape:
@@ -52,7 +62,7 @@ def farthest(found, expected, tolerance: float) -> float | None:
     return None
 
 
-def made_up_inputs(flat: FlatNetwork):
+def made_up_inputs(flat: FlatNetwork) -> Any:
     """A batch of inputs that the network takes, None where its form cannot be told.
 
     Standard normal numbers, zeros for integers, one word for strings; of open lengths some.
@@ -73,11 +83,11 @@ def made_up_inputs(flat: FlatNetwork):
     return x
 
 
-def _zeros(flat):
+def _zeros(flat: FlatNetwork) -> np.ndarray:
     return np.zeros(flat.size, np.float32)
 
 
-def made_up(spec) -> tf.Tensor:
+def made_up(spec: keras.KerasTensor) -> tf.Tensor:
     """A batch of inputs of a shape and type."""
     shape = [spec.shape[0] or 8, *(size or UNKNOWN for size in spec.shape[1:])]
     dtype = tf.as_dtype(spec.dtype)
@@ -88,7 +98,7 @@ def made_up(spec) -> tf.Tensor:
     return tf.zeros(shape, dtype)
 
 
-def examples(flat: FlatNetwork, x):
+def examples(flat: FlatNetwork, x: Any) -> Any:
     """The first examples of a batch, or of whole arrays; as many as a network of fixed size takes.
 
     `x`: an array, or lists and dicts of them.
@@ -96,7 +106,7 @@ def examples(flat: FlatNetwork, x):
     inputs = getattr(flat.model, "inputs", None) or []
     count = next((i.shape[0] for i in inputs if i.shape[0]), EXAMPLES)
 
-    def first(part):
+    def first(part: Any) -> tf.Tensor:
         if isinstance(part, tf.SparseTensor):
             return part
         part = part[:count]
@@ -108,7 +118,7 @@ def examples(flat: FlatNetwork, x):
     return keras.tree.map_structure(first, x)
 
 
-def _wide(array) -> bool:
+def _wide(array: np.ndarray) -> bool:
     return array.dtype == np.float64  # which Keras casts too
 
 
@@ -121,9 +131,10 @@ class Watch:
     """
 
     def __init__(self, look: Callable):
-        self.look, self.error, self.seen = look, None, False
+        self.look, self.seen = look, False
+        self.error: Exception | None = None
 
-    def over(self, x):
+    def over(self, x: Any) -> Any:
         """What to give Keras in place of `x`."""
         if isinstance(x, tf.data.Dataset):
             return self._over_dataset(x)
@@ -137,23 +148,23 @@ class Watch:
             self.look(x)
         return x
 
-    def _show(self, batch) -> None:
+    def _show(self, batch: Any) -> None:
         self._show_inputs(_inputs_of(batch))
 
-    def _show_inputs(self, x) -> None:
+    def _show_inputs(self, x: Any) -> None:
         if not self.seen:
             self.seen = True
             self.look(x)
 
-    def _over_dataset(self, dataset):
-        def show(*parts):
+    def _over_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        def show(*parts: tf.Tensor) -> None:
             try:
                 self._show_inputs(tf.nest.pack_sequence_as(_inputs_of(dataset.element_spec), parts))
             except Exception as error:
                 self.error = error  # TensorFlow would make another kind of it
                 raise
 
-        def step(unseen, batch):
+        def step(unseen: tf.Tensor, batch: Any) -> tuple[tf.Tensor, Any]:
             parts = tf.nest.flatten(_inputs_of(batch))
             looked = tf.cond(unseen, lambda: _called(show, parts), lambda: tf.constant(False))
             return looked, batch
@@ -164,11 +175,11 @@ class Watch:
         return watched.apply(tf.data.experimental.assert_cardinality(length))
 
 
-def _inputs_of(batch):
+def _inputs_of(batch: Any) -> Any:
     """The inputs of a batch as Keras takes it: lists are tuples."""
     return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
 
-def _called(function, parts) -> tf.Tensor:
+def _called(function: Callable, parts: list) -> tf.Tensor:
     tf.py_function(function, parts, [])
     return tf.constant(False)

@@ -6,7 +6,9 @@ tables, and Keras' global generator, from which `keras.random` draws without a s
 """
 
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +17,7 @@ from mc.network import unpromised
 
 
 @contextmanager
-def following_its_variables(model: keras.Model):
+def following_its_variables(model: keras.Model) -> Iterator[None]:
     """Within it, constants that layers computed from their variables follow the variables' values.
 
     In a `keras.StatelessScope` these are the scope's; afterwards the layers are as before.
@@ -37,7 +39,7 @@ def finalize(model: keras.Model) -> None:
         layer.finalize_state()
 
 
-def _normalizations(model) -> list:
+def _normalizations(model: keras.Model) -> list:
     """Every Normalization layer with statistics of its own, nested ones too."""
     return [
         layer
@@ -59,7 +61,7 @@ def untrained_of(model: keras.Model) -> list:
     return [*model.non_trainable_variables, *rnn_states(model)]
 
 
-def is_passing(variable) -> bool:
+def is_passing(variable: keras.Variable) -> bool:
     """Whether a variable holds what passes with use: the state of a generator, or of an RNN."""
     return variable.name in ("seed_generator_state", "rnn_state")
 
@@ -73,7 +75,7 @@ def copy_tables(source: keras.Model, target: keras.Model) -> None:
     for ours, theirs in pairs:
         if ours is theirs or not hasattr(ours, "save_assets"):
             continue
-        store = {}  # weights of a tf-idf table, which are no Keras variables
+        store: dict[str, Any] = {}  # weights of a tf-idf table, which are no Keras variables
         ours.save_own_variables(store)
         theirs.load_own_variables(store)
         with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +90,7 @@ def tables(model: keras.Model) -> list[tuple[str, list]]:
 
 
 @contextmanager
-def drawing(seed):
+def drawing(seed: Sequence[int] | tf.Tensor) -> Iterator[None]:
     """Within it, `keras.random` without a seed draws from `seed: [2]`, anew at each of its calls.
 
     Keras' global generator is a variable of no model: in a stateless call its updates are lost,
@@ -105,10 +107,10 @@ def drawing(seed):
 class _Seeds:
     """In place of a generator: the k-th seed is a function of `seed` and k, with no variable."""
 
-    def __init__(self, seed):
+    def __init__(self, seed: Sequence[int] | tf.Tensor):
         self.seed, self.count = seed, 0
 
-    def next(self, ordered=True):
+    def next(self, ordered: bool = True) -> tf.Tensor:
         """The next seed; `[2]`."""
         self.count += 1
         return tf.random.experimental.stateless_fold_in(self.seed, self.count)

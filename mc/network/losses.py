@@ -2,13 +2,17 @@
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+Loss: TypeAlias = keras.losses.Loss | str | Callable  # itself, its name, or a function
 
-def default(num_classes: int | None, dense: bool = False, **arguments) -> keras.losses.Loss:
+
+def default(num_classes: int | None, dense: bool = False, **arguments: Any) -> keras.losses.Loss:
     """Cross-entropy of logits for classes, mean squared error for regression (`None`).
 
     `dense`: targets are a row of probabilities an example, such as one-hot ones, and no labels.
@@ -49,7 +53,7 @@ MEANINGS = {
 BY_SHAPE = ("crossentropy", "ce")  # for which `compile` chooses among three by the shapes
 
 
-def meaning(loss) -> str | None:
+def meaning(loss: Loss) -> str | None:
     """What a loss compares the outputs with: one of `MEANINGS`, or else
 
     `classes` (labels or dense labels, as the shapes say), `other`, or None if it is not known.
@@ -73,7 +77,7 @@ def meaning(loss) -> str | None:
     return None
 
 
-def _names(loss) -> list[tuple[str, bool]]:
+def _names(loss: Loss) -> list[tuple[str, bool]]:
     """The names of a loss, the most special first, and whether each is Keras' own."""
     loss = _function(keras.losses.get(loss))
     kinds = [loss] if hasattr(loss, "__name__") else type(loss).__mro__
@@ -84,21 +88,21 @@ def _names(loss) -> list[tuple[str, bool]]:
     ]
 
 
-def _function(loss):
+def _function(loss: Any) -> Any:
     """The function that a partial one, or a wrapper made of a function, stands for."""
     while isinstance(loss, functools.partial) or type(loss).__name__ == "LossFunctionWrapper":
-        loss = loss.func if isinstance(loss, functools.partial) else loss.fn
+        loss = loss.func if isinstance(loss, functools.partial) else loss.fn  # type: ignore[union-attr]  # a wrapper has it
     return loss
 
 
-def argument(loss, name: str, default=None):
+def argument(loss: Any, name: str, default: Any = None) -> Any:
     """An argument that a loss was made with, such as `from_logits` or `ignore_class`."""
     if isinstance(loss, functools.partial):
         return loss.keywords.get(name, argument(loss.func, name, default))
     return getattr(loss, name, default)
 
 
-def takes_one_hot(loss) -> bool:
+def takes_one_hot(loss: Loss) -> bool:
     """Whether a loss over classes compares the outputs with one-hot targets, not with labels.
 
     True of Keras' own losses other than those on labels; a loss from elsewhere gets the labels.
@@ -106,7 +110,7 @@ def takes_one_hot(loss) -> bool:
     return type(loss).__module__.startswith("keras.") and meaning(loss) != "labels"
 
 
-def expects_logits(loss) -> bool | None:
+def expects_logits(loss: Loss) -> bool | None:
     """Whether a cross-entropy expects logits; None for a loss that is none.
 
     The Kullback-Leibler divergence expects probabilities, as a cross-entropy without logits does.
@@ -118,14 +122,14 @@ def expects_logits(loss) -> bool | None:
     return bool(argument(keras.losses.get(loss), "from_logits", False))
 
 
-def are_probabilities(outputs) -> bool:
+def are_probabilities(outputs: np.ndarray | tf.Tensor) -> bool:
     """Whether every row of `outputs: [batch, num_classes]` is non-negative and sums to 1."""
     rows = np.asarray(tf.cast(outputs, tf.float32))
     return bool(rows.min() >= 0 and np.allclose(rows.sum(-1), 1, atol=1e-2))
 
 
-def check_targets(loss, y, outputs) -> None:
-    """Nothing, unless targets are rows of probabilities, and the loss takes labels.
+def check_targets(loss: Any, y: Any, outputs: Any) -> None:
+    """Raise if targets are rows of probabilities, and the loss takes labels.
 
     Args:
         loss: a Keras loss, its name, or anything else (then nothing is checked).
@@ -147,8 +151,8 @@ def check_targets(loss, y, outputs) -> None:
     )
 
 
-def check_outputs(loss, outputs) -> None:
-    """Nothing, if the outputs of a network are what a cross-entropy expects.
+def check_outputs(loss: Any, outputs: Any) -> None:
+    """Raise unless the outputs of a network are what a cross-entropy expects.
 
     Args:
         loss: a Keras loss, its name, or anything else (then nothing is checked).

@@ -1,11 +1,13 @@
 """Which optimizers can train flat weight vectors."""
 
+from typing import Any
+
 # Optimizers that look at the shape of a weight, which a flat vector no longer has.
 NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
 
 
-def check_elementwise(optimizer) -> None:
-    """Nothing, if an optimizer treats every element of every weight alike.
+def check_elementwise(optimizer: Any) -> None:
+    """Raise unless an optimizer treats every element of every weight alike.
 
     Raises:
         ValueError: it looks at the shape of a weight, which is lost in a flat vector, or decays

@@ -1,34 +1,37 @@
 """What networks output for every example of a split."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
-from mc.network.weights import FlatNetwork
+from mc.network.weights import FlatNetwork, State, Vector
 
 
-def predictor(network: FlatNetwork):
+def predictor(network: FlatNetwork) -> Callable[[Vector, State, Iterable], np.ndarray]:
     """The function `(w: [P], state, batches) -> outputs [n, ...] float32`, in stored order.
 
     Weights and state are its arguments, so one graph serves any number of networks.
     """
 
     @tf.function(reduce_retracing=True)
-    def call(w, state, x):
+    def call(w: tf.Tensor, state: list[tf.Tensor], x: Any) -> tf.Tensor:
         return tf.cast(network(w, state, x, training=False)[0], tf.float32)
 
-    def outputs(w, state, batches) -> np.ndarray:
+    def outputs(w: Vector, state: State, batches: Iterable) -> np.ndarray:
         w, state = tf.convert_to_tensor(w), [tf.convert_to_tensor(s) for s in state]
         return np.concatenate([call(w, state, x).numpy() for x, _ in batches])
 
     return outputs
 
 
-def targets_of(batches) -> np.ndarray:
+def targets_of(batches: Iterable) -> np.ndarray:
     """The targets y of every example; `[n, ...]`."""
     return np.concatenate([np.asarray(y) for _, y in batches])
 
 
-def labels_of(y) -> tf.Tensor:
+def labels_of(y: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Integer labels `[n]`, from labels or from one-hot targets `[n, num_classes]`."""
     one_hot = len(y.shape) == 2 and y.shape[-1] > 1
     return tf.argmax(y, -1) if one_hot else tf.cast(tf.reshape(y, [-1]), tf.int64)

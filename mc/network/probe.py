@@ -6,6 +6,8 @@ adapted, another vocabulary.
 
 import hashlib
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -16,19 +18,19 @@ TOLERANCE = {"float32": 1e-2, "float64": 1e-2}
 COARSE = 1e-1  # of 16-bit types
 
 
-def of(curve) -> dict:
+def of(curve: Any) -> dict:
     """Arrays: `tables`, hashes of vocabularies; `policy`; `outputs_*` at t=0.5 for inputs made up.
 
     Without outputs where no inputs can be made up, or where two calls give different ones.
     """
-    arrays = {"tables": json.dumps(_tables(curve)), "policy": _policy(curve)}
+    arrays: dict[str, Any] = {"tables": json.dumps(_tables(curve)), "policy": _policy(curve)}
     outputs = _outputs(curve)
-    if outputs and first_look.farthest(outputs, _outputs(curve), 0.0) is None:
+    if outputs and first_look.farthest(outputs, _outputs(curve), 0.0) is None:  # type: ignore[arg-type]  # made up once more
         arrays |= {f"outputs_{i}": value for i, value in enumerate(outputs)}
     return arrays
 
 
-def check(curve, saved: dict) -> None:
+def check(curve: Any, saved: dict) -> None:
     """Raise unless the network of a curve that was read is the one with which it was saved.
 
     `saved`: what `of` gave then; empty for files of before, which say nothing of it.
@@ -65,19 +67,19 @@ def check(curve, saved: dict) -> None:
         )
 
 
-def _outputs(curve) -> list[np.ndarray] | None:
+def _outputs(curve: Any) -> list[np.ndarray] | None:
     x = first_look.made_up_inputs(curve.network)
     if x is None:
         return None
     return first_look.outputs_of(curve.network, curve.weights_at(0.5), curve.state_values, x)
 
 
-def _tables(curve) -> list[list[str]]:
-    def digest(words) -> str:
+def _tables(curve: Any) -> list[list[str]]:
+    def digest(words: Iterable) -> str:
         return hashlib.sha256(json.dumps([str(word) for word in words]).encode()).hexdigest()
 
     return [[name, digest(words)] for name, words in hidden_state.tables(curve.network.model)]
 
 
-def _policy(curve) -> str:
+def _policy(curve: Any) -> str:
     return curve.network.model.dtype_policy.name

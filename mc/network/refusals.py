@@ -1,11 +1,12 @@
 """What networks do in training that the training of a curve cannot do: refused by name."""
 
 import warnings
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from mc.network.weights import FlatNetwork
+from mc.network.weights import FlatNetwork, State, Vector
 
 
 def check_weights(network: FlatNetwork) -> None:
@@ -24,7 +25,7 @@ def check_weights(network: FlatNetwork) -> None:
             )
 
 
-def check_weights_stay(network: FlatNetwork, w, state, x) -> None:
+def check_weights_stay(network: FlatNetwork, w: Vector, state: State, x: Any) -> None:
     """Raise if a layer writes a weight that is to be trained, when it is called in training.
 
     Raises:
@@ -59,5 +60,5 @@ def check_own_training(network: keras.Model) -> None:
             )
 
 
-def _is_own(network, name) -> bool:
+def _is_own(network: keras.Model, name: str) -> bool:
     return getattr(getattr(network, name), "__func__", None) is not getattr(keras.Model, name)

@@ -1,13 +1,19 @@
 """A Keras model as a pure function of its flat weight vector w and its state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from mc.network import hidden_state, unpromised
+
+Vector: TypeAlias = np.ndarray | tf.Tensor  # [P]
+State: TypeAlias = Sequence[np.ndarray | tf.Tensor]  # one value a variable that is not trained
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class FlatNetwork:
 
     model: keras.Model
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.model, keras.Model):
             raise TypeError(f"A network must be a keras.Model; received {type(self.model)}.")
         if not self.model.built:
@@ -84,7 +90,7 @@ class FlatNetwork:
         Empty for a model whose `call` has no `training` argument: Keras then trains its BatchNorm
         layers with the moving statistics as they are, so these are constants.
         """
-        momentum = {}
+        momentum: dict[int, float] = {}
         if not self.model._call_has_training_arg:
             return momentum
         # The public `layers` stops at the first level; statistics can lie in nested layers.
@@ -98,7 +104,7 @@ class FlatNetwork:
         """The model's own state: one array for every variable that is not trained."""
         return [v.numpy() for v in self.untrained]
 
-    def unpack(self, w) -> list[tf.Tensor]:
+    def unpack(self, w: Vector) -> list[tf.Tensor]:
         """The trainable weights in their own shapes and types; `w: [P]`."""
         parts = tf.split(w, self.sizes)
         return [
@@ -106,7 +112,14 @@ class FlatNetwork:
             for part, v in zip(parts, self.trainable, strict=True)
         ]
 
-    def __call__(self, w, state, x, training: bool, seed=(0, 0)):
+    def __call__(
+        self,
+        w: Vector,
+        state: State,
+        x: Any,
+        training: bool,
+        seed: Sequence[int] | tf.Tensor = (0, 0),
+    ) -> tuple[Any, list[tf.Tensor], tf.Tensor]:
         """Outputs, the state after the call, and the model's own regularisation losses in one sum.
 
         `w: [P]`, `state`: list of tensors, `x: [batch, ...]` -> `(outputs, state, loss: [])`.
@@ -161,7 +174,7 @@ class FlatNetwork:
         vars(flat)["untrained"] = [same[id(v)] for v in self.untrained]
         return flat
 
-    def assign(self, w, state) -> None:
+    def assign(self, w: Vector, state: State) -> None:
         """Write a weight vector `w: [P]` and a state into the model's own variables."""
         for variable, value in zip(self.trainable, self.unpack(w), strict=True):
             variable.assign(value)
@@ -176,7 +189,7 @@ def pack(network: keras.Model) -> np.ndarray:
     return np.concatenate(arrays).astype(np.float32)
 
 
-def unpack(network: keras.Model, w) -> list[np.ndarray]:
+def unpack(network: keras.Model, w: ArrayLike) -> list[np.ndarray]:
     """The arrays that `w: [P]` holds, in the order and shapes of `network.trainable_variables`.
 
     Raises:
@@ -191,7 +204,7 @@ def unpack(network: keras.Model, w) -> list[np.ndarray]:
 
 
 def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
-    """Nothing, if two networks have the same weights by shape, equal constants and equal tables.
+    """Raise unless two networks have the same weights by shape, equal constants and equal tables.
 
     Weights are compared by their position in the model, since Keras numbers layer names anew in
     every instance. BatchNorm statistics, states of generators and of stateful RNNs may differ;
@@ -226,7 +239,7 @@ def check_same_architecture(a: keras.Model, b: keras.Model) -> None:
 
 
 def check_same_shapes(a: keras.Model, b: keras.Model) -> None:
-    """Nothing, if two networks have the same variables by position and shape.
+    """Raise unless two networks have the same variables by position and shape.
 
     Raises:
         ValueError: names the first variable that differs, and both shapes.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mc.evaluation import metrics
@@ -35,7 +36,9 @@ PATHS = {
 }
 
 
-def panels_of(points: DataFrame, columns=metrics.SHOWN) -> dict[str, dict[str, tuple]]:
+def panels_of(
+    points: DataFrame, columns: Iterable[str] = metrics.SHOWN
+) -> dict[str, dict[str, tuple]]:
     """`{label: {path: (t, values)}}`, a panel for each of those columns that the points have.
 
     Args:
@@ -56,7 +59,7 @@ def panels_of(points: DataFrame, columns=metrics.SHOWN) -> dict[str, dict[str, t
 def along_t(
     panels: DataFrame | Mapping[str, Mapping[str, tuple]],
     x_label: str = "t, position on the path",
-    networks=(0, 1),
+    networks: Collection[float] | Mapping[float, str] = (0, 1),
 ) -> Figure:
     """Metrics along paths: a panel a metric, a line a path, a ring at every network of a path.
 
@@ -86,7 +89,8 @@ def along_t(
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure = PaperFigure((COLUMN_WIDTH * columns, 2.35 * rows + 0.3), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08)
+    engine: Any = figure.get_layout_engine()  # the constrained one
+    engine.set(w_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (label, paths) in zip(grid, panels.items(), strict=False):
         for name, (t, values) in paths.items():
@@ -104,7 +108,7 @@ def along_t(
     return figure
 
 
-def _name_networks(axes, networks: Mapping[float, str]) -> None:
+def _name_networks(axes: Axes, networks: Mapping[float, str]) -> None:
     """A tick at each network, with its name where there is room for all names."""
     for text in ("network {}", "{}"):
         names = [text.format(name) for name in networks.values()]
@@ -114,7 +118,14 @@ def _name_networks(axes, networks: Mapping[float, str]) -> None:
             return
 
 
-def _line(axes, name: str, t, values, style: Mapping, networks) -> None:
+def _line(
+    axes: Axes,
+    name: str,
+    t: np.ndarray,
+    values: np.ndarray,
+    style: Mapping,
+    networks: list[float],
+) -> None:
     marked = np.unique(np.linspace(0, len(t) - 1, MARKS + 1).round().astype(int))
     axes.plot(
         t, values, label=name, linewidth=1.5, markersize=3.5, markevery=marked.tolist(), **style

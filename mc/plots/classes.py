@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -59,7 +60,7 @@ def confusion(matrices: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _write(axes, fractions) -> None:
+def _write(axes: Axes, fractions: np.ndarray) -> None:
     for (row, column), value in np.ndenumerate(fractions):
         if value >= 0.005:
             text = f"{value:.2f}".removeprefix("0")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from mc.plots.style import COLUMN_WIDTH, SMALL, TEXT, PaperFigure, dress, legend_of, vectors
 
@@ -19,9 +22,9 @@ COLOURS_OF_T = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.92, 256)),
 def function_fan(
     train: tuple,
     test: tuple | None,
-    positions,
-    t,
-    functions,
+    positions: ArrayLike,
+    t: ArrayLike,
+    functions: ArrayLike,
     train_label: str = "train data",
     test_label: str = "test data",
     x_label: str = "x",
@@ -56,7 +59,11 @@ def function_fan(
         colour = COLOURS_OF_T(scale(position))
         if position in (0, 1):
             dashes = "-" if position == 0 else (0, (5, 1.5))
-            style = {"linewidth": 2.4, "linestyle": dashes, "label": f"t = {position:g}"}
+            style: dict[str, Any] = {
+                "linewidth": 2.4,
+                "linestyle": dashes,
+                "label": f"t = {position:g}",
+            }
             axes.plot(positions, values, color=colour, zorder=3, **style)
         else:
             axes.plot(positions, values, color=colour, linewidth=0.9, zorder=2)
@@ -71,6 +78,6 @@ def function_fan(
     return figure
 
 
-def _points(axes, label: str, data: tuple, style: Mapping) -> None:
+def _points(axes: Axes, label: str, data: tuple, style: Mapping) -> None:
     x, y = vectors(label, *data)
     axes.scatter(x, y, s=11, linewidths=0.7, label=label, zorder=1, **style)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from mc.plots.style import COLUMN_WIDTH, NETWORK, PaperFigure, dress, legend_of, looks, vectors
 
 
-def as_members_join(members, panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+def as_members_join(members: ArrayLike, panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """A panel a metric: each member alone as points, and lines of what the first so many give.
 
     Args:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps, patheffects
+from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from mc.plots.style import (
@@ -27,12 +32,30 @@ BOX = 2.05  # inches: what labels and colour bar leave of the column for the pla
 # Light valleys, dark walls, and no hue of the paths that are drawn upon them; without the darkest
 # shades, on which the paths would drown.
 COLOURS = ListedColormap(colormaps["bone_r"](np.linspace(0.0, 0.8, 256)), name="walls")
-HALO = [patheffects.withStroke(linewidth=2.6, foreground="white")]
-NOT_FINITE = {"facecolor": "white", "hatch": "////", "edgecolor": "0.6", "linewidth": 0}
+HALO: list[patheffects.AbstractPathEffect] = [
+    patheffects.withStroke(linewidth=2.6, foreground="white")
+]
+NOT_FINITE: dict[str, Any] = {
+    "facecolor": "white",
+    "hatch": "////",
+    "edgecolor": "0.6",
+    "linewidth": 0,
+}
 NOTICED = 0.005  # of the plane's extent: how far off it a curve must lie to be told
 
 
-def plane(x, y, values, points, curve, label: str, *, names=None, bends=(1,), off=None) -> Figure:
+def plane(
+    x: np.ndarray,
+    y: np.ndarray,
+    values: ArrayLike,
+    points: ArrayLike,
+    curve: ArrayLike | None,
+    label: str,
+    *,
+    names: Sequence[str] | None = None,
+    bends: Sequence[int] = (1,),
+    off: ArrayLike | None = None,
+) -> Figure:
     """A metric on a plane through three networks: filled contours, the networks, the curve.
 
     Levels are dense above the minimum, where the valleys are, and end at the one that nine tenths
@@ -86,7 +109,7 @@ def _enlarged(text: str, factor: float) -> str:
     return f"{text}\n(enlarged {factor:.2g} times)" if factor > 1.01 else text
 
 
-def _contours(axes, x, y, values, label: str) -> None:
+def _contours(axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, label: str) -> None:
     finite = np.isfinite(values)
     if not finite.all():
         x_range, y_range = (x[0], x[-1]), (y[0], y[-1])
@@ -99,14 +122,14 @@ def _contours(axes, x, y, values, label: str) -> None:
     filled = axes.contourf(x, y, shown, chosen, cmap=COLOURS, norm=norm, extend="max")
     axes.contour(x, y, shown, chosen[1:], colors="0.35", linewidths=0.35)
     # An inset, so that it is as high as the plane.
-    bar = axes.figure.colorbar(filled, cax=axes.inset_axes([1.04, 0, 0.05, 1]), ticks=chosen)
+    bar = axes.figure.colorbar(filled, cax=axes.inset_axes((1.04, 0, 0.05, 1)), ticks=chosen)
     bar.ax.set_yticklabels([f"{level:.6g}" for level in chosen])
     bar.ax.tick_params(labelsize=SMALL - 1, length=2)
     bar.ax.minorticks_off()
     bar.set_label(label, fontsize=TEXT)
 
 
-def levels(values) -> np.ndarray:
+def levels(values: np.ndarray) -> np.ndarray:
     """Round numbers from the minimum of finite values to what nine tenths of them stay under.
 
     Every step is a constant factor larger than the one before, as well as round numbers can be.
@@ -130,14 +153,21 @@ def _factor(ratio: float) -> float:
     return brentq(lambda q: (q**STEPS - 1) / (q - 1) - ratio, 1 + 1e-9, ratio)
 
 
-def _round(value: float, gap: float, how) -> float:
+def _round(value: float, gap: float, how: Callable[[float], float]) -> float:
     """A value in steps of 1, 2 or 5 of a digit, at most half its distance from the one before."""
     unit = 10.0 ** np.floor(np.log10(gap / 2))
     unit *= max(step for step in (1, 2, 5) if step * unit <= gap / 2 or step == 1)
     return float(f"{how(value / unit) * unit:.12g}")
 
 
-def _paths(axes, points, curve, bends, off, least: float) -> None:
+def _paths(
+    axes: Axes,
+    points: np.ndarray,
+    curve: np.ndarray,
+    bends: Sequence[int],
+    off: ArrayLike | None,
+    least: float,
+) -> None:
     off = 0.0 if off is None else float(np.max(off))
     name = f"curve (up to {off:.2g} off the plane)" if off > least else "curve"
     lines = {name: (curve, CURVE)}
@@ -148,12 +178,19 @@ def _paths(axes, points, curve, bends, off, least: float) -> None:
         axes.plot(*path.T, **style, linewidth=1.5, label=name, zorder=3, path_effects=HALO)
 
 
-def _networks(axes, points, names, bends) -> None:
+def _networks(
+    axes: Axes, points: np.ndarray, names: Sequence[str] | None, bends: Sequence[int]
+) -> None:
     bent = np.isin(range(len(points)), bends)
     ring = NETWORK | {"markerfacecolor": "white", "markersize": 6}
     axes.plot(*points[~bent].T, label="networks", **ring)
     if bent.any():
-        style = {"marker": "D", "markersize": 4.5, "color": "black", "linestyle": "none"}
+        style: dict[str, Any] = {
+            "marker": "D",
+            "markersize": 4.5,
+            "color": "black",
+            "linestyle": "none",
+        }
         axes.plot(*points[bent].T, label="bend", zorder=4, **style)
     middle = np.mean(axes.get_ylim())
     for point, name in () if names is None else zip(points, names, strict=True):

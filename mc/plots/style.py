@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import ArrayLike
 
 COLUMN_WIDTH = 3.4  # inches: one column of a two-column paper
 TEXT, SMALL = 9, 8  # points: axis labels; ticks and legends
 
 # Okabe and Ito's palette tells lines apart for every kind of colour vision; with line style and
 # marker they stay apart in grey. Yellow is left out: it vanishes on white paper.
-CURVE = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
-SEGMENT = {"color": "#D55E00", "linestyle": (0, (4, 1.6)), "marker": "s"}
+CURVE: dict[str, Any] = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
+SEGMENT: dict[str, Any] = {"color": "#D55E00", "linestyle": (0, (4, 1.6)), "marker": "s"}
 # One thing has one look in all figures; the first two are those of nothing else.
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "curve": CURVE,
     "straight segment": SEGMENT,
     "chain of straight segments": SEGMENT,
@@ -25,7 +28,7 @@ LOOKS = {
     "ensemble": {"color": "#CC79A7", "linestyle": "-", "marker": "D"},
     "average of weights": {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},
 }
-OTHERS = (
+OTHERS: tuple[dict[str, Any], ...] = (
     {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
     {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
@@ -33,7 +36,7 @@ OTHERS = (
     {"color": "#000000", "linestyle": (0, (1, 3)), "marker": "X"},
 )
 # A single network is a black ring: it shows what it stands on.
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "linestyle": "none",
     "marker": "o",
     "markersize": 7.5,
@@ -50,7 +53,7 @@ PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 0.01 reads faster than a
 class PaperFigure(Figure):
     """A figure that saves at 300 dpi, with fonts that stay text in PDF and PostScript."""
 
-    def savefig(self, fname, **options):
+    def savefig(self, fname: Any, **options: Any) -> None:
         """Saves the figure, as `matplotlib.figure.Figure.savefig` does."""
         # Type 42 embeds TrueType: publishers refuse matplotlib's default, Type 3. The setting is
         # read while saving, so it is lent for that time only.
@@ -66,7 +69,7 @@ def looks(names: Sequence[str]) -> dict[str, dict]:
     return {**LOOKS, **{name: free[i % len(free)] for i, name in enumerate(rest)}}
 
 
-def vectors(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
+def vectors(name: str, x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Two float64 vectors of one length.
 
     Raises:
@@ -88,7 +91,7 @@ def wants_log(series: Sequence) -> bool:
     return values.size > 0 and values.min() > 0 and values.max() > LOG_RATIO * values.min()
 
 
-def log_scale(axes) -> None:
+def log_scale(axes: Axes) -> None:
     """A logarithmic y axis with ticks in plain numbers."""
     axes.set_yscale("log")
     decades = np.diff(np.log10(axes.get_ylim()))[0]
@@ -98,7 +101,7 @@ def log_scale(axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def dress(axes, x_label: str, y_label: str) -> None:
+def dress(axes: Axes, x_label: str, y_label: str) -> None:
     """Labels, ticks and grid."""
     axes.set_xlabel(x_label, fontsize=TEXT)
     axes.set_ylabel(y_label, fontsize=TEXT)
@@ -108,9 +111,9 @@ def dress(axes, x_label: str, y_label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_of(figure, panels: Sequence) -> None:
+def legend_of(figure: Figure, panels: Iterable[Axes]) -> None:
     """One legend for all panels, above them."""
-    entries = {}
+    entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)

@@ -55,10 +55,10 @@ def _planes(path: Path) -> dict[str, Any]:
     with np.load(path) as file:
         arrays = dict(file)
     given = {key: arrays[key] for key in ("names", "bends", "off") if key in arrays}
-    x, y, corners, curve = (arrays.get(key) for key in ("x", "y", "corners", "curve"))
+    x, y, corners = (arrays[key] for key in ("x", "y", "corners"))
     return {
         f"plane_{column.replace('/', '_')}": plots.plane(
-            x, y, arrays[column], corners, curve, metrics.label(column), **given
+            x, y, arrays[column], corners, arrays.get("curve"), metrics.label(column), **given
         )
         for column in metrics.SHOWN
         if column in arrays

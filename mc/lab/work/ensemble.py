@@ -80,7 +80,7 @@ def _points(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
     curve, num = curves.load(job, data), job.cfg.ensemble.num_points
     t = np.linspace(0, 1, num, dtype=np.float32)
     if job.cfg.ensemble.spacing == "arc_length":
-        t = geometry.equal_arc_lengths(curve.curve.coefficients, geometry.gram(curve.points), num)
-    rows = curve.curve.coefficients(t).numpy()
+        t = geometry.equal_arc_lengths(curve.family.coefficients, geometry.gram(curve.points), num)
+    rows = curve.family.coefficients(t).numpy()
     along = zip(t, curves.networks_along(job, curve, data, rows), strict=True)
     return curve.network, (Member(f"t={at:.4g}", w, state) for at, (w, state) in along)

@@ -40,7 +40,7 @@ def run(job: Job) -> dict:
         files.save_arrays(folder, "predictions", predictions(job, curve, data))
     job.tracker.along_t(table)
     drawings.draw(job)
-    ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.curve.num_points)
+    ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.family.num_points)
     chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
     return statistics.summarise_paths(table, chord=float(chord))
 
@@ -59,8 +59,8 @@ def predictions(job: Job, curve: CurveModel, data: Data) -> dict[str, np.ndarray
         "targets": targets_of(batches),
         "num_classes": data.num_classes or 0,
     }
-    paths = {"curve": curve.curve.coefficients(t).numpy()}
-    paths["linear"] = geometry.straight_segment(t, curve.curve.num_points)
+    paths = {"curve": curve.family.coefficients(t).numpy()}
+    paths["linear"] = geometry.straight_segment(t, curve.family.num_points)
     for path, rows in paths.items():
         networks = curves.networks_along(job, curve, data, rows)
         arrays[path] = np.stack([outputs(w, state, batches) for w, state in networks])
@@ -92,7 +92,7 @@ def functions(
     grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
     batches = [(train.inputs(grid[:, np.newaxis]), None)]
     outputs = predictor(curve.network)
-    networks = curves.networks_along(job, curve, data, curve.curve.coefficients(t).numpy())
+    networks = curves.networks_along(job, curve, data, curve.family.coefficients(t).numpy())
     y = np.stack([outputs(w, state, batches) for w, state in networks])
     arrays = {"x": grid, "t": t, "y": y[..., 0]}
     for name, split in (("train", train), ("test", test)):

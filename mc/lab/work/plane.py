@@ -100,7 +100,7 @@ def _of_networks(job: Job, data: Data) -> Spanned:
 
 def _of_curve(job: Job, data: Data) -> Spanned:
     model = curves.load(job, data)
-    count = model.curve.num_points
+    count = model.family.num_points
     chosen = list(job.cfg.plane.points or [0, count // 2, count - 1])
     if max(chosen) >= count:
         raise ValueError(
@@ -119,4 +119,4 @@ def _of_curve(job: Job, data: Data) -> Spanned:
     decay = [model.weight_decay] * count
     rows = np.eye(count)[chosen]
     state = model.state_values
-    return Spanned(model.network, state, model.points, decay, rows, names, model.curve, bends)
+    return Spanned(model.network, state, model.points, decay, rows, names, model.family, bends)
