@@ -323,7 +323,7 @@ def test_a_saved_curve_loads_as_it_was(networks, tmp_path):
     curve.save(tmp_path / "curve.npz", endpoints=["a", "b"])
     loaded = mc.load_curve(tmp_path / "curve.npz", build(9))
     np.testing.assert_array_equal(loaded.control_points, curve.control_points)
-    assert (loaded.curve, loaded.fix_start, loaded.fix_end) == (mc.PolyChain(2), True, False)
+    assert (loaded.family, loaded.fix_start, loaded.fix_end) == (mc.PolyChain(2), True, False)
     assert loaded.weight_decay == WEIGHT_DECAY
     for ours, theirs in zip(loaded.state, curve.state, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())

@@ -83,7 +83,7 @@ def test_a_family_of_ones_own_is_saved_and_read_again(name, tmp_path):
     curve = mc.connect(build(1), build(2), OWN[name]())
     curve.save(tmp_path / "curve.npz")
     loaded = mc.load_curve(tmp_path / "curve.npz", build(3))
-    assert type(loaded.curve) is type(curve.family)
+    assert type(loaded.family) is type(curve.family)
     t = np.linspace(0, 1, 11, dtype="float32")
     np.testing.assert_array_equal(loaded.family.coefficients(t), curve.family.coefficients(t))
     again = mc.connect(build(1), build(2), OWN[name]())
@@ -165,7 +165,7 @@ def network():
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
 
 mc.connect(network(), network(), Own(2)).save(sys.argv[1])
-assert type(mc.load_curve(sys.argv[1], network()).curve) is Own
+assert type(mc.load_curve(sys.argv[1], network()).family) is Own
 """
 
 
@@ -180,7 +180,7 @@ def test_a_family_of_a_script_is_found_by_the_script_and_by_name_or_given_elsewh
     with pytest.raises(ValueError, match=r"Own is not found .* curve=\.\.\."):
         mc.load_curve(tmp_path / "script.npz", network)
     given = mc.load_curve(tmp_path / "script.npz", network, curve=mc.Bezier(2))
-    assert given.curve == mc.Bezier(2)
+    assert given.family == mc.Bezier(2)
     with pytest.raises(ValueError, match="has 4 control points, but the family"):
         mc.load_curve(tmp_path / "script.npz", network, curve=mc.Bezier(1))
     subprocess.run([sys.executable, "-m", "own_script", "module.npz"], **run)

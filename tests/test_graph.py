@@ -6,14 +6,15 @@ import pytest
 from test_config import compose, run_of
 
 from mc.lab import check
+from mc.lab.declared import Stage
 from mc.lab.graph import Run
 from mc.lab.settings import setting
 
 
 @pytest.fixture(autouse=True)
 def only_for_this_test(monkeypatch):
-    monkeypatch.setattr(Run, "stages", dict(Run.stages))
-    monkeypatch.setattr(Run, "fields", dict(Run.fields))
+    monkeypatch.setattr(Stage, "stages", dict(Run.stages))
+    monkeypatch.setattr(Stage, "fields", dict(Run.fields))
 
 
 def declared(name="own", **parts):

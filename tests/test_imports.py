@@ -37,9 +37,13 @@ MODULES = {name_of(path): path for path in ROOT.rglob("*.py")}
 def imports(path):
     """`(module, whether it is imported inside a function)` of every import of a file."""
     tree = ast.parse(path.read_text())
+    checks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n)]
+    for_types = {id(n) for check in checks for n in ast.walk(check)}
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, kinds) for n in ast.walk(f)}
     for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -117,7 +117,7 @@ def test_the_files_open_with_keras_and_numpy_alone(finished):
     with np.load(curve) as file:
         ends = file["endpoints"].tolist()
     assert (curve.parent / ends[0]).resolve() == base.parent.resolve()
-    assert loaded.curve == mc.Bezier(1)
+    assert loaded.family == mc.Bezier(1)
 
 
 def test_history_and_figures_are_there(finished):
