@@ -23,6 +23,11 @@ def test_the_jobs_of_a_sweep_are_the_product_of_what_is_swept():
     ]
 
 
+def test_what_is_not_swept_is_the_same_for_all_jobs():
+    typed = ["stage=base", "seed=1,2", "endpoints=[1,2]", "x=interval(0,1)", "y='a,b'"]
+    assert hydra_inside.not_swept(typed) == ["stage=base", "endpoints=[1,2]", "y='a,b'"]
+
+
 def test_configurations_are_composed_with_a_folder_of_ones_own(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model/mine.yaml").write_text("_target_: mc.models.mlp\nwidths: [3]\n")

@@ -32,8 +32,7 @@ def check(cfg: DictConfig) -> None:
     variants = Variants(cfg)
     for stage in Run.stages.values():
         stage(variants).check_settings()
-    is_view = cfg.stage in View.views
-    run = View.views[cfg.stage](variants).first if is_view else Run.stages[cfg.stage](variants)
+    run = (Run.stages | View.views)[cfg.stage](variants).first
     if run is not None:
         _check_run(run)
 

@@ -209,6 +209,11 @@ class Run(Stage):
         return self.summary is not None
 
     @property
+    def first(self) -> Run | None:
+        """Itself: what it has of settings is its own. See `View.first`."""
+        return self
+
+    @property
     def reader(self) -> Run:
         """The run that reads what those below have made: itself, unless it only joins its parts."""
         return self

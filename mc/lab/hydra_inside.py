@@ -27,6 +27,13 @@ def jobs_of_sweep(overrides: Sequence[str]) -> list[list[str]]:
     return jobs
 
 
+def not_swept(overrides: Sequence[str]) -> list[str]:
+    """The overrides that are the same for all jobs of a sweep."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    pairs = zip(overrides, parsed, strict=True)
+    return [typed for typed, override in pairs if not override.is_sweep_override()]
+
+
 class Composer:
     """Composes configurations as commands would, without running any; used with `with`.
 

@@ -53,15 +53,14 @@ def text(typed: Sequence[str], conf: Path) -> tuple[str, bool]:
 
 
 def _jobs(compose: hydra_inside.Composer, given: Namespace) -> list[list[str]]:
-    jobs = hydra_inside.jobs_of_sweep(given.overrides)
-    sweeper = compose(jobs[0]).hydra.sweeper
+    sweeper = compose(hydra_inside.not_swept(given.overrides)).hydra.sweeper
     if not sweeper._target_.endswith("BasicSweeper"):
         raise ValueError(
             "plan=true lists the jobs of a sweep before it begins, and this sweeper chooses them "
             f"as it goes: {sweeper._target_}. Leave plan or hydra/sweeper out."
         )
     params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    return hydra_inside.jobs_of_sweep([*params, *given.overrides]) if params else jobs
+    return hydra_inside.jobs_of_sweep([*params, *given.overrides])
 
 
 def _runs(run: Run | View) -> Iterable[Run]:
