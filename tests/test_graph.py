@@ -86,6 +86,13 @@ def test_a_run_knows_what_is_below_it_in_order():
     assert run.label == "digits-cnn-fge:1@4/1-2-bezier-bends1-seed1"
 
 
+def test_a_network_may_be_named_twice():
+    run = run_of(compose("stage=chain", "chain.networks=[1,2,1]"))
+    assert run.label == "digits-cnn-1-2-1"
+    assert len(run.networks) == 3
+    assert len(run.below) == 2
+
+
 def test_a_value_that_follows_another_follows_it_in_every_run():
     run = run_of(compose("stage=curve", "+dataset.seed=${seed}", "seed=7"))
     assert run["dataset"]["seed"] == 7

@@ -110,11 +110,8 @@ class Run(Stage):
     @cached_property
     def networks(self) -> list[Network]:
         """The networks that it is about: those that it builds on, or what it builds on does."""
-        found: dict[int | str, Network] = {}
-        for one in self.built_on:
-            for network in [one] if isinstance(one, Network) else one.networks:
-                found.setdefault(network.named.typed, network)
-        return list(found.values())
+        lists = ([one] if isinstance(one, Network) else one.networks for one in self.built_on)
+        return [network for some in lists for network in some]
 
     @property
     def curve(self) -> Run | None:
