@@ -23,7 +23,7 @@ from test_compiled import (
 )  # fmt: skip
 
 import mc
-from mc.evaluation import scoring
+from mc.evaluation import scoring, statistics
 
 
 def test_scores_of_weighted_examples_are_scikit_learn_s_and_ignored_ones_do_not_count():
@@ -94,7 +94,7 @@ def test_a_point_whose_outputs_overflow_has_no_scores_and_the_others_keep_theirs
     assert found.loc[0, "test/loss"] == pytest.approx(
         keras_says(start, data_of(X, y), loss)["loss"], rel=1e-5
     )
-    summary = mc.metrics.summarise_paths(found)
+    summary = statistics.summarise_paths(found)
     over_it = [
         k for k in summary if k.startswith("curve/test/") and k[-3:] in ("min", "max", "ean")
     ]
