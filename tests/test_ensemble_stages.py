@@ -10,7 +10,7 @@ import pytest
 from conftest import QUICK, only, saved_network
 
 from mc.datasets import digits
-from mc.lab import store
+from mc.lab import files
 
 
 def summary(folder):
@@ -126,7 +126,7 @@ def test_networks_that_differ_only_in_an_activation_are_told_apart(cli, tmp_path
 def test_a_kill_between_member_and_checkpoint_loses_neither(cli, made_runs, tmp_path, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(
-            store, "save_checkpoint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            files, "save_checkpoint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         assert cli(*QUICK, "stage=fge")[0] == 1
     status, output = cli(*QUICK, "stage=fge")
