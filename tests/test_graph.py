@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from test_config import compose, run_of
 
-from mc.lab import check
+from mc.lab import check, typed
 from mc.lab.declared import Stage
 from mc.lab.graph import Run
 from mc.lab.settings import setting
@@ -97,3 +97,17 @@ def test_a_value_that_follows_another_follows_it_in_every_run():
     run = run_of(compose("stage=curve", "+dataset.seed=${seed}", "seed=7"))
     assert run["dataset"]["seed"] == 7
     assert [below["dataset"]["seed"] for below in run.below] == [1, 2]
+
+
+def test_a_value_of_a_replaced_callable_follows_too():
+    words = ["stage=curve", "model._target_=conftest.small_bn", "+model.seed=${seed}"]
+    run = run_of(typed.typed_groups(compose(*words), words))
+    below = [run_of(typed.typed_groups(cfg, words)) for cfg in bases(words)]
+    assert [one["model"]["seed"] for one in run.below] == [1, 2]
+    assert [one.folder for one in run.below] == [one.folder for one in below]
+
+
+def bases(words):
+    """Commands of the base networks below, composed by themselves."""
+    for seed in (1, 2):
+        yield compose(*words, "stage=base", f"seed={seed}")

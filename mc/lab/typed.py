@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab.fingerprints import NULL
-from mc.lab.variants import CALLABLES, select
+from mc.lab.variants import CALLABLES, plain, select
 
 OmegaConf.register_new_resolver("mc.null", lambda: None, replace=True)
 
@@ -40,7 +40,9 @@ def typed_groups(
     OmegaConf.set_struct(cfg, False)
     replaced = [group for group in CALLABLES if _replaces(values, group)]
     for group in replaced:
-        cfg[group] = _only(cfg[group], keys | {"dataset.valid_size"}, group)
+        # Unresolved: ${seed} is another network's own in that network's run.
+        section = plain(cfg[group], resolve=False)
+        cfg[group] = _only(section, keys | {"dataset.valid_size"}, group)
     nulls = [leaf for key, value in values.items() for leaf in _null_leaves(key, value)]
     said = options() if nulls and options else {}
     for key in nulls:
@@ -93,16 +95,15 @@ def _null_leaves(key: str, value: Any) -> Iterator[str]:
                 yield from _null_leaves(f"{key}.{n}", v)
 
 
-def _only(section: DictConfig, keys: set[str], prefix: str) -> dict:
+def _only(section: dict, keys: set[str], prefix: str) -> dict:
     """The settings of a section that are among the keys, or below one of them."""
     kept = {}
-    for name in map(str, section):
+    for name, value in section.items():
         key = f"{prefix}.{name}"
         if key in keys:
-            kept[name] = section[name]
+            kept[name] = value
         elif any(typed.startswith(f"{key}.") for typed in keys):
-            inner = section[name]
-            kept[name] = _only(inner, keys, key) if OmegaConf.is_dict(inner) else inner
+            kept[name] = _only(value, keys, key) if isinstance(value, dict) else value
     return kept
 
 
