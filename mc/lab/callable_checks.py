@@ -3,8 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import sources
-from mc.lab.schema import GROUPS
-from mc.lab.variants import CALLABLES
+from mc.lab.variants import CALLABLES, GROUPS
 
 
 def check(cfg: DictConfig) -> None:

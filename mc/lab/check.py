@@ -59,9 +59,8 @@ def _check_ends(run: Run, above: dict[tuple, str]) -> None:
         way = " -> ".join([*above.values(), run.name])
         raise ValueError(f"stage={run.name} builds on itself: {way}. Mend the inputs of one.")
     for one in run.built_on:
-        below = one if isinstance(one, Run) else one.run
-        if below is not None:
-            _check_ends(below, above | {own: run.name})
+        if one.run is not None:
+            _check_ends(one.run, above | {own: run.name})
 
 
 def _check_precision(run: Run) -> None:

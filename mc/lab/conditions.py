@@ -20,13 +20,17 @@ def here() -> dict:
     }
 
 
-def num_devices(devices: Any) -> int | None:
-    """How many devices `devices=all` means on this machine; None where it is not said so."""
-    if devices != "all":
-        return None
+def devices_here() -> list[str]:
+    """The names of the devices that trainings use: GPUs, or without one the CPU's."""
     import tensorflow as tf
 
-    return len(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU"))
+    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name for device in there]
+
+
+def num_devices(devices: Any) -> int | None:
+    """How many devices `devices=all` means on this machine; None where it is not said so."""
+    return len(devices_here()) if devices == "all" else None
 
 
 def difference(folder: Path, devices: Any = None) -> str | None:

@@ -1,6 +1,6 @@
 """Which settings count in fingerprints, and as what."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,6 @@ def counted(key: str, value: Any, idle: tuple[str, ...]) -> Any:
         return {name: counted(full, v, idle) for name, full, v in inner if counts(full)}
     declared = Stage.fields.get(key)
     return None if key in idle or (declared and settings.is_silent(declared, value)) else value
-
-
-def flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The values of a section, by their full keys."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from flat(inner, f"{key}.{name}")
-    else:
-        yield key, value
 
 
 def name_of(group: Mapping) -> str:

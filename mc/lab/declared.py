@@ -41,6 +41,7 @@ class Stage:
     numbers: ClassVar[tuple[str, ...]] = ()
     headlines: ClassVar[tuple[str, ...]] = ()
     draws: ClassVar[tuple[str, ...]] = ()
+    makes: ClassVar[str] = ""  # the file that runs read which build on it as a whole
     builds: ClassVar[bool] = False  # whether it makes what is missing below it without being told
     is_curve: ClassVar[bool] = False  # whether others look at the curve that it trains
     is_part: ClassVar[bool] = True  # False: it only joins what runs below it have made
@@ -79,6 +80,16 @@ class Stage:
     def __getitem__(self, key: str) -> Any:
         """The value of a setting."""
         raise NotImplementedError
+
+    @property
+    def is_building(self) -> bool:
+        """Whether what is missing below it is made, and no mistake."""
+        return self.builds or self["build"]
+
+    @property
+    def weight_decay(self) -> float:
+        """Of the penalty that its networks are trained with."""
+        return self[f"{self.section}.weight_decay"]
 
     def inputs(self) -> Inputs:
         """What the run builds on, by name."""

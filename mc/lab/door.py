@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import check, help, missing, modules, objective, schema, stale, typed
 from mc.lab.graph import Run
+from mc.lab.variants import GROUPS
 from mc.lab.view import View
 
 modules.read_inherited()  # in a worker of a sweep, before it composes anything
@@ -72,7 +73,7 @@ def of_command(compose: Callable, overrides: list[str]) -> Run | View:
 
 def _options(hydra: DictConfig) -> DictConfig:
     """The configuration by the YAML of each group's option alone, without experiments."""
-    chosen = [f"{group}={hydra.runtime.choices[group]}" for group in schema.GROUPS]
+    chosen = [f"{group}={hydra.runtime.choices[group]}" for group in GROUPS]
     return compose("config", chosen)
 
 

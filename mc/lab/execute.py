@@ -20,7 +20,7 @@ from mc.lab import (
     tracking,
 )
 from mc.lab.graph import Run
-from mc.lab.job import Job, shortened
+from mc.lab.job import Job, acting
 from mc.lab.variants import plain
 from mc.lab.view import View
 
@@ -34,8 +34,8 @@ def execute(run: Run | View) -> dict:
             return run.show()
         with folders.lock(run.folder):
             return run.show()
-    if run["build"] and not run.builds and (run["force"] or not run.is_done):
-        needed = run.needs()
+    if run.is_building and not run.builds:  # which does so at work
+        needed = run.needed()
         if needed and run.curve:
             _check_beforehand(run)
         for below in needed:
@@ -47,7 +47,7 @@ def execute(run: Run | View) -> dict:
 def _check_beforehand(run: Run) -> None:
     from mc.lab.work import beforehand  # which imports TensorFlow
 
-    beforehand.check(shortened(run.cfg) if run["smoke"] else run.cfg)
+    beforehand.check(acting(run))
 
 
 def make(run: Run, is_part: bool = False) -> dict:
@@ -180,7 +180,7 @@ def _say_how_to_upload(run: Run) -> None:
     """Log one command for the offline W&B run of a folder, and for those made with it."""
     if run["wandb.mode"] != "offline":
         return
-    made = [*run.chain(), *run.parts().values()] if run.builds or run["build"] else [run]
+    made = [*run.chain(), *run.parts().values()] if run.is_building else [run]
     made = [*made, run]
     noted = {folders.environment(one.folder).get("wandb_id"): one.folder for one in made}
     if command := tracking.sync_command({i: folder for i, folder in noted.items() if i}):

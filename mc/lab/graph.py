@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from mc.lab import counting, fingerprints, folders, naming
 from mc.lab.declared import COMMON, Inputs, Stage
 from mc.lab.inputs import Network, each_once, is_there
-from mc.lab.variants import Variants, select
+from mc.lab.variants import Variants, flat, select
 
 __all__ = ["COMMON", "Inputs", "Network", "Run", "each_once"]  # what a declaration needs
 
@@ -75,8 +75,7 @@ class Run(Stage):
     @cached_property
     def below(self) -> list[Run]:
         """The runs that it reads, each once."""
-        runs = (one.run if isinstance(one, Network) else one for one in self.built_on)
-        return each_once(run for run in runs if run is not None)
+        return each_once(one.run for one in self.built_on if one.run is not None)
 
     def chain(self) -> list[Run]:
         """All runs below it and itself, each once, in the order in which they are made."""
@@ -98,14 +97,9 @@ class Run(Stage):
         return files
 
     @property
-    def weight_decay(self) -> float:
-        """Of the penalty that its networks are trained with."""
-        return self[f"{self.section}.weight_decay"]
-
-    @property
     def result(self) -> Path:
         """The file that runs read that build on this one as a whole."""
-        return self.folder / "curve.npz"
+        return self.folder / self.makes
 
     @cached_property
     def networks(self) -> list[Network]:
@@ -152,15 +146,14 @@ class Run(Stage):
         """
         found: dict[str, Any] = {}
         for one in self.built_on:
-            run = one.run if isinstance(one, Network) else one
-            found |= run.lineage() if run else {}
+            found |= one.run.lineage() if one.run else {}
         try:
             left_out = {*self.idle(), *self.changes}
         except KeyError:
             left_out = {*self.changes}
         for key in (*self.depends, *self.named_by()):
-            values = counting.flat(select(self.values, key, {}), key)
-            found |= {k: v for k, v in values if counting.counts(k) and k not in left_out}
+            values = flat({key: select(self.values, key, {})})
+            found |= {k: v for k, v in values.items() if counting.counts(k) and k not in left_out}
         aside = counting.NOT_COUNTED.get(select(self.values, "dataset._target_", None), ())
         return {k: v for k, v in found.items() if k.removeprefix("dataset.") not in aside}
 
@@ -206,6 +199,11 @@ class Run(Stage):
         return self.summary is not None
 
     @property
+    def run(self) -> Run:
+        """Itself, as what a `Network` has that others build on."""
+        return self
+
+    @property
     def first(self) -> Run | None:
         """Itself: what it has of settings is its own. See `View.first`."""
         return self
@@ -223,14 +221,21 @@ class Run(Stage):
         """
         wanted = []
         for one in self.built_on:
-            run = one.run if isinstance(one, Network) else one
-            if run is None:
+            if one.run is None:
                 continue
             if isinstance(one, Network):
-                run.check_has(one.named)
-            if not is_there(run, one):
-                wanted += [*run.needs(), run]
+                one.run.check_has(one.named)
+            if not is_there(one):
+                wanted += [*one.run.needs(), one.run]
         return each_once(wanted)
+
+    def needed(self) -> list[Run]:
+        """What it needs, unless it is done and is not to be made anew.
+
+        Raises:
+            ValueError: as `needs`.
+        """
+        return [] if self.is_done and not self["force"] else self.needs()
 
     def command(self, overrides: Iterable[str] = (), *more: str) -> str:
         """What to type to make the run, for who typed `overrides`; `more` is added to it."""

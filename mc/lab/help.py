@@ -1,11 +1,10 @@
 """`--help`: the stages, and every setting with its default and its meaning."""
 
 import textwrap
-from typing import Any
 
 from mc.lab import schema
 from mc.lab.graph import Run
-from mc.lab.settings import default_of
+from mc.lab.settings import as_typed, default_of
 from mc.lab.variants import CALLABLES
 from mc.lab.view import View
 
@@ -44,7 +43,7 @@ def _settings() -> list[str]:
         rules += [", ".join(told["of"])] if told["of"] else []
         meaning = declared.metadata["help"] + f" ({'; '.join(rules)})" * bool(rules)
         name = "loss._target_" if key == "loss" else key
-        lines.append(_entry(f"  {name}={_typed(default)}", meaning))
+        lines.append(_entry(f"  {name}={as_typed(default)}", meaning))
     return lines
 
 
@@ -57,9 +56,3 @@ def _entry(left: str, right: str) -> str:
 
 def _first_line(stage: type) -> str:
     return (stage.__doc__ or "").splitlines()[0]
-
-
-def _typed(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value).replace(" ", "")

@@ -62,11 +62,11 @@ class Network:
         return file
 
 
-def is_there(run: Run, one: Run | Network) -> bool:
-    """Whether what is wanted of a run is made; a saved epoch is before the run is finished."""
+def is_there(one: Run | Network) -> bool:
+    """Whether what a run builds on is made; a saved epoch is before its run is finished."""
     if isinstance(one, Network) and one.named.epoch is not None:
         return one.file.is_file()
-    return run.is_done
+    return one.run is None or one.run.is_done
 
 
 def each_once(runs: Iterable[Run]) -> list[Run]:

@@ -28,11 +28,14 @@ class Job:
     @cached_property
     def cfg(self) -> DictConfig:
         """The settings as they act: with `smoke=true` as little of each as is left of it."""
-        return shortened(self.run.cfg) if self.run["smoke"] else self.run.cfg
+        return acting(self.run)
 
 
-def shortened(cfg: DictConfig) -> DictConfig:
-    """A configuration whose numbers are at most what `smoke=true` leaves of them."""
+def acting(run: Run) -> DictConfig:
+    """The settings of a run as they act; see `Job.cfg`."""
+    cfg = run.cfg
+    if not run["smoke"]:
+        return cfg
     short = OmegaConf.create(plain(cfg))
     for key, declared in Run.fields.items():
         most, value = declared.metadata["smoke"], OmegaConf.select(cfg, key)

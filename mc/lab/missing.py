@@ -16,11 +16,8 @@ def check_made(run: Run | View, overrides: Iterable[str] = ()) -> None:
         ValueError: says what is missing and what makes it, in order.
     """
     overrides = list(overrides)
-    if isinstance(run, Run) and run.is_done and not run["force"]:
-        return
-    if missing := run.needs():
-        if isinstance(run, Run) and (run.builds or run["build"]):
-            return
+    missing = run.needed()
+    if missing and not run.is_building:
         commands = [f"  {one.command(overrides)}{_near(one)}" for one in missing]
         raise ValueError(
             f"stage={run.name} builds on runs that are not finished. Make them first, or type "

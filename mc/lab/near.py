@@ -1,12 +1,12 @@
 """Runs that are nearly the one that is missing, so that a setting left out is noticed."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from mc.lab.graph import Run
-from mc.lab.variants import CALLABLES, plain
+from mc.lab.settings import as_typed
+from mc.lab.variants import CALLABLES, flat, plain
 
 LOOKED_AT = 100  # of the runs of a stage, the newest
 MOST = 3  # settings that differ; more is another experiment
@@ -59,7 +59,7 @@ class _Search:
             return None
         if self._name(acting) != folder.name.rpartition("-")[2][:8]:
             return None
-        return [f"{key}={_typed(value)}" for key, value in acting.items()]
+        return [f"{key}={as_typed(value)}" for key, value in acting.items()]
 
     def _name(self, changes: dict) -> str:
         """The digits in the name of the run with some settings changed."""
@@ -73,22 +73,5 @@ class _Search:
         return self.digits[key]
 
 
-def _flat(section: dict, prefix: str = "") -> dict:
-    flat: dict = {}
-    for name, value in section.items():
-        if not prefix and name in ASIDE:
-            continue
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
-
-
-def _typed(value: Any) -> str:
-    """A value as the command line takes it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list):
-        return f"[{','.join(map(_typed, value))}]"
-    return str(value)
+def _flat(settings: dict) -> dict:
+    return flat({name: value for name, value in settings.items() if name not in ASIDE})

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from mc.evaluation.metrics import BARRIERS, METRICS
 from mc.lab.graph import Run
+from mc.lab.stages.along import SPLITS
 
 WORDS = {
-    "split": ("train", "valid", "test"),
+    "split": SPLITS,
     "watched": ("train", "valid"),  # while a curve trains
     "drawn": ("train", "test"),  # on a plane
     "metric": tuple(m.name for m in METRICS if m.along),

@@ -66,9 +66,9 @@ def _jobs(compose: hydra_inside.Composer, given: Namespace) -> list[list[str]]:
 def _runs(run: Run | View) -> Iterable[Run]:
     """The runs that a command stands for, each once, in order; what is done among them."""
     if isinstance(run, View):
-        return run.needs()
+        return run.needed()
     stale.check(run)
-    needed = [] if run.is_done and not run["force"] else run.needs()
+    needed = run.needed()
     all_of_it = each_once([*run.chain()[:-1], *needed, *run.parts().values(), run])
     wanted = {one.folder for one in [*needed, run]}
     return [one for one in all_of_it if one.is_done or one.folder in wanted]

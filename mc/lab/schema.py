@@ -10,7 +10,6 @@ from mc.lab.settings import check_declared, setting, walk
 from mc.lab.tracking import MODES
 from mc.lab.view import View
 
-GROUPS = ("dataset", "model", "curve", "optimizer")
 LARGEST_SEED = 2**31 - 1
 
 

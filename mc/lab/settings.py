@@ -77,6 +77,15 @@ def refusal(f: Field, value: Any) -> str | None:
     return None if fits else f"must be a number {rule}"
 
 
+def as_typed(value: Any) -> str:
+    """A value as the command line takes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    return str(value)
+
+
 def check_declared(schema: type, whose: str) -> None:
     """Raise unless every setting of a section says what it means, and allows its own default.
 

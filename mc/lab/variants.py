@@ -7,7 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc.lab.fingerprints import NULL
 
-CALLABLES = ("dataset", "model", "curve", "optimizer", "loss")
+GROUPS = ("dataset", "model", "curve", "optimizer")
+CALLABLES = (*GROUPS, "loss")
 
 
 class Variants:
@@ -77,6 +78,15 @@ def select(values: Mapping[str, Any], key: str, default: Any = KeyError) -> Any:
             return default
         values = values[name]
     return values
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by their full keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
 
 
 def _with(values: dict, path: list[str], value: Any) -> dict:

@@ -17,6 +17,7 @@ class View:
 
     views: ClassVar[dict[str, type[View]]] = {}
     name: ClassVar[str]
+    is_building: ClassVar[bool] = False  # it makes nothing
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -40,7 +41,7 @@ class View:
         """The run whose settings it has, if it is about those of one."""
         return None
 
-    def needs(self) -> list[Run]:
+    def needed(self) -> list[Run]:
         """The runs to be made first, if nothing can be shown without them."""
         return []
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -116,19 +117,17 @@ def _building(load: Callable, overrides: list[str]) -> Run | None:
     """The run of a job, if it makes what is missing below it; a mistake is left for the job."""
     try:
         cfg = load(overrides)
-        if not cfg.get("build") and cfg.get("stage") != "all":
+        stage = Run.stages.get(cfg.get("stage"))
+        if stage is None or not (stage.builds or cfg.get("build")):
             return None
-        run = door.read(cfg, cfg.hydra, overrides)
+        return cast(Run, door.read(cfg, cfg.hydra, overrides))
     except (ValueError, OSError, OmegaConfBaseException):
         return None
-    return run if isinstance(run, Run) and (run["build"] or run.builds) else None
 
 
 def _needed(run: Run | None) -> list[Run]:
     """What is missing below a run that is to be made, without itself."""
-    if run is None or (run.is_done and not run["force"]):
-        return []
     try:
-        return [one for one in run.needs() if one.folder != run.folder]
+        return [one for one in run.needed() if one.folder != run.folder] if run else []
     except ValueError:  # which the job says
         return []

@@ -16,6 +16,7 @@ from mc.lab import contents, fingerprints, folders, schema
 from mc.lab.counting import counts
 from mc.lab.graph import Run
 from mc.lab.stages.views import joining
+from mc.lab.variants import flat
 
 log = logging.getLogger(__name__)
 
@@ -102,17 +103,6 @@ def _text(value: Any) -> Any:
 def is_metric(column: str) -> bool:
     """Whether a column of `gather` is a number of the summaries, and no setting."""
     return "/" in column or column == "num_members"
-
-
-def flat(settings: dict, prefix: str = "") -> dict:
-    """Nested settings by their full keys."""
-    found: dict = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value
-    return found
 
 
 def varied(runs: pd.DataFrame) -> list[str]:

@@ -17,6 +17,7 @@ class Base(Run):
     depends = (*COMMON, "model", "optimizer", "seed", "devices", "train.base")
     numbers = ("<split>/<metric>", "moving/<split>/<metric>")
     headlines = ("train/loss", "test/error", "test/mse")
+    makes = "model.weights.h5"  # the trained network
     makes_networks = True
 
     @dataclass
@@ -46,11 +47,6 @@ class Base(Run):
         if named.epoch is not None:
             return [saved_epoch(self.folder, named.epoch)]
         return [self.result]
-
-    @property
-    def result(self) -> Path:
-        """The trained network."""
-        return self.folder / "model.weights.h5"
 
     def check_has(self, named: naming.Network) -> None:
         """Raise unless the run has a saved epoch, or will keep it once it is made.

@@ -19,6 +19,7 @@ class Curve(Run):
     name, section = "curve", "train.curve"
     depends = (*COMMON, "curve", "optimizer", "seed", "devices", "train.curve")
     numbers = ("<watched>/<measure>",)
+    makes = "curve.npz"
     is_curve = True
 
     @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Run
-from mc.lab.settings import setting
+from mc.lab.settings import as_typed, setting
 from mc.lab.stages.base import saved_epochs
 from mc.lab.stages.common import BATCHNORM, REPORT_STATISTICS, common
 
@@ -26,6 +26,7 @@ class Fge(Run):
         *("ensemble/test/mse", "member/test/mse/mean"),
     )
     draws = ("members.csv",)
+    makes = "model.weights.h5"  # the average of all members
     makes_networks = True
 
     @dataclass
@@ -74,11 +75,6 @@ class Fge(Run):
                 f"{len(members)}, or {naming.AVERAGE} for their average."
             )
         return [members[named.member - 1]]
-
-    @property
-    def result(self) -> Path:
-        """The average of all members."""
-        return self.folder / "model.weights.h5"
 
     def check_has(self, named: naming.Network) -> None:
         """Raise unless a finished run has kept the average, or has so many members.
@@ -130,7 +126,7 @@ class Fge(Run):
         """
         looks = {key: self[f"eval.{key}"] for key in REPORT_STATISTICS}
         if looks != REPORT_STATISTICS:
-            typed = " ".join(f"eval.{k}={'null' if v is None else v}" for k, v in looks.items())
+            typed = " ".join(f"eval.{key}={as_typed(value)}" for key, value in looks.items())
             raise ValueError(
                 "stage=fge estimates BatchNorm statistics from all training data in batches of "
                 f"500, as every report of a network does; received {typed}. Leave both out."

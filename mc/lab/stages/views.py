@@ -28,7 +28,7 @@ class Figures(View):
         """That of the evaluation."""
         return self.first.folder
 
-    def needs(self) -> list[Run]:
+    def needed(self) -> list[Run]:
         """The evaluation and all below it, if nothing is there to be drawn."""
         if any(run.is_done for run in self.drawn):
             return []
@@ -40,7 +40,7 @@ class Report(View):
 
     name = "report"
 
-    def needs(self) -> list[Run]:
+    def needed(self) -> list[Run]:
         """None: it shows what there is.
 
         Raises:

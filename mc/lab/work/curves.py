@@ -45,8 +45,11 @@ def load(job: Job, data: Data) -> CurveModel:
     run = job.run.curve
     assert run is not None, "a stage that looks at no curve"
     network = networks.architecture(job, run.networks[0], data)
-    again = networks.how_to_mend(job.run, f"stage={run.name}")
-    return networks.read(run.result, lambda: connecting.load_curve(run.result, network), again)
+    return networks.read(
+        run.result,
+        lambda: connecting.load_curve(run.result, network),
+        lambda: networks.how_to_mend(job.run, f"stage={run.name}"),
+    )
 
 
 def networks_along(job: Job, curve: CurveModel, data: Data, rows: np.ndarray) -> Iterator[tuple]:

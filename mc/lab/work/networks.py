@@ -1,6 +1,7 @@
 """Networks: built as the configuration says, or read from what runs and users have saved."""
 
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,12 @@ def load(job: Job, network: Network, data: Data, left: bool = False) -> keras.Mo
     if network.run is None:
         return model
     path = network.files[0]
-    words = network.run.command()[len("python -m mc.run ") :]
-    remedy = how_to_mend(job.run, words)
-    as_left = read(path, lambda: kept.fill(model, network.named, path), remedy)
+    maker = network.run
+    as_left = read(
+        path,
+        lambda: kept.fill(model, network.named, path),
+        lambda: how_to_mend(job.run, shlex.join(maker.words())),
+    )
     if left and not as_left:
         kept.take_left(model, path.parent)
     elif as_left and not left:
@@ -121,7 +125,7 @@ def architecture(job: Job, network: Network, data: Data) -> keras.Model:
         return build(job.cfg, data)
     path = Path(str(root.typed))
     found("model", job.cfg.model._target_)  # whose module may register the layers in the file
-    model = read(path, lambda: keras.models.load_model(path, compile=False), REMEDY)
+    model = read(path, lambda: keras.models.load_model(path, compile=False), lambda: REMEDY)
     check_fits(model, data, f"The endpoint {path}")
     _check_precision(job, path, model)
     return model
@@ -188,20 +192,20 @@ def how_to_mend(run: Run, words: str) -> str:
     return told or f"make it again with {words} force=true and your other settings."
 
 
-def read(path: Path, load_file: Callable, remedy: str) -> Any:
-    """What a function reads from a file.
+def read(path: Path, load_file: Callable, remedy: Callable[[], str]) -> Any:
+    """What a function reads from a file; `remedy` says what to do where it cannot.
 
     Raises:
         FileNotFoundError, ValueError: there is none, or it cannot be read; says what to do.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no model at {path}: {remedy}")
+        raise FileNotFoundError(f"There is no model at {path}: {remedy()}")
     for folder in path.parents[:2]:  # the run's, of a file in epochs/ the one above
         conditions.check(folder)
     try:
         return load_file()
     except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
-        raise ValueError(f"The model {path} cannot be read ({error}): {remedy}") from error
+        raise ValueError(f"The model {path} cannot be read ({error}): {remedy()}") from error
 
 
 def _check_precision(job: Job, name: Path, model: keras.Model) -> None:

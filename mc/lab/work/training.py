@@ -18,6 +18,7 @@ from mc.curves import Point
 from mc.datasets import Data
 from mc.evaluation import tasks
 from mc.lab import files
+from mc.lab.conditions import devices_here
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch
 from mc.lab.work.data import instantiate, make_loss
@@ -39,8 +40,7 @@ def on_devices(devices: int | str | None) -> AbstractContextManager:
     """
     if devices is None:
         return nullcontext()
-    there = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    names = [device.name for device in there]
+    names = devices_here()
     wanted = int(len(names) if devices == "all" else devices)
     if wanted > len(names):
         raise ValueError(
