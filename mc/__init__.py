@@ -5,9 +5,22 @@ coefficients that mix them: w(t) = coefficients(t) @ control_points.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mc import backend
+
+if TYPE_CHECKING:  # what editors and type checkers see of the names below
+    from mc.connecting import connect as connect
+    from mc.connecting import load_curve as load_curve
+    from mc.curve_model import CurveModel as CurveModel
+    from mc.curves import Bezier as Bezier
+    from mc.curves import Linear as Linear
+    from mc.curves import Point as Point
+    from mc.curves import PolyChain as PolyChain
+    from mc.ensembles.fge import CyclicalRate as CyclicalRate
+    from mc.evaluation.along import evaluate as evaluate
+    from mc.network.weights import pack as pack
+    from mc.network.weights import unpack as unpack
 
 __version__ = "0.1.0"
 

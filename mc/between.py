@@ -1,7 +1,9 @@
 """The state of networks on a curve: a fixed end's own, estimated, or an average over t."""
 
+from __future__ import annotations
+
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,8 +14,11 @@ from mc.network import batchnorm
 from mc.network.batches import as_batches
 from mc.network.hidden_state import is_passing
 
+if TYPE_CHECKING:
+    from mc.curve_model import CurveModel
 
-def state_at(curve: Any, t: float, data: Any = None) -> list[np.ndarray]:
+
+def state_at(curve: CurveModel, t: float, data: Any = None) -> list[np.ndarray]:
     """State of the network at t; see `CurveModel.state_at`."""
     end = fixed_end(curve, curves.check_t(t))
     state = curve.state_values if end is None else curve.end_states.value[end]
@@ -32,7 +37,7 @@ def state_at(curve: Any, t: float, data: Any = None) -> list[np.ndarray]:
     return state
 
 
-def fixed_end(curve: Any, t: float) -> int | None:
+def fixed_end(curve: CurveModel, t: float) -> int | None:
     """0 or 1 where t is a fixed end of the curve; a point has no ends."""
     for end, fixed in ((0, curve.fix_start), (1, curve.fix_end)):
         if t == end and fixed and not curve.is_point:
@@ -49,7 +54,7 @@ class EndStates:
             the first and the last are the curve's own ends.
     """
 
-    def __init__(self, curve: Any, repeats: int = 1):
+    def __init__(self, curve: CurveModel, repeats: int = 1):
         self.left, self.ends = curve.state_values, curve.end_states.value
         self.positions = [
             i
@@ -73,7 +78,7 @@ class EndStates:
         return values
 
 
-def warn_of_averages(curve: Any) -> None:
+def warn_of_averages(curve: CurveModel) -> None:
     """Warn if the network at `curve.t` has averages over all t in place of a state of its own."""
     if curve.is_point or fixed_end(curve, curve.t) is not None:
         return
@@ -87,7 +92,7 @@ def warn_of_averages(curve: Any) -> None:
     warn_of_moved(curve)
 
 
-def warn_of_moved(curve: Any) -> None:
+def warn_of_moved(curve: CurveModel) -> None:
     """Warn of state that training has moved and that nothing estimates between the ends."""
     network, start = curve.network, curve.end_states.value[0]
     moved = [

@@ -11,7 +11,8 @@ from mc.curve_model import CurveModel
 from mc.curves import Curve
 from mc.network import first_look, probe, refusals
 from mc.network.copying import copy
-from mc.network.weights import FlatNetwork, check_same_architecture, check_same_shapes, pack
+from mc.network.shapes import check_same_shapes
+from mc.network.weights import FlatNetwork, check_same_architecture, pack
 
 
 def connect(

@@ -1,13 +1,18 @@
 """What a curve is checked for on the first real batch, which is where nothing can hide."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from mc import between
 from mc.network import first_look, losses, refusals
+
+if TYPE_CHECKING:
+    from mc.curve_model import CurveModel
 
 
 class FirstLook:
@@ -19,7 +24,7 @@ class FirstLook:
     A plain object, so that Keras, which tracks what a model holds, does not see the networks in it.
     """
 
-    def __init__(self, curve: Any):
+    def __init__(self, curve: CurveModel):
         self.curve = curve
         self.others: list[
             tuple[float, keras.Model]

@@ -97,5 +97,12 @@ def test_public_names_are_what_the_package_says():
 
     for name in mc.__all__:
         assert getattr(mc, name).__name__ == name
+    # What type checkers see are the same names, from the same files.
+    typed = next(
+        node
+        for node in ast.parse((ROOT / "__init__.py").read_text()).body
+        if isinstance(node, ast.If)
+    )
+    assert {a.asname: n.module for n in typed.body for a in n.names} == mc._HOMES
     with pytest.raises(AttributeError, match="has no attribute 'conect'"):
         mc.conect  # noqa: B018

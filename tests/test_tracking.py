@@ -267,11 +267,6 @@ print(tracking.sync_command({{"a": {str(tmp_path)!r}}}), tracker.url, "wandb" in
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_mode_lists_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"wandb.mode must be.*online, offline, disabled.*'of'"):
-        tracking.start(mode="of", folder=tmp_path, run_id="a")
-
-
 def test_history_needs_an_epoch(tmp_path):
     with pytest.raises(ValueError, match=r"key epoch.*train/loss"):
         tracking.start(mode="disabled", folder=tmp_path, run_id="a").history({"train/loss": 1})

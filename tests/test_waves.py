@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from test_config import CONF
 
 from mc.lab import hydra_inside, waves
-from mc.lab.waves import Job, Waves
+from mc.lab.waves import SweepJob, Waves
 
 
 @st.composite
@@ -16,7 +16,7 @@ def graphs(draw):
     below = [draw(st.sets(st.integers(0, n - 1))) if n else set() for n in range(count)]
     failing = draw(st.sets(st.integers(0, count - 1)))
     order = draw(st.permutations(range(count)))
-    return [Job(n, [f"seed={n}"], f"base/{n}", below[n]) for n in order], failing
+    return [SweepJob(n, [f"seed={n}"], f"base/{n}", below[n]) for n in order], failing
 
 
 @given(graphs(), st.integers(1, 3))

@@ -80,7 +80,7 @@ def _check_path(values: ArrayLike, segment_length: ArrayLike, t: ArrayLike) -> l
     return arrays
 
 
-def summarise_paths(points: DataFrame, chord: float | None = None) -> dict[str, float]:
+def summarise_paths(table: DataFrame, chord: float | None = None) -> dict[str, float]:
     """Flat summary of every metric along every path, and the length of the curve.
 
     Keys are `<path>/<split>/<metric>/<statistic>` with the statistics of `summarise`, barriers
@@ -89,23 +89,24 @@ def summarise_paths(points: DataFrame, chord: float | None = None) -> dict[str, 
     What the points leave undefined is absent.
 
     Args:
-        points: a row a point, columns `path, t, segment_length`, then `<split>/<metric>`; other
+        table: a row a point, columns `path, t, segment_length`, then `<split>/<metric>`; other
             columns are ignored.
         chord: the distance of the curve's two ends in weight space.
 
     Raises:
         ValueError: a missing column, or a path whose positions decrease.
     """
-    missing = [name for name in ("path", "t", "segment_length") if name not in points.columns]
+    missing = [name for name in ("path", "t", "segment_length") if name not in table.columns]
     if missing:
         raise ValueError(
-            f"points must have the columns path, t and segment_length; {', '.join(missing)} missing"
-            f" among {', '.join(points.columns)}. Pass the table that points.csv holds."
+            "the table must have the columns path, t and segment_length;"
+            f" {', '.join(missing)} missing among {', '.join(table.columns)}."
+            " Pass the one that points.csv holds."
         )
     summary: dict[str, float] = {}
-    for path, rows in points.groupby("path", sort=False):
+    for path, rows in table.groupby("path", sort=False):
         t, segment_length = rows["t"].to_numpy(), rows["segment_length"].to_numpy()
-        for column in (name for name in points.columns if "/" in name):
+        for column in (name for name in table.columns if "/" in name):
             barrier = column.rsplit("/", 1)[1] in metrics.BARRIERS
             statistics = summarise(rows[column].to_numpy(), segment_length, t, barrier)
             summary |= {f"{path}/{column}/{name}": v for name, v in statistics.items()}

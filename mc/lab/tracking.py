@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from wandb import Run
+    from wandb import Run, Settings
 
 MODES = ("online", "offline", "disabled")
 
@@ -68,24 +68,14 @@ def start(
         config: the settings, plain and nested at will.
 
     Raises:
-        ValueError: an unknown mode; online with no key or no server; anything W&B refuses.
+        ValueError: online with no key or no server; anything W&B refuses.
     """
-    if mode not in MODES:
-        raise ValueError(
-            f"wandb.mode must be one of {', '.join(MODES)}; received {mode!r}."
-            " Type for example wandb.mode=offline."
-        )
     if mode == "disabled":
         return Tracker(None)
 
     import wandb
 
-    # Without show_info W&B neither chats on the console nor asks for a key at a terminal;
-    # warnings and errors still show. Only settings given to setup() reach its console.
-    settings = wandb.Settings(show_info=False, quiet=True, console="off")
-    if "WANDB_GIT_ROOT" not in os.environ:
-        # W&B would look for the commit in `dir`, which may lie outside the repository.
-        settings.git_root = os.getcwd()
+    settings = _settings()
     try:
         # W&B 0.31 waits for itself for ever if its service does not start inside setup(). With this
         # mode setup() starts none; init() does, and raises if it fails.
@@ -109,6 +99,17 @@ def start(
     except wandb.errors.Error as problem:
         raise ValueError(_refusal(mode, problem)) from problem
     return Tracker(run)
+
+
+def _settings() -> Settings:
+    import wandb
+
+    # Without show_info W&B neither chats on the console nor asks for a key at a terminal;
+    # warnings and errors still show. Only settings given to setup() reach its console.
+    settings = wandb.Settings(show_info=False, quiet=True, console="off")
+    if "WANDB_GIT_ROOT" not in os.environ:  # W&B would look in `dir`, maybe outside the repository
+        settings.git_root = os.getcwd()
+    return settings
 
 
 def _refusal(mode: str, problem: Exception) -> str:
@@ -162,24 +163,24 @@ class Tracker:
             )
         self._log(dict(row), axis="epoch")
 
-    def along_t(self, points: DataFrame) -> None:
+    def along_t(self, table: DataFrame) -> None:
         """Logs every metric of every path against `t`, and all points as the table `points`.
 
         The metrics are named `<path>/<split>/<metric>`. Their last value, at t = 1, is kept out
         of the run's summary, where it would pass for the result of the path.
 
         Args:
-            points: a row a point, columns `path, t`, then `<split>/<metric>` among others.
+            table: a row a point, columns `path, t`, then `<split>/<metric>` among others.
         """
         if self._run is None:
             return
         import wandb
 
-        metrics = [name for name in points.columns if "/" in name]
-        for row in points.to_dict("records"):
+        metrics = [name for name in table.columns if "/" in name]
+        for row in table.to_dict("records"):
             named = {f"{row['path']}/{metric}": row[metric] for metric in metrics}
             self._log({"t": row["t"], **named}, axis="t", summary="none")
-        self._send({"points": wandb.Table(dataframe=points)})
+        self._send({"points": wandb.Table(dataframe=table)})
 
     def members(self, table: DataFrame) -> None:
         """Logs the metrics of an ensemble as its members join, and all of it as a table.

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Job:
-    """A job: one of the sweep's own, or one that makes what these need.
+class SweepJob:
+    """A job of the sweep's own, or one that makes what these need.
 
     Attributes:
         number: Hydra's, of the sweep's own first.
@@ -47,20 +47,20 @@ class Waves:
         are_several: whether some must wait for others.
     """
 
-    def __init__(self, jobs: Iterable[Job]):
+    def __init__(self, jobs: Iterable[SweepJob]):
         self.waiting = {job.number: job for job in jobs}
         self.total = len(self.waiting)
         self.are_several = any(job.needs for job in self.waiting.values())
         self.well: set[int] = set()
 
-    def ready(self, most: int | None = None) -> list[Job]:
+    def ready(self, most: int | None = None) -> list[SweepJob]:
         """Jobs that may begin now, at most so many; they wait no longer."""
         free = [job for job in self.waiting.values() if job.needs <= self.well]
         for job in (chosen := free[:most]):
             del self.waiting[job.number]
         return chosen
 
-    def ended(self, job: Job, failed: bool) -> list[tuple[Job, str]]:
+    def ended(self, job: SweepJob, failed: bool) -> list[tuple[SweepJob, str]]:
         """The jobs that fail with one that has ended, each with why; they wait no longer."""
         if not failed:
             self.well.add(job.number)
@@ -76,7 +76,7 @@ class Waves:
 
 def planned(
     load: Callable[[list[str]], DictConfig], overrides: Sequence[Sequence[str]], first: int
-) -> list[Job]:
+) -> list[SweepJob]:
     """The jobs of a sweep, and before them those that make what is missing below them.
 
     Args:
@@ -84,21 +84,21 @@ def planned(
         overrides: of each job.
         first: the number of the first.
     """
-    jobs = [Job(n, list(own), " ".join(own)) for n, own in enumerate(overrides, first)]
+    jobs = [SweepJob(n, list(own), " ".join(own)) for n, own in enumerate(overrides, first)]
     runs = {job.number: run for job in jobs if (run := _building(load, job.overrides))}
-    owners: dict[Path, Job] = {}  # of what is going to be made, by whom
+    owners: dict[Path, SweepJob] = {}  # of what is going to be made, by whom
     for job in jobs:
         if run := runs.get(job.number):
             if other := owners.get(run.folder):
                 job.needs.add(other.number)  # it finds it finished
             owners.setdefault(run.folder, job)
-    extra: dict[Path, tuple[Run, Job]] = {}
+    extra: dict[Path, tuple[Run, SweepJob]] = {}
     for job in jobs:
         for run in _needed(runs.get(job.number)):
             folder = run.folder
             if folder not in owners:
                 number = first + len(jobs) + len(extra)
-                owners[folder] = Job(number, [], f"{run.name}/{folder.name}")
+                owners[folder] = SweepJob(number, [], f"{run.name}/{folder.name}")
                 extra[folder] = run, owners[folder]
             if folder in extra:
                 run = extra[folder][0].both(run)

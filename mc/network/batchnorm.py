@@ -76,8 +76,8 @@ def estimator(
             return {}
         coefficients = tf.convert_to_tensor(coefficients, tf.float32)
         examples = 0
-        total = [0.0] * len(where)  # sum over examples, in float64, of the batch's statistic
-        square = [0.0] * len(where)  # and of its square
+        # Sums over examples, in float64, of a batch's statistics and of their squares.
+        total, square = [0.0] * len(where), [0.0] * len(where)
         for batch in counted(batches):
             x = batch[0] if isinstance(batch, tuple | list) else batch
             x, size = tf.nest.map_structure(tf.convert_to_tensor, x), size_of(x)

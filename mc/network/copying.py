@@ -6,7 +6,8 @@ from typing import Any
 import keras
 
 from mc.network import first_look, hidden_state
-from mc.network.weights import FlatNetwork, State, Vector, check_same_shapes
+from mc.network.shapes import check_same_shapes
+from mc.network.weights import FlatNetwork, State, Vector
 
 
 def copy(network: keras.Model) -> keras.Model:

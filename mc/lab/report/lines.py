@@ -75,13 +75,10 @@ def section(runs: pd.DataFrame, output_dir: Path) -> Section | None:
     for group in (buttons, colours):
         group.js_on_change("active", choose)
     chooser = table(source, ["colour", "folder", *keys, *metrics], view=view, selectable="checkbox")
-    widgets = [
-        Div(text=TEXT),
-        chooser,
-        side_by_side(buttons, colours),
-        side_by_side(*panels.values()),
-    ]
-    return Section(widgets, fits, np.flatnonzero(with_points).tolist(), choose)
+    below = [side_by_side(buttons, colours), side_by_side(*panels.values())]
+    return Section(
+        [Div(text=TEXT), chooser, *below], fits, np.flatnonzero(with_points).tolist(), choose
+    )
 
 
 def _looks(paths: Sequence[str]) -> dict[str, dict]:
