@@ -84,6 +84,8 @@ class JoblibLauncher(Joblib):
                 for job in waves.ready(size - len(at_work)):
                     future, pool = self._submit(size, job.number, job.overrides)
                     at_work[future] = pool, job
+                if not at_work:  # another sweep works on all that is left
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
                 for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                     pool, job = at_work.pop(future)
                     results.add(job, self._result(future, pool, job.number, job.overrides))

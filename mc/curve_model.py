@@ -298,7 +298,7 @@ class CurveModel(keras.Model):
 
     def _results(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: tf.Tensor) -> dict:
         batch_size = tf.shape(tf.nest.flatten(x)[0])[0]
-        self._loss_tracker.update_state(loss, sample_weight=batch_size)
+        unpromised.loss_tracker(self).update_state(loss, sample_weight=batch_size)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def state_at(self, t: float, data: Any = None) -> list[np.ndarray]:

@@ -29,6 +29,15 @@ def test_content_is_the_arrays_and_not_the_bytes_of_a_file(tmp_path):
     assert contents.of_file(files[0]) != contents.of_file(files[1])
 
 
+def test_content_of_other_files_is_their_bytes(tmp_path):
+    first, second = tmp_path / "summary.json", tmp_path / "other.json"
+    for file in (first, second):
+        file.write_text('{"test/error": 0.5}')
+    assert contents.of_file(first) == contents.of_file(second) is not None
+    second.write_text('{"test/error": 0.25}')
+    assert contents.of_file(first) != contents.of_file(second)
+
+
 @pytest.mark.parametrize(
     ("other", "same"),
     [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mc.lab.report.tables import lineage, without_seeds
+from mc.lab.report.lineage import lineage
+from mc.lab.report.tables import without_seeds
 
 SETTINGS = {
     "stage": "any",

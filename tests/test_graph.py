@@ -8,7 +8,8 @@ from test_config import compose, run_of
 from mc.lab import check, typed
 from mc.lab.declared import Stage
 from mc.lab.graph import Run
-from mc.lab.settings import setting
+from mc.lab.settings import as_typed, setting
+from mc.lab.view import View
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +28,29 @@ def test_a_stage_without_numbers_is_refused():
         declared(numbers=())
 
 
-def test_two_stages_of_one_name_are_refused():
-    with pytest.raises(TypeError, match=r"Plane2: there is a stage plane already, mc\.lab\.stages"):
-        type("Plane2", (Run,), {"name": "plane", "numbers": ("a",)})
+@pytest.mark.parametrize(("name", "of"), [("plane", "Plane2"), ("plane", "Plane"), ("report", "A")])
+def test_two_stages_of_one_name_are_refused(name, of):
+    told = rf"test_graph\.{of}: there is a stage {name} already, mc\.lab\.stages"
+    with pytest.raises(TypeError, match=told):
+        type(of, (Run,), {"name": name, "numbers": ("a",), "__module__": __name__})
+    with pytest.raises(TypeError, match=told):
+        type(of, (View,), {"name": name, "__module__": __name__})
+
+
+def test_a_stage_may_be_declared_again_as_when_its_module_is_read_again():
+    assert declared() is not declared()
+
+
+def test_a_word_that_stands_for_no_numbers_is_refused():
+    with pytest.raises(TypeError, match=r"Own: <a>, <b> in its numbers is none of <split>, <watch"):
+        declared(numbers=("own/<split>/<b>", "<a>"))
+
+
+def test_a_file_that_nobody_draws_is_told(tmp_path):
+    (tmp_path / "own.csv").write_text("a")
+    run = declared(draws=("own.csv",), folder=tmp_path)(compose())
+    with pytest.raises(TypeError, match=r"no figure of own.csv is known, only of points.csv"):
+        run.figures()
 
 
 @pytest.mark.parametrize(
@@ -76,14 +97,48 @@ def test_a_setting_that_came_later_counts_where_it_is_not_its_default():
 def test_a_run_knows_what_is_below_it_in_order():
     run = run_of(compose("stage=eval", "endpoints=[fge:1@4/1,2]"))
     assert [one.name for one in run.chain()] == ["base", "fge", "base", "curve", "eval"]
-    assert [one.changes for one in run.chain()[:3]] == [
-        {"seed": 1, "train.base.save_every": 4},
-        {"fge.start": "1@4"},
-        {"seed": 2},
+    assert [one.words() for one in run.chain()[:3]] == [
+        ["stage=base", "seed=1", "train.base.save_every=4"],
+        ["stage=fge", "fge.start=1@4"],
+        ["stage=base", "seed=2"],
     ]
     assert [network.title for network in run.networks] == ["fge:1@4/1", "2"]
     assert run.curve.name == "curve"
     assert run.label == "digits-cnn-fge:1@4/1-2-bezier-bends1-seed1"
+
+
+def test_runs_of_one_stage_with_other_settings_are_other_runs_all_the_way_down():
+    changes = {"a": {"endpoints": [1, 2]}, "b": {"endpoints": [3, 4]}, "c": {"num_bends": 2}}
+    changes["d"] = {"train.base.epochs": 3}
+    build_on = {key: lambda run, key=key: run.of("eval", **changes[key]) for key in changes}
+    own = declared(inputs=lambda run: {key: build_on[key](run) for key in changes})(compose())
+    assert len(own.below) == 4
+    for name, run in own.inputs().items():
+        words = [f"{key}={as_typed(value)}" for key, value in changes[name].items()]
+        commands = [one.words() for one in run.chain()]
+        alone = run_of(compose("stage=eval", *words))
+        assert run.folder == alone.folder
+        assert [one.folder for one in run.chain()] == [one.folder for one in alone.chain()]
+        # Each command makes its run, and says no more than that takes.
+        assert [run_of(compose(*typed)).folder for typed in commands] == [
+            one.folder for one in run.chain()
+        ]
+        of_base = {"train.base.epochs=3"} & set(words)
+        assert len({"stage=base", *of_base} & set(commands[0])) == len(commands[0]) - 1  # a seed
+
+
+def test_a_command_leaves_out_what_is_typed_in_any_form():
+    below = run_of(compose("stage=curve", "seed=3")).below[0]
+    typed = ["++seed=3", "+stage=eval", "++force=true", "model=mlp", "~hydra.job", "++num_bends=2"]
+    assert below.words(typed) == [
+        *("stage=base", "seed=1", "model=mlp", "~hydra.job", "++num_bends=2")
+    ]
+
+
+def test_a_stage_without_a_file_of_its_own_is_read_by_its_numbers():
+    own = declared(inputs=lambda run: {"eval": run.of("eval")})(compose())
+    (path,) = own.files_read.values()
+    assert path == own.of("eval").folder / "summary.json"
 
 
 def test_a_network_may_be_named_twice():

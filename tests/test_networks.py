@@ -6,6 +6,7 @@ from conftest import QUICK, saved_weights
 from test_config import compose
 
 from mc.lab import conditions
+from mc.lab.graph import Run
 from mc.lab.work import networks
 from mc.lab.work.data import load_data
 from mc.network.weights import pack
@@ -38,6 +39,12 @@ def test_the_order_of_examples_has_a_seed_of_its_own(cli, tmp_path):
     np.testing.assert_array_equal(w["same"], w["plain"])
     assert np.any(w["other"] != w["plain"])
     np.testing.assert_allclose(w["start of other"], w["start"], atol=1e-25)
+
+
+def test_only_what_is_trained_depends_on_the_devices(tmp_path):
+    cfg = compose(f"output_dir={tmp_path}", "devices=all")
+    found = {name: stage(cfg).looks_at("devices") for name, stage in Run.stages.items()}
+    assert [name for name, value in found.items() if value == "all"] == ["base", "curve", "fge"]
 
 
 def test_the_number_of_devices_that_all_meant_is_compared(tmp_path, monkeypatch):

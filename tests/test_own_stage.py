@@ -86,6 +86,9 @@ def test_its_settings_are_checked_and_what_it_builds_on_is_named(cli, own, tmp_p
     assert (status, "Did you mean norms.num_points" in output) == (1, True), output
     status, output = cli(*own, "objective=norm/maximum")
     assert (status, "Type for example objective=norm/max" in output) == (1, True), output
+    for stage in ("norms", "ensemble"):  # whose curves would have nothing to train
+        status, output = cli(*own, f"stage={stage}", "num_bends=0", "build=true")
+        assert (status, "Nothing to train" in output) == (1, True), output
     status, output = cli(*own)
     commands = [line.split()[3:5] for line in output.splitlines() if "python -m mc.run" in line]
     stages = ["stage=base", "stage=base", "stage=curve"]

@@ -1,5 +1,8 @@
 """plan=true: what a command stands for, without making anything."""
 
+import re
+import shutil
+
 import pytest
 from conftest import QUICK
 
@@ -44,6 +47,47 @@ def test_what_is_done_and_what_is_begun_is_told(plan, made_runs, tmp_path):
     assert status == 0
     found = [("done", "base"), ("done", "base"), ("unfinished", "curve"), ("again", "eval")]
     assert states(lines) == found
+
+
+def test_the_plan_of_the_whole_is_what_it_does(plan, cli, made_runs, tmp_path):
+    parts = ["base", "base", "curve", "eval", "all"]
+    assert states(plan("stage=all")[1]) == [("done", stage) for stage in parts]
+    assert states(plan("stage=all", "force=true")[1]) == [("again", stage) for stage in parts]
+    # What an evaluation was made from is not made again for it.
+    shutil.rmtree(tmp_path / "all")
+    for folder in tmp_path.glob("base/*"):
+        shutil.rmtree(folder)
+    status, lines = plan("stage=all")
+    done = [("done", "curve"), ("done", "eval"), ("missing", "all")]
+    assert (status, states(lines)) == (0, done)
+    status, output = cli(*QUICK)
+    assert status == 0, output
+    assert not list(tmp_path.glob("base/*/summary.json"))
+    # With other networks the curve does not hold, unless all of it is made again.
+    assert cli(*QUICK, "stage=base", "seed=1")[0] == 0
+    network = tmp_path.glob("base/*/environment.json")
+    for path in network:
+        path.write_text(re.sub('("model.weights.h5": ")..', r"\1zz", path.read_text()))
+    status, lines = plan("stage=all")
+    assert (status, "is another one now" in " ".join(lines)) == (1, True)
+    status, lines = plan("stage=all", "force=true")
+    again = [("again", "base"), ("missing", "base"), ("again", "curve"), ("again", "eval")]
+    again += [("unfinished", "all")]  # whose numbers are not those of its parts
+    assert (status, states(lines)) == (0, again)
+
+
+@pytest.mark.parametrize("word", ["plan=y", "plan=2", "++plan=True"])
+def test_a_plan_that_is_asked_in_another_way_makes_nothing(cli, word, tmp_path, capsys):
+    status, output = cli(*QUICK, word)
+    told = output + capsys.readouterr().out
+    assert ("Type plan=true" in told and status == 1) or "4 to be made" in told, told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_hydra_refuses_is_listed_and_the_others_are_shown(plan, tmp_path):
+    status, lines = plan("stage=base", "seed=1,x", swept=True)
+    assert (status, states(lines)) == (1, [("missing", "base")])
+    assert "1 of 2 jobs cannot be run:" in lines
 
 
 def test_a_mistake_in_one_job_of_a_sweep_is_listed_and_the_others_are_shown(plan, tmp_path):

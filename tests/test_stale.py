@@ -12,6 +12,8 @@ from conftest import QUICK, only
 from test_config import compose, run_of
 
 from mc.lab import contents, files, folders, missing, stale
+from mc.lab.declared import Stage
+from mc.lab.graph import Run
 
 
 def finish(run, value):
@@ -31,6 +33,21 @@ def finish(run, value):
         file["w"] = value
     made = contents.made(folder)
     folders.finish(folder, {"test/error": 0.5}, folders.read_environment(folder) | {"made": made})
+
+
+def test_what_builds_on_an_evaluation_is_noticed_too(tmp_path, monkeypatch):
+    parts = {"name": "own", "numbers": ("own/mean",), "depends": (), "__module__": __name__}
+    monkeypatch.setattr(Run, "stages", dict(Run.stages))
+    monkeypatch.setattr(Stage, "stages", Run.stages)
+    stage = type("Own", (Run,), parts | {"inputs": lambda run: {"eval": run.of("eval")}})
+    top = stage(compose("model=mlp", f"output_dir={tmp_path}"))
+    for run in top.chain():
+        finish(run, 1.0)
+    assert stale.changed(top, []) is None
+    assert stale.notices(top) == []
+    (tmp_path / "eval" / top.of("eval").folder.name / "summary.json").write_text("{}")
+    told = stale.changed(top, [])
+    assert told.startswith(f"eval of {top.folder} is another one now: {top.of('eval').folder} was")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_config import CONF
+from test_config import CONF, compose, run_of
 
-from mc.lab import hydra_inside, waves
+from mc.lab import folders, hydra_inside, waves
 from mc.lab.waves import SweepJob, Waves
 
 
@@ -78,9 +78,48 @@ def test_epochs_that_several_jobs_want_are_kept_by_one_job(planned):
 
 def test_a_job_of_the_sweep_that_others_need_is_no_job_twice(planned):
     made = planned("stage=base seed=1 build=true", "stage=curve build=true", "stage=curve")
-    assert [job.number for job in made] == [3, 0, 1, 2]
-    assert made[2].needs == {0, 3}
+    assert [job.number for job in made[1:]] == [0, 1, 2]
+    assert "seed=2" in made[0].overrides
+    assert made[2].needs == {0, made[0].number}
     assert made[3].needs == set()  # which was not told to build
+
+
+def test_a_whole_that_is_made_anew_has_each_part_made_once(planned, tmp_path):
+    whole = [f"stage=all force=true endpoints=[{ends}]" for ends in ("1,2", "1,3")]
+    for run in run_of(compose(f"output_dir={tmp_path}", "model=mlp", "stage=all")).chain()[:-1]:
+        folders.begin(run.folder, "", {})
+        folders.finish(run.folder, {}, {})
+    made = planned(*whole)
+    titles = {job.number: job.title.partition("/")[0] for job in made}
+    assert sorted(titles.values())[:7] == ["base"] * 3 + ["curve"] * 2 + ["eval"] * 2
+    anew = [job.title for job in made if "force=true" in job.overrides]
+    assert sum(title.startswith("base") for title in anew) == 2  # the third was not there
+    for job in made:
+        below = sorted(titles[n] for n in job.needs)
+        wanted = {"base": [], "curve": ["base"] * 2, "eval": ["base"] * 2 + ["curve"]}
+        whole = ["base"] * 2 + ["curve", "eval"]
+        assert below == wanted.get(titles[job.number], whole)
+
+
+def test_the_jobs_of_later_batches_have_numbers_of_their_own(planned):
+    first, second = (planned("stage=curve build=true") for _ in range(2))
+    extra = [{job.number for job in jobs[:-1]} for jobs in (first, second)]
+    assert not extra[0] & extra[1]
+    assert min(extra[0] | extra[1]) > 1000
+
+
+def test_a_job_whose_run_is_at_work_elsewhere_begins_when_that_has_ended(tmp_path):
+    folder = tmp_path / "base/one"
+    job = SweepJob(0, [], "base/one", folder=folder)
+    jobs = Waves([job, SweepJob(1, [], "other")])
+    folders.begin(folder, "", {})
+    with folders.lock(folder):
+        assert [one.number for one in jobs.ready()] == [1]
+    assert jobs.ready() == [job]
+    with folders.lock(folder):
+        assert folders.is_at_work(folder)
+        folders.finish(folder, {}, {})
+        assert not folders.is_at_work(folder)
 
 
 def test_a_mistake_is_left_for_its_job(planned):

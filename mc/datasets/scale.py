@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from mc.network import unpromised
+
 if TYPE_CHECKING:
     from mc.datasets.data import Data
 
@@ -76,7 +78,7 @@ def _factor(operation: Any) -> float:
     kind = type(operation).__name__
     if kind not in ("TrueDivide", "Divide", "Multiply"):
         return 1.0
-    number = (*operation._inbound_nodes[0].arguments.args, None, None)[1]
+    number = unpromised.constant_of(operation)
     if not isinstance(number, int | float) or not number:
         return 1.0
     return abs(number) if kind == "Multiply" else 1 / abs(number)

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from mc import between, curves
-from mc.evaluation.compiled import given_to
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.evaluation.geometry import gram, positions, segment_lengths, straight_segment
+from mc.network import unpromised
 from mc.network.batches import as_batches
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def evaluate(
     if not splits:
         raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
     if loss is None:
-        loss, loss_weights = given_to(curve)
+        loss, loss_weights = unpromised.compiled_with(curve)
     if loss is None:
         raise ValueError("No loss: compile the curve, or pass loss=.")
     curve.first_look.of_batches(next(iter(splits.values())))

@@ -1,7 +1,4 @@
-"""A loss as Keras' `compile` wraps it: masks, sample weights, ranks, types, several outputs.
-
-What Keras keeps private of this is asked for here and nowhere else.
-"""
+"""A loss as Keras' `compile` wraps it: masks, sample weights, ranks, types, several outputs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +9,7 @@ import tensorflow as tf
 
 from mc.network import losses
 from mc.network.batches import size_of
+from mc.network.unpromised import mask_of
 
 
 class CompiledLoss:
@@ -76,17 +74,6 @@ class CompiledLoss:
             if np.isfinite(parts) and not np.isclose(parts, float(self(*whole)), 1e-3, 1e-6):
                 return "it is no mean over the examples of a batch"
         return None
-
-
-def given_to(model: keras.Model) -> tuple:
-    """The loss and the loss weights that a model was compiled with; None for what was not given."""
-    compiled = getattr(model, "_compile_loss", None)
-    return (None, None) if compiled is None else (compiled._user_loss, compiled._user_loss_weights)
-
-
-def mask_of(outputs: Any) -> tf.Tensor | None:
-    """The mask that Keras' layers have left on outputs, `[batch, ...]`, or None."""
-    return getattr(outputs, "_keras_mask", None)
 
 
 def _halves(batch: Sequence) -> list[tuple]:

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 from mc import between, curves
 from mc.evaluation import scoring, tasks
-from mc.evaluation.compiled import CompiledLoss, mask_of
+from mc.evaluation.compiled import CompiledLoss
 from mc.evaluation.geometry import gram
 from mc.network import batchnorm, losses
 from mc.network.batches import any_batch, counted, size_of, unpacked
+from mc.network.unpromised import mask_of
 from mc.network.weights import FlatNetwork, State
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,6 @@ class Metric:
         along: whether it is taken along paths.
         ensemble: whether it is taken of ensembles and their members.
         training: whether Keras shows it while a curve trains.
-        task: `classes` or `regression`; None for any.
     """
 
     name: str
@@ -27,18 +26,17 @@ class Metric:
     along: bool = True
     ensemble: bool = True
     training: bool = False
-    task: str | None = "classes"
 
 
 METRICS = (
-    Metric("loss", "loss", ensemble=False, training=True, task=None),
+    Metric("loss", "loss", ensemble=False, training=True),
     Metric("nll", "negative log-likelihood"),
     Metric("error", "error (fraction)"),
     Metric("accuracy", "accuracy (fraction)", higher=True, training=True),
     Metric("f1", "F1 (weighted)", higher=True),
     Metric("ece", "expected calibration error", along=False),
     Metric("brier", "Brier score", along=False),
-    Metric("mse", "MSE", training=True, task="regression"),
+    Metric("mse", "MSE", training=True),
 )
 NAMED = {metric.name: metric for metric in METRICS}
 BARRIERS = tuple(metric.name for metric in METRICS if metric.along and not metric.higher)

@@ -39,8 +39,7 @@ def check(cfg: DictConfig) -> None:
 
 def _check_run(run: Run) -> None:
     """Raise unless a run may be made with the settings."""
-    _check_ends(run, {})
-    run.check_run()
+    _check_all(run, {})
     _check_precision(run)
     given = run["eval.splits"] or ()
     if "valid" in given and "valid" not in objective.splits_of_data(run):
@@ -52,15 +51,22 @@ def _check_run(run: Run) -> None:
         objective.check(run, name)
 
 
-def _check_ends(run: Run, above: dict[tuple, str]) -> None:
-    """Raise if a run builds on itself, as stages of a user's own may be declared."""
+def _check_all(run: Run, above: dict[tuple, str]) -> None:
+    """Raise unless a run, and what it builds on, may be made.
+
+    Raises:
+        ValueError: as `check_run` of the stages; or a run builds on itself, as those of a user's
+            own may be declared.
+    """
     own = (run.name, repr(sorted(run.changes.items())))
     if own in above:
         way = " -> ".join([*above.values(), run.name])
         raise ValueError(f"stage={run.name} builds on itself: {way}. Mend the inputs of one.")
     for one in run.built_on:
         if one.run is not None:
-            _check_ends(one.run, above | {own: run.name})
+            _check_all(one.run, above | {own: run.name})
+    if not (above and run.refuses()):  # its command is without what it refuses
+        run.check_run()
 
 
 def _check_precision(run: Run) -> None:

@@ -1,7 +1,7 @@
-"""What results are made of: the arrays in files, noted by who wrote them and by who read them.
+"""What results are made of: the content of files, noted by who wrote them and by who read them.
 
 A finished run notes in `environment.json` what it `made`, and from its beginning every run notes
-what it `read` of other runs, each by the hash of its arrays. Where the two differ, the input was
+what it `read` of other runs, each by the hash of its content. Where the two differ, the input was
 made again since, and the result belongs to the one before.
 """
 
@@ -23,10 +23,9 @@ MADE = ("model.weights.h5", "curve.npz", "epochs/*.npz")  # what other runs may 
 def of_file(path: Path) -> str | None:
     """SHA-256 over name, type, shape and bytes of every array of numbers in a file.
 
-    Not of the bytes of the file: formats and dates are no content. None if the file is gone or
-    damaged, which whoever needs it is going to say.
-
-    `path`: `.npz`, or HDF5.
+    Of `.npz` and `.h5` not of the bytes of the file: formats and dates are no content. Of any other
+    file, such as `summary.json`, of its bytes. None if the file is gone or damaged, which whoever
+    needs it is going to say.
     """
     try:
         status = os.stat(path)
@@ -37,6 +36,8 @@ def of_file(path: Path) -> str | None:
 
 @cache  # several runs of one command may read the same file
 def _of_file(path: str, size: int, modified: int) -> str:
+    if not path.endswith((".npz", ".h5")):
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     digest = hashlib.sha256()
     for name, array in sorted(_arrays(path).items()):
         digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from mc.lab import naming, settings
+from mc.lab.words import WORDS
 
 if TYPE_CHECKING:
     from mc.lab.graph import Network, Run
@@ -16,6 +18,21 @@ if TYPE_CHECKING:
 COMMON = ("dataset", "loss", "precision", "smoke")
 # What a run builds on, by name.
 Inputs: TypeAlias = Mapping[str, "Run | Network | list[Network]"]
+VIEWS: dict[str, type] = {}  # the stages that only show what is there, by name; see `view.View`
+
+
+def check_name(cls: type, name: str) -> None:
+    """Raise unless no other class is the stage of that name; one may be made again.
+
+    Raises:
+        TypeError: names both.
+    """
+    other = (Stage.stages | VIEWS).get(name, cls)
+    if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise TypeError(
+            f"{cls.__module__}.{cls.__qualname__}: there is a stage {name} already, "
+            f"{other.__module__}.{other.__qualname__}. Give it another name."
+        )
 
 
 class Stage:
@@ -26,9 +43,10 @@ class Stage:
         Settings: a dataclass of `settings.setting`, or None.
         section: where they lie; default: `name`.
         depends: the keys that its own result depends on, what it builds on aside.
-        numbers: the names of its numbers, with `<word>` for one of several; see `objective.WORDS`.
+        numbers: the names of its numbers, with `<word>` for one of several; see `words`.
         headlines: those that tables show.
-        draws: the files that it makes and figures are drawn from.
+        draws: the files that it makes and figures are drawn from, of those that `work.drawings`
+            knows; of others, it has `figures` of its own.
     """
 
     stages: ClassVar[dict[str, type[Any]]] = {}
@@ -41,26 +59,27 @@ class Stage:
     numbers: ClassVar[tuple[str, ...]] = ()
     headlines: ClassVar[tuple[str, ...]] = ()
     draws: ClassVar[tuple[str, ...]] = ()
-    makes: ClassVar[str] = ""  # the file that runs read which build on it as a whole
+    makes: ClassVar[str] = "summary.json"  # what runs read which build on it as a whole
     builds: ClassVar[bool] = False  # whether it makes what is missing below it without being told
     is_curve: ClassVar[bool] = False  # whether others look at the curve that it trains
     is_part: ClassVar[bool] = True  # False: it only joins what runs below it have made
-    makes_networks: ClassVar[bool] = False  # which settings may name
+    makes_networks: ClassVar[bool] = False  # those that `Run.network` names
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "name" not in cls.__dict__:  # a base of stages, and none itself
             return
-        for other in Stage.stages.values():
-            if other.name == cls.name and other.__qualname__ != cls.__qualname__:
-                raise TypeError(
-                    f"{cls.__qualname__}: there is a stage {cls.name} already, "
-                    f"{other.__module__}.{other.__qualname__}. Give it another name."
-                )
+        check_name(cls, cls.name)
         if not cls.numbers:
             raise TypeError(
                 f"{cls.__qualname__}: a stage says the names of its numbers, such as "
                 f"numbers = ('{cls.name}/<split>/<metric>',)."
+            )
+        unknown = set(re.findall("<(.*?)>", " ".join(cls.numbers))) - set(WORDS)
+        if unknown and cls.forms is Stage.forms:  # else it spells them out by itself
+            raise TypeError(
+                f"{cls.__qualname__}: <{'>, <'.join(sorted(unknown))}> in its numbers is none of "
+                f"<{'>, <'.join(WORDS)}>. Write out what each number is called."
             )
         if not cls.section:
             cls.section = cls.name
@@ -113,10 +132,13 @@ class Stage:
     def check_run(self) -> None:
         """Raise unless a run may be made with all of the settings."""
 
+    def depends_on(self, key: str) -> bool:
+        """Whether the run depends on a setting itself, and not only what it builds on."""
+        return any(f"{key}.".startswith(f"{depended}.") for depended in self.depends)
+
     def looks_at(self, key: str) -> Any:
         """The value of a setting, if the run depends on it itself; else None."""
-        own = any(f"{key}.".startswith(f"{depended}.") for depended in self.depends)
-        return self[key] if own else None
+        return self[key] if self.depends_on(key) else None
 
     def splits_of(self, name: str, there: Iterable[str]) -> list[str]:
         """Of the splits that the data have, those that the number of a name may be of."""

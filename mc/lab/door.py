@@ -40,10 +40,12 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> Run | View:
         ValueError, OSError: a setting is wrong, or what the stage builds on is missing.
     """
     overrides = list(hydra.overrides.task)
+    if cfg.plan:  # which is answered before Hydra begins, from what is typed
+        raise ValueError("A plan is asked for on the command line alone. Type plan=true there.")
     run = read(cfg, hydra, overrides)
     missing.check_made(run, overrides)
-    if isinstance(run, Run) and not (run.builds and run["force"]):
-        stale.check(run, overrides)
+    if isinstance(run, Run):
+        stale.check_command(run, overrides)
     return run
 
 

@@ -40,7 +40,7 @@ def execute(run: Run | View) -> dict:
             _check_beforehand(run)
         for below in needed:
             # What is missing is not made anew: half-trained, it goes on.
-            make(type(below)(below.variants, **below.changes, force=False), is_part=True)
+            make(type(below)(below.variants, **below.changes | {"force": False}), is_part=True)
     return make(run)
 
 
@@ -80,7 +80,7 @@ def make(run: Run, is_part: bool = False) -> dict:
     else:
         _look_again(run, is_part)
         log.info("Finished before (force=true runs it again):")
-        if told := conditions.difference(folder, run["devices"]):
+        if told := conditions.difference(folder, run.looks_at("devices")):
             log.warning("%s.", told)
     for line in batch_notes.notices(run):
         log.info(line)
@@ -116,12 +116,13 @@ def _say_of_inputs(run: Run) -> None:
 
 def _work(run: Run, is_part: bool) -> dict:
     folder = run.folder
-    conditions.check(folder, run["devices"])
+    devices = run.looks_at("devices")
+    conditions.check(folder, devices)
     noted = {
         "fingerprint": run.fingerprint,
         "wandb_id": tracking.new_id(),
         "sweep": sweeps.name(),
-        "num_devices": conditions.num_devices(run["devices"]),
+        "num_devices": conditions.num_devices(devices),
     }
     if run.is_part:  # parts are looked at as they are met or made
         stale.check(run)

@@ -131,6 +131,26 @@ def set_aside(folder: Path) -> Path | None:
     return target
 
 
+def is_at_work(folder: Path) -> bool:
+    """Whether a process works on a run that is begun and not finished."""
+    path = _lock_of(folder)
+    if not path.exists() or not (folder / "config.yaml").exists():
+        return False
+    if (folder / "summary.json").exists():
+        return False
+    held = filelock.FileLock(path, fallback_to_soft=False)
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    held.release()
+    return False
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.parent.parent / ".locks" / f"{folder.parent.name}-{folder.name}.lock"
+
+
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """One process at a time works on a run; others wait, and say so.
@@ -140,8 +160,7 @@ def lock(folder: Path) -> Iterator[None]:
     Raises:
         OSError: the file system has no locks.
     """
-    folder = Path(folder)
-    path = folder.parent.parent / ".locks" / f"{folder.parent.name}-{folder.name}.lock"
+    path = _lock_of(Path(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not filelock's makeshift for such file systems: it outlives a process that is killed.
     held = filelock.FileLock(path, fallback_to_soft=False)

@@ -1,7 +1,8 @@
 """Runs as a graph: a stage is a class that says what it is, a run is an instance of it.
 
 A run is known by its settings and by what it builds on; its fingerprint, label, folder, what is
-missing below it and the commands that make that follow, and no stage's name is in here.
+missing below it and the commands that make that follow. Which stages make the networks that
+settings name is said in `Run.network` alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from omegaconf import DictConfig
 from mc.lab import counting, fingerprints, folders, naming
 from mc.lab.declared import COMMON, Inputs, Stage
 from mc.lab.inputs import Network, each_once, is_there
-from mc.lab.variants import Variants, flat, select
+from mc.lab.settings import as_typed
+from mc.lab.variants import Variants, select
 
 __all__ = ["COMMON", "Inputs", "Network", "Run", "each_once"]  # what a declaration needs
 
@@ -28,7 +30,8 @@ class Run(Stage):
     """A stage with its settings, as a node of the graph; a stage is a subclass.
 
     Attributes:
-        changes: what a command must type to make this run, of one that another builds on.
+        changes: the settings that make it another run than the command's own of that stage: its
+            own, and those of the run that builds on it.
     """
 
     def __init__(self, cfg: DictConfig | dict | Variants, **changes: Any):
@@ -52,13 +55,11 @@ class Run(Stage):
 
     def of(self, stage: str, **changes: Any) -> Run:
         """A run of another stage, all else as here."""
-        return Run.stages[stage](self.variants, **changes)
+        return Run.stages[stage](self.variants, **self.changes | changes)
 
     def network(self, typed: int | str) -> Network:
         """The network that a setting names."""
-        return self._network(naming.read(typed))
-
-    def _network(self, named: naming.Network) -> Network:
+        named = naming.read(typed)
         if named.is_file:
             return Network(named, None)
         if named.start:
@@ -138,24 +139,6 @@ class Run(Stage):
     def id(self) -> str:
         """What it enters the fingerprint of a run above it with."""
         return self.fingerprint
-
-    def lineage(self) -> dict[str, Any]:
-        """The settings that the result depends on, and those of the runs below, by full key.
-
-        Of a configuration that was written by an earlier version, those that it has.
-        """
-        found: dict[str, Any] = {}
-        for one in self.built_on:
-            found |= one.run.lineage() if one.run else {}
-        try:
-            left_out = {*self.idle(), *self.changes}
-        except KeyError:
-            left_out = {*self.changes}
-        for key in (*self.depends, *self.named_by()):
-            values = flat({key: select(self.values, key, {})})
-            found |= {k: v for k, v in values.items() if counting.counts(k) and k not in left_out}
-        aside = counting.NOT_COUNTED.get(select(self.values, "dataset._target_", None), ())
-        return {k: v for k, v in found.items() if k.removeprefix("dataset.") not in aside}
 
     @property
     def experiment(self) -> str:
@@ -244,7 +227,13 @@ class Run(Stage):
     def words(self, overrides: Iterable[str] = (), *more: str) -> list[str]:
         """The overrides of that command."""
         gone = {*TYPED_ONCE, *self.changes, *self.refuses()}
-        typed = [o for o in overrides if o.partition("=")[0] not in gone]
-        changed = ((k, v) for k, v in self.changes.items() if k not in TYPED_ONCE)
-        changes = [f"{key}={value}" for key, value in changed]
+        typed = [o for o in overrides if o.partition("=")[0].lstrip("+") not in gone]
+        acting = (key for key in self.changes if key not in TYPED_ONCE and self._acts(key))
+        changes = [f"{key}={as_typed(self.changes[key])}" for key in acting]
         return [f"stage={self.name}", *changes, *typed, *more]
+
+    def _acts(self, key: str) -> bool:
+        """Whether a change is one of this run, and not only of the run that builds on it."""
+        others = {k: v for k, v in self.changes.items() if k != key}
+        other = type(self)(self.variants, **others)
+        return self.depends_on(key) or other.fingerprint != self.fingerprint

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import yaml
 
-from mc.lab.graph import Run
+from mc.lab.graph import TYPED_ONCE, Run
 from mc.lab.settings import as_typed
 from mc.lab.variants import CALLABLES, flat, plain
 
 LOOKED_AT = 100  # of the runs of a stage, the newest
 MOST = 3  # settings that differ; more is another experiment
 # Where and how a run was made: runs that differ in these alone are one.
-ASIDE = ("output_dir", "force", "objective", "imports", "wandb", "stage", "build", "plan")
+ASIDE = (*TYPED_ONCE, "output_dir", "imports", "wandb")
 
 
 def settings_of_nearest(run: Run) -> str | None:

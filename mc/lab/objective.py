@@ -8,23 +8,8 @@ from collections.abc import Sequence
 
 from mc.evaluation.metrics import BARRIERS, METRICS
 from mc.lab.graph import Run
-from mc.lab.stages.along import SPLITS
+from mc.lab.words import SPLITS, WORDS
 
-WORDS = {
-    "split": SPLITS,
-    "watched": ("train", "valid"),  # while a curve trains
-    "drawn": ("train", "test"),  # on a plane
-    "metric": tuple(m.name for m in METRICS if m.along),
-    "measure": tuple(m.name for m in METRICS if m.training),
-    "score": tuple(m.name for m in METRICS if m.ensemble),
-    "path": ("curve", "linear", "initial"),
-    "statistic": (
-        *("start", "end", "min", "max", "mean", "integral"),
-        *("barrier_mean", "barrier_linear", "barrier_max"),
-    ),
-    "spread": ("mean", "min", "max"),
-    "place": ("min", "max", "point_0", "point_1", "point_2"),
-}
 # Data sets of ours: these have a training and a test set, and validation where some is held out.
 BUILT_IN = ("mc.datasets.digits", "mc.datasets.regression", "mc.datasets.tfds_images")
 
@@ -47,7 +32,7 @@ def check(run: Run, objective: str) -> None:
             f"{', '.join(forms)} with {words}. Type for example objective={near}."
         )
     there = run.splits_of(objective, splits_of_data(run))
-    named = [word for word in objective.split("/") if word in WORDS["split"]]
+    named = [word for word in objective.split("/") if word in SPLITS]
     if set(named) - set(there):
         raise ValueError(
             f"objective={objective}: this run looks at {', '.join(there)}. Set dataset.valid_size, "
@@ -60,7 +45,7 @@ def splits_of_data(run: Run) -> Sequence[str]:
     """The splits that the data may have: of a data set of one's own, validation too."""
     data = run["dataset"]
     certain = data["_target_"] in BUILT_IN and not data.get("valid_size")
-    return ("train", "test") if certain else WORDS["split"]
+    return ("train", "test") if certain else SPLITS
 
 
 def is_higher_better(objective: str) -> bool:

@@ -1,10 +1,14 @@
 """`plan=true`: the runs that a command, or a whole sweep, stands for, and what is there of them."""
 
+from __future__ import annotations
+
 import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mc.lab import door, hydra_inside, stale
@@ -12,6 +16,34 @@ from mc.lab.graph import Run, each_once
 from mc.lab.view import View
 
 PLAN = re.compile(r"\+{0,2}plan=(.*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that a command stands for.
+
+    Attributes:
+        run: the run.
+        overrides: of the command.
+        is_made: whether the command makes it; it is done otherwise.
+    """
+
+    run: Run
+    overrides: Sequence[str]
+    is_made: bool
+
+    def both(self, other: Planned) -> Planned:
+        """What serves two commands that stand for the same folder."""
+        both = self.run.both(other.run)
+        return Planned(both, self.overrides, self.is_made or other.is_made)
+
+    def line(self) -> str:
+        """State, folder and command."""
+        if not self.is_made:
+            return f"done        {self.run.folder}"
+        begun = "unfinished" if (self.run.folder / "config.yaml").exists() else "missing"
+        state = "again" if self.run.is_done else begun
+        return f"{state:<11} {self.run.folder}\n              {self.run.command(self.overrides)}"
 
 
 def is_asked(typed: Sequence[str]) -> bool:
@@ -32,21 +64,22 @@ def text(typed: Sequence[str], conf: Path) -> tuple[str, bool]:
             swept, a mistake.
     """
     given = hydra_inside.arguments(typed)
-    found: dict[Path, tuple[Run, str]] = {}
+    found: dict[Path, Planned] = {}
     mistakes = []
     with hydra_inside.Composer(conf, given.config_dir) as compose:
         jobs = _jobs(compose, given) if given.multirun else [given.overrides]
         for overrides in jobs:
             try:
-                for run in _runs(door.of_command(compose, overrides)):
-                    _add(found, run, overrides)
-            except (ValueError, OSError, OmegaConfBaseException) as error:
+                for planned in _runs(door.of_command(compose, overrides), overrides):
+                    before = found.get(planned.run.folder)
+                    found[planned.run.folder] = before.both(planned) if before else planned
+            except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
                 if not given.multirun:
                     raise
                 mistakes.append(f"  {' '.join(overrides)}\n    {str(error).splitlines()[0]}")
-    lines = [_line(run, command) for run, command in found.values()]
-    done = sum(line.startswith("done") for line in lines)
-    lines.append(f"{len(found)} runs: {done} done, {len(found) - done} to be made.")
+    lines = [planned.line() for planned in found.values()]
+    made = sum(planned.is_made for planned in found.values())
+    lines.append(f"{len(found)} runs: {len(found) - made} done, {made} to be made.")
     if mistakes:
         lines += [f"{len(mistakes)} of {len(jobs)} jobs cannot be run:", *mistakes]
     return "\n".join(lines), not mistakes
@@ -63,30 +96,15 @@ def _jobs(compose: hydra_inside.Composer, given: Namespace) -> list[list[str]]:
     return hydra_inside.jobs_of_sweep([*params, *given.overrides])
 
 
-def _runs(run: Run | View) -> Iterable[Run]:
+def _runs(run: Run | View, overrides: Sequence[str]) -> Iterable[Planned]:
     """The runs that a command stands for, each once, in order; what is done among them."""
     if isinstance(run, View):
-        return run.needed()
-    stale.check(run)
+        return [Planned(one, overrides, True) for one in run.needed()]
+    stale.check_command(run, overrides)
     needed = run.needed()
+    made = {one.folder for one in needed}
+    if run["force"] or not run.is_done:
+        made.add(run.folder)
     all_of_it = each_once([*run.chain()[:-1], *needed, *run.parts().values(), run])
-    wanted = {one.folder for one in [*needed, run]}
-    return [one for one in all_of_it if one.is_done or one.folder in wanted]
-
-
-def _add(found: dict[Path, tuple[Run, str]], run: Run, overrides: Sequence[str]) -> None:
-    if run.folder in found:
-        before, command = found[run.folder]
-        both = before.both(run)
-        found[run.folder] = (before, command) if both is before else (both, both.command(overrides))
-    else:
-        found[run.folder] = run, run.command(overrides)
-
-
-def _line(run: Run, command: str) -> str:
-    """State, folder and command."""
-    again = run["force"] and not run.changes
-    if run.is_done and not again:
-        return f"done        {run.folder}"
-    state = "unfinished" if (run.folder / "config.yaml").exists() else "missing"
-    return f"{'again' if run.is_done else state:<11} {run.folder}\n              {command}"
+    planned = [Planned(one, overrides, one.folder in made) for one in all_of_it]
+    return [one for one in planned if one.is_made or one.run.is_done]

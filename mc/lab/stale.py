@@ -8,6 +8,12 @@ from mc.lab.graph import Run
 from mc.lab.variants import select
 
 
+def check_command(run: Run, overrides: Iterable[str] | None = None) -> None:
+    """Raise as `check` does, unless the command makes all of it anew."""
+    if not (run.builds and run["force"]):
+        check(run, overrides)
+
+
 def check(run: Run, overrides: Iterable[str] | None = None) -> None:
     """Raise if what a run is made from, or going to be, was made again since.
 

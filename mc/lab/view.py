@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from omegaconf import DictConfig
 
+from mc.lab import declared
 from mc.lab.graph import Run
 from mc.lab.variants import Variants
 
@@ -15,12 +16,13 @@ from mc.lab.variants import Variants
 class View:
     """A stage that shows what is there, and keeps no folder of its own."""
 
-    views: ClassVar[dict[str, type[View]]] = {}
+    views: ClassVar[dict[str, type]] = declared.VIEWS
     name: ClassVar[str]
     is_building: ClassVar[bool] = False  # it makes nothing
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
+        declared.check_name(cls, cls.name)
         View.views[cls.name] = cls
 
     def __init__(self, cfg: DictConfig | dict | Variants):

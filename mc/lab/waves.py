@@ -4,6 +4,7 @@ With `build=true`, what several jobs build on becomes jobs of its own, each run 
 begins before all that it needs is there: no job waits for another while it holds a GPU.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ from typing import cast
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mc.lab import door
+from mc.lab import door, folders
 from mc.lab.graph import Run
 
 log = logging.getLogger(__name__)
+
+# Of jobs that are not the sweep's own, which Hydra numbers from 0, batch after batch.
+NUMBERS = itertools.count(1_000_000)
 
 
 @dataclass(eq=False)
@@ -28,12 +32,19 @@ class SweepJob:
         overrides: of its command.
         title: what it is called where it fails others.
         needs: the numbers of the jobs that must have ended well.
+        folder: where its run lies; None of a job that may make no other run.
     """
 
     number: int
     overrides: list[str]
     title: str
     needs: set[int] = field(default_factory=set)
+    folder: Path | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether another process works on the run, such as a job of a sweep that was killed."""
+        return self.folder is not None and folders.is_at_work(self.folder)
 
 
 class Waves:
@@ -54,9 +65,13 @@ class Waves:
         self.well: set[int] = set()
 
     def ready(self, most: int | None = None) -> list[SweepJob]:
-        """Jobs that may begin now, at most so many; they wait no longer."""
-        free = [job for job in self.waiting.values() if job.needs <= self.well]
-        for job in (chosen := free[:most]):
+        """Jobs that may begin now, at most so many; they wait no longer.
+
+        A job whose run another process works on begins when that has ended.
+        """
+        free = (job for job in self.waiting.values() if job.needs <= self.well)
+        chosen = list(itertools.islice((job for job in free if not job.is_at_work), most))
+        for job in chosen:
             del self.waiting[job.number]
         return chosen
 
@@ -89,6 +104,7 @@ def planned(
     owners: dict[Path, SweepJob] = {}  # of what is going to be made, by whom
     for job in jobs:
         if run := runs.get(job.number):
+            job.folder = run.folder
             if other := owners.get(run.folder):
                 job.needs.add(other.number)  # it finds it finished
             owners.setdefault(run.folder, job)
@@ -97,17 +113,22 @@ def planned(
         for run in _needed(runs.get(job.number)):
             folder = run.folder
             if folder not in owners:
-                number = first + len(jobs) + len(extra)
-                owners[folder] = SweepJob(number, [], f"{run.name}/{folder.name}")
+                number = next(NUMBERS)
+                owners[folder] = SweepJob(number, [], f"{run.name}/{folder.name}", folder=folder)
                 extra[folder] = run, owners[folder]
             if folder in extra:
                 run = extra[folder][0].both(run)
                 extra[folder] = run, owners[folder]
-                owners[folder].overrides = run.words(job.overrides)
+                # What is there is needed only by a whole that is made anew.
+                again = ["force=true"] if run.is_done else []
+                owners[folder].overrides = run.words(job.overrides, *again)
             if owners[folder] is not job:
                 job.needs.add(owners[folder].number)
-    for run, job in extra.values():
-        job.needs |= {owners[one.folder].number for one in run.needs() if one.folder in owners}
+    own = [(runs[job.number], job) for job in jobs if job.number in runs]
+    made = [(run, job) for run, job in own if not run.is_done or run["force"]]
+    for run, job in [*extra.values(), *made]:
+        below = (owners.get(one.folder) for one in run.chain()[:-1])
+        job.needs |= {other.number for other in below if other is not None}
     if extra:
         log.info("%d runs are missing below the jobs of this sweep, and made first.", len(extra))
     return [*(job for _, job in extra.values()), *jobs]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mc.network import unpromised
 from mc.network.weights import FlatNetwork, State, Vector
 
 EXAMPLES = 32  # of a batch that are looked at
@@ -41,7 +42,7 @@ def outputs_of(flat: FlatNetwork, w: Vector, state: State, x: Any) -> list[np.nd
 
 def plain_outputs(network: keras.Model, x: Any) -> list[np.ndarray]:
     """The outputs of a plain call of a network, each `[batch, ...] float32`."""
-    mode = {"training": False} if network._call_has_training_arg else {}
+    mode = {"training": False} if unpromised.takes_training(network) else {}
     outputs = network(x, **mode)
     return [np.asarray(keras.ops.cast(o, "float32")) for o in keras.tree.flatten(outputs)]
 

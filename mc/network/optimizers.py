@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mc.network import unpromised
+
 # Optimizers that look at the shape of a weight, which a flat vector no longer has.
 NOT_ELEMENTWISE = ("Lamb", "Adafactor", "Muon")
 
@@ -26,10 +28,7 @@ def check_elementwise(optimizer: Any) -> None:
             "The optimizer's clipnorm clips weight by weight, but a curve trains flat weight "
             "vectors. Use global_clipnorm or clipvalue."
         )
-    excluded = getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
-        optimizer, "_exclude_from_weight_decay_pattern", None
-    )
-    if excluded and optimizer.weight_decay:
+    if unpromised.has_undecayed(optimizer) and optimizer.weight_decay:
         raise ValueError(
             "exclude_from_weight_decay names weights of a network, but a curve trains flat weight "
             "vectors, which are decayed whole. Leave it out, or give the layers that are to decay "

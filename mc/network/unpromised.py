@@ -16,6 +16,43 @@ def layers_of(model: keras.Model, include_self: bool = True) -> list[keras.layer
     return list(model._flatten_layers(include_self=include_self))
 
 
+def own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """The weights of a layer that training moves, unless the layer is frozen; none of others'."""
+    return layer._trainable_variables
+
+
+def takes_training(model: keras.Model) -> bool:
+    """Whether the `call` of a model has an argument `training`."""
+    return model._call_has_training_arg
+
+
+def compiled_with(model: keras.Model) -> tuple:
+    """The loss and the loss weights that a model was compiled with; None for what was not given."""
+    compiled = getattr(model, "_compile_loss", None)
+    return (None, None) if compiled is None else (compiled._user_loss, compiled._user_loss_weights)
+
+
+def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
+    """The mean of losses that a compiled model shows as `loss`."""
+    return model._loss_tracker
+
+
+def mask_of(outputs: Any) -> Any:
+    """The mask that Keras' layers have left on outputs, `[batch, ...]`, or None."""
+    return getattr(outputs, "_keras_mask", None)
+
+
+def has_undecayed(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether `exclude_from_weight_decay` has named weights to an optimizer."""
+    names = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    return any(getattr(optimizer, name, None) for name in names)
+
+
+def constant_of(operation: keras.Operation) -> Any:
+    """The second argument of an operation such as `x / 255` in a functional model, or None."""
+    return (*operation._inbound_nodes[0].arguments.args, None, None)[1]
+
+
 def compiles_by_itself(model: keras.Model) -> bool:
     """What `jit_compile="auto"` means for a model."""
     return model._resolve_auto_jit_compile()

@@ -71,7 +71,7 @@ class FlatNetwork:
     def movable(self) -> list[int]:
         """Positions in `state` of what is no frozen weight: a call may update these."""
         layers = unpromised.layers_of(self.model)
-        frozen = {id(v) for layer in layers for v in layer._trainable_variables}
+        frozen = {id(v) for layer in layers for v in unpromised.own_weights(layer)}
         return [i for i, v in enumerate(self.untrained) if id(v) not in frozen]
 
     @property
@@ -92,7 +92,7 @@ class FlatNetwork:
         layers with the moving statistics as they are, so these are constants.
         """
         momentum: dict[int, float] = {}
-        if not self.model._call_has_training_arg:
+        if not unpromised.takes_training(self.model):
             return momentum
         # The public `layers` stops at the first level; statistics can lie in nested layers.
         for layer in unpromised.layers_of(self.model):
@@ -143,7 +143,7 @@ class FlatNetwork:
             given = [scope.get_current_value(v) for v in self.trainable]
             # As keras.Model.stateless_call, but through __call__, which serves models whose `call`
             # has no `training` argument too.
-            mode = {"training": training} if model._call_has_training_arg else {}
+            mode = {"training": training} if unpromised.takes_training(model) else {}
             outputs = model(x, **mode)
             # A loss may have any shape; Keras takes the sum.
             losses = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in model.losses]

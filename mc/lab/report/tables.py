@@ -13,8 +13,8 @@ import pandas as pd
 import yaml
 
 from mc.lab import contents, fingerprints, folders, schema
-from mc.lab.counting import counts
 from mc.lab.graph import Run
+from mc.lab.report.lineage import lineage
 from mc.lab.stages.views import joining
 from mc.lab.variants import flat
 
@@ -81,15 +81,6 @@ def _row(folder: Path) -> dict:
     return place | own | _source(found.folders) | numbers
 
 
-def lineage(stage: str, values: dict) -> dict:
-    """The settings that a run depends on, by full key; of a stage that is not known here, all."""
-    try:
-        return Run.stages[stage](values).lineage()
-    except KeyError:  # of a stage, or of settings that an earlier version did not have
-        counting = {k: v for k, v in flat(values).items() if counts(k)}
-        return {k: v for k, v in counting.items() if k not in ("stage", "dataset.data_dir")}
-
-
 def _source(made_in: list[Path]) -> dict[str, str]:
     """What tells runs apart that callables of one's own with other sources have made."""
     noted = {pair for f in made_in for pair in folders.environment(f).get("sources", {}).items()}
@@ -102,7 +93,7 @@ def _text(value: Any) -> Any:
 
 def is_metric(column: str) -> bool:
     """Whether a column of `gather` is a number of the summaries, and no setting."""
-    return "/" in column or column == "num_members"
+    return "/" in column or any(column in stage.numbers for stage in Run.stages.values())
 
 
 def varied(runs: pd.DataFrame) -> list[str]:

@@ -7,8 +7,8 @@ from typing import ClassVar
 from mc.lab.graph import Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import splits
+from mc.lab.words import SPLITS
 
-SPLITS = ("train", "valid", "test")
 CLOSEST = 1e-6  # two t that are nearer are one in float32, or in the names of figures
 
 
@@ -79,10 +79,6 @@ class Eval(Run):
             raise ValueError(
                 f"eval.splits must be some of {', '.join(SPLITS)}; received eval.splits={given}."
             )
-
-    def check_run(self) -> None:
-        """Raise unless there is a curve to train."""
-        self.of("curve").check_run()
 
     def check_objective(self, name: str) -> None:
         """Raise where the settings leave a number out, or the chosen t a statistic undefined.

@@ -50,11 +50,10 @@ class All(Eval):
 
         beforehand.check(job.cfg)
         *parts, evaluation = self.parts().values()
-        wanted = {run.folder for run in [*self.needs(), *parts]}
-        for run in self.chain()[:-1]:
-            if run.folder in wanted:
+        wanted = {run.folder for run in [*self.needs(), *(p for p in parts if p.is_done)]}
+        for run in [*self.chain()[:-1], evaluation]:
+            if run.folder in wanted or run is evaluation:
                 execute.make(run, is_part=True)
-        execute.make(evaluation, is_part=True)
         return self.joined()
 
     def joined(self) -> dict:
@@ -71,11 +70,17 @@ class All(Eval):
         return found if self.joined().items() <= found.items() else None
 
     def needs(self) -> list[Run]:
-        """All of its parts that are not there; none, if the evaluation is: it needs no others."""
+        """All of its parts that are not there; none, if the evaluation is: it needs no others.
+
+        With `force=true` all of its parts.
+        """
         *parts, evaluation = self.parts().values()
-        if evaluation.is_done:
+        force = self["force"]
+        if evaluation.is_done and not force:
             return []
-        return each_once([*super().needs(), *(p for p in parts if not p.is_done), evaluation])
+        wanted = each_once([*super().needs(), *(p for p in parts if force or not p.is_done)])
+        order = [run.folder for run in self.chain()]
+        return [*sorted(wanted, key=lambda run: order.index(run.folder)), evaluation]
 
     def splits_of(self, name: str, there: Iterable[str]) -> list[str]:
         """Those of the part that makes the number."""

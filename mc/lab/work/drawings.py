@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 from mc import plots
 from mc.ensembles.predictive import log_probabilities
 from mc.evaluation import metrics
-from mc.lab import files, naming
+from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.network.predictions import labels_of
@@ -39,6 +39,11 @@ def of_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
     """The figures of those files of a folder that are there."""
     made: dict[str, Any] = {}
     for name in names:
+        if name not in DRAWN:
+            raise TypeError(
+                f"draws: no figure of {name} is known, only of {', '.join(DRAWN)}. A stage that "
+                "makes another file has a method figures() -> {name: matplotlib figure} of its own."
+            )
         if (folder / name).exists():
             made |= DRAWN[name](folder / name)
     return made
@@ -113,8 +118,8 @@ def _along_t(path: Path) -> dict[str, Any]:
         figures["scores_along_t"] = SCORES
     networks: Any = (0, 1)
     if "chain" in set(points["path"]):
-        settings = OmegaConf.load(path.with_name("config.yaml"))
-        names = [naming.read(n).title for n in settings.chain.networks or settings.endpoints]
+        settings: Any = OmegaConf.to_container(OmegaConf.load(path.with_name("config.yaml")))
+        names = [network.title for network in Run.stages["chain"](settings).networks]
         networks = dict(zip(np.linspace(0, 1, len(names)).tolist(), names, strict=True))
     panels = {name: plots.panels_of(points, columns) for name, columns in figures.items()}
     return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}

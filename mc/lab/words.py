@@ -1,0 +1,21 @@
+"""The words that names of numbers are made of, such as `curve/test/error/max`."""
+
+from mc.evaluation.metrics import METRICS
+
+SPLITS = ("train", "valid", "test")
+# In the `numbers` of a stage, `<split>` stands for one of these.
+WORDS = {
+    "split": SPLITS,
+    "watched": ("train", "valid"),  # while a curve trains
+    "drawn": ("train", "test"),  # on a plane
+    "metric": tuple(m.name for m in METRICS if m.along),
+    "measure": tuple(m.name for m in METRICS if m.training),
+    "score": tuple(m.name for m in METRICS if m.ensemble),
+    "path": ("curve", "linear", "initial"),
+    "statistic": (
+        *("start", "end", "min", "max", "mean", "integral"),
+        *("barrier_mean", "barrier_linear", "barrier_max"),
+    ),
+    "spread": ("mean", "min", "max"),
+    "place": ("min", "max", "point_0", "point_1", "point_2"),
+}
