@@ -15,8 +15,13 @@ EVERYTHING = ["dataset.valid_size=40", "eval.initial=true", "fge.start=1"]
 REGRESSION = ["dataset=regression", "model.activation=tanh"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("settings", [EVERYTHING, REGRESSION], ids=["classes", "regression"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(EVERYTHING, marks=pytest.mark.slow, id="classes"),
+        pytest.param(REGRESSION, marks=pytest.mark.long, id="regression"),
+    ],
+)
 def test_all_that_a_stage_makes_may_be_the_objective(cli, tmp_path, settings):
     for stage in STAGES:
         assert cli(*QUICK, f"stage={stage}", *settings)[0] == 0

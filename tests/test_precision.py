@@ -9,9 +9,12 @@ from conftest import only
 STAGES = ("base", "curve", "eval", "plane", "chain", "fge", "ensemble")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("precision", "stages"), [("mixed_bfloat16", STAGES[:3]), ("mixed_float16", STAGES)]
+    ("precision", "stages"),
+    [
+        pytest.param("mixed_float16", STAGES[:3], marks=pytest.mark.slow),
+        pytest.param("mixed_bfloat16", STAGES, marks=pytest.mark.long),
+    ],
 )
 def test_every_stage_works_in_mixed_precision(cli, tmp_path, precision, stages):
     quick = ["smoke=true", "model=cnn_bn", f"precision={precision}"]
