@@ -128,7 +128,7 @@ def pair_of(build):
 
 
 def keras_says(network, data, loss, loss_weights=None, metrics=()):
-    network.compile("sgd", loss, loss_weights=loss_weights, weighted_metrics=list(metrics))
+    network.compile("sgd", loss, loss_weights=loss_weights, weighted_metrics=metrics or None)
     return network.evaluate(data, verbose=0, return_dict=True)
 
 

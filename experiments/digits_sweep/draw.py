@@ -65,7 +65,8 @@ def draw(table: pd.DataFrame) -> PaperFigure:
             bars = [rows["mean"] - low, rows["std"]]
             shifted = rows["num_bends"] + (0, -0.06, 0.06)[i]
             style = style | {"markersize": 4, "capsize": 2, "elinewidth": 0.8}
-            axes.errorbar(shifted, rows["mean"], bars, label=family, **style)
+            bars = [side.to_numpy() for side in bars]
+            axes.errorbar(shifted.to_numpy(), rows["mean"].to_numpy(), bars, label=family, **style)
         log_scale(axes)
         axes.set_xticks(range(4))
         dress(axes, "num_bends (0: straight)", label)

@@ -62,11 +62,11 @@ def _check_all(run: Run, above: dict[tuple, str]) -> None:
     if own in above:
         way = " -> ".join([*above.values(), run.name])
         raise ValueError(f"stage={run.name} builds on itself: {way}. Mend the inputs of one.")
+    if not (above and run.refuses()):  # its command is without what it refuses
+        run.check_run()
     for one in run.built_on:
         if one.run is not None:
             _check_all(one.run, above | {own: run.name})
-    if not (above and run.refuses()):  # its command is without what it refuses
-        run.check_run()
 
 
 def _check_precision(run: Run) -> None:

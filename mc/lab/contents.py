@@ -29,13 +29,13 @@ def of_file(path: Path) -> str | None:
     """
     try:
         status = os.stat(path)
-        return _of_file(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        return _of_file(os.path.abspath(path), status.st_ino, status.st_size, status.st_mtime_ns)
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
 
 
 @cache  # several runs of one command may read the same file
-def _of_file(path: str, size: int, modified: int) -> str:
+def _of_file(path: str, inode: int, size: int, modified: int) -> str:
     if not path.endswith((".npz", ".h5")):
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     digest = hashlib.sha256()
