@@ -23,7 +23,7 @@ def test_content_is_the_arrays_and_not_the_bytes_of_a_file(tmp_path):
     assert files[0].read_bytes() != files[1].read_bytes()
     assert contents.of_file(files[0]) == contents.of_file(files[1])
     weights = network.get_weights()
-    weights[0].flat[0] = np.nextafter(weights[0].flat[0], 9)
+    weights[0].flat[0] = np.nextafter(weights[0].flat[0], np.float32(9))
     network.set_weights(weights)
     network.save_weights(tmp_path / "c.weights.h5")
     assert contents.of_file(files[0]) != contents.of_file(tmp_path / "c.weights.h5")

@@ -8,6 +8,7 @@ The straight segment is the curve without bends. Error bars: standard deviation 
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mc.lab.report.tables import mean, std
@@ -62,11 +63,10 @@ def draw(table: pd.DataFrame) -> PaperFigure:
         for i, (family, style) in enumerate(STYLES.items()):
             rows = table[(table.metric == metric) & (table.family == family)]
             low = (rows["mean"] - rows["std"]).clip(lower=rows["mean"] / 4)  # none below zero
-            bars = [rows["mean"] - low, rows["std"]]
+            bars = np.stack([rows["mean"] - low, rows["std"]])
             shifted = rows["num_bends"] + (0, -0.06, 0.06)[i]
             style = style | {"markersize": 4, "capsize": 2, "elinewidth": 0.8}
-            bars = [side.to_numpy() for side in bars]
-            axes.errorbar(shifted.to_numpy(), rows["mean"].to_numpy(), bars, label=family, **style)
+            axes.errorbar(shifted, rows["mean"], bars, label=family, **style)
         log_scale(axes)
         axes.set_xticks(range(4))
         dress(axes, "num_bends (0: straight)", label)
