@@ -46,6 +46,24 @@ def test_a_word_that_stands_for_no_numbers_is_refused():
         declared(numbers=("own/<split>/<b>", "<a>"))
 
 
+def test_a_setting_that_results_depend_on_and_the_stage_does_not_is_refused():
+    def of(field):
+        return dataclass(
+            type("Settings", (), {"__annotations__": {"factor": int}, "factor": field})
+        )
+
+    with pytest.raises(TypeError, match=r"Own: results depend on own\.factor, but depends = \(\)"):
+        declared(Settings=of(setting(1, "by")))
+    assert declared("covered", Settings=of(setting(1, "by")), depends=("covered",))
+    assert declared("silent", Settings=of(setting(1, "by", counts=False)))
+
+
+def test_building_on_a_stage_that_is_none_is_told():
+    run = declared(inputs=lambda run: {"eval": run.of("evaal")})(compose())
+    with pytest.raises(ValueError, match=r"stage=own builds on 'evaal', which is no stage. Known"):
+        run.inputs()
+
+
 def test_a_file_that_nobody_draws_is_told(tmp_path):
     (tmp_path / "own.csv").write_text("a")
     run = declared(draws=("own.csv",), folder=tmp_path)(compose())

@@ -47,6 +47,7 @@ def test_what_is_done_and_what_is_begun_is_told(plan, made_runs, tmp_path):
     assert status == 0
     found = [("done", "base"), ("done", "base"), ("unfinished", "curve"), ("again", "eval")]
     assert states(lines) == found
+    assert ["force=true" in line for line in lines if "python -m" in line] == [False, True]
 
 
 def test_the_plan_of_the_whole_is_what_it_does(plan, cli, made_runs, tmp_path):

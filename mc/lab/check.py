@@ -84,9 +84,10 @@ def _check_precision(run: Run) -> None:
 def _check_choice(key: str, value: Any, known: Sequence[str]) -> None:
     if value not in known:
         near = difflib.get_close_matches(str(value), known, n=1) or known[:1]
+        own = " A stage of your own is known where imports=[...] names its module."
         raise ValueError(
             f"{key} must be one of {', '.join(known)}; received {key}={value}. "
-            f"Type for example {key}={near[0]}."
+            f"Type for example {key}={near[0]}.{own * (key == 'stage')}"
         )
 
 

@@ -35,6 +35,26 @@ def check_name(cls: type, name: str) -> None:
         )
 
 
+def _check_depends(cls: type[Any], own: Mapping[str, Field]) -> None:
+    """Raise unless every setting of a stage that counts is one that it depends on.
+
+    Raises:
+        TypeError: names the class and the setting; runs that differ in it would share a folder.
+    """
+    for key, declared in own.items():
+        if declared.metadata["counts"] and not covers(cls.depends, key):
+            raise TypeError(
+                f"{cls.__qualname__}: results depend on {key}, but depends = {cls.depends} has "
+                f"neither it nor {cls.section}, so runs that differ in it would share a folder. "
+                f"Add {cls.section!r} to depends, or write setting(..., counts=False)."
+            )
+
+
+def covers(depends: Iterable[str], key: str) -> bool:
+    """Whether a setting is one of some keys, or lies in one of some sections."""
+    return any(f"{key}.".startswith(f"{depended}.") for depended in depends)
+
+
 class Stage:
     """A stage: what it is called, depends on, builds on and makes. Subclasses are of `graph.Run`.
 
@@ -85,7 +105,9 @@ class Stage:
             cls.section = cls.name
         if cls.Settings is not None:
             settings.check_declared(cls.Settings, cls.__qualname__)
-            Stage.fields.update(dict(settings.walk(cls.Settings, f"{cls.section}.")))
+            own = dict(settings.walk(cls.Settings, f"{cls.section}."))
+            _check_depends(cls, own)
+            Stage.fields.update(own)
         Stage.stages[cls.name] = cls
 
     # Of every run; see `graph.Run`.
@@ -134,7 +156,7 @@ class Stage:
 
     def depends_on(self, key: str) -> bool:
         """Whether the run depends on a setting itself, and not only what it builds on."""
-        return any(f"{key}.".startswith(f"{depended}.") for depended in self.depends)
+        return covers(self.depends, key)
 
     def looks_at(self, key: str) -> Any:
         """The value of a setting, if the run depends on it itself; else None."""

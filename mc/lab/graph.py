@@ -54,7 +54,16 @@ class Run(Stage):
         return self.variants.cfg({"stage": self.name, **self.changes})
 
     def of(self, stage: str, **changes: Any) -> Run:
-        """A run of another stage, all else as here."""
+        """A run of another stage, all else as here.
+
+        Raises:
+            ValueError: there is no stage of that name.
+        """
+        if stage not in Run.stages:
+            raise ValueError(
+                f"stage={self.name} builds on {stage!r}, which is no stage. Known: "
+                f"{', '.join(Run.stages)}; those of your own where imports=[...] names their module."
+            )
         return Run.stages[stage](self.variants, **self.changes | changes)
 
     def network(self, typed: int | str) -> Network:

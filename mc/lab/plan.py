@@ -43,7 +43,9 @@ class Planned:
             return f"done        {self.run.folder}"
         begun = "unfinished" if (self.run.folder / "config.yaml").exists() else "missing"
         state = "again" if self.run.is_done else begun
-        return f"{state:<11} {self.run.folder}\n              {self.run.command(self.overrides)}"
+        anew = ["force=true"] if self.run.is_done else []
+        command = self.run.command(self.overrides, *anew)
+        return f"{state:<11} {self.run.folder}\n              {command}"
 
 
 def is_asked(typed: Sequence[str]) -> bool:

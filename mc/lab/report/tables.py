@@ -57,6 +57,12 @@ def gather(output_dir: Path) -> pd.DataFrame:
     if not rows:
         raise ValueError(f"No run in output_dir={output_dir} can be read.")
     table = pd.DataFrame(rows)
+    if unknown := set(table["stage"]) - set(Run.stages):
+        log.warning(
+            "of stage %s it is not known what its numbers are: name the module that declares it, "
+            "as in imports=[my_stage]",
+            ", ".join(sorted(unknown)),
+        )
     return table[sorted(table.columns, key=is_metric)]
 
 
