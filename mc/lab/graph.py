@@ -62,7 +62,7 @@ class Run(Stage):
         if stage not in Run.stages:
             raise ValueError(
                 f"stage={self.name} builds on {stage!r}, which is no stage. Known: "
-                f"{', '.join(Run.stages)}; those of your own where imports=[...] names their module."
+                f"{', '.join(Run.stages)}; your own where imports=[...] names their module."
             )
         return Run.stages[stage](self.variants, **self.changes | changes)
 
