@@ -25,6 +25,52 @@ def test_whether_a_model_is_compiled_by_itself_is_what_keras_does():
     assert unpromised.compiles_by_itself(model) == model.jit_compile
 
 
+def test_what_a_model_was_compiled_with_is_what_it_was_given():
+    model = nested()
+    assert unpromised.compiled_with(model) == (None, None)
+    model.compile("sgd", "mse", loss_weights=2.0)
+    assert unpromised.compiled_with(model) == ("mse", 2.0)
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    tracker = unpromised.loss_tracker(model)
+    assert float(tracker.result()) == model.get_metrics_result()["loss"] > 0
+
+
+def test_the_mask_of_a_layer_is_found_on_its_outputs():
+    outputs = keras.layers.Embedding(3, 2, mask_zero=True)(np.array([[1, 0]]))
+    np.testing.assert_array_equal(unpromised.mask_of(outputs), [[True, False]])
+    assert unpromised.mask_of(keras.layers.Dense(1)(np.ones((1, 2)))) is None
+
+
+def test_the_weights_of_a_layer_are_its_own_frozen_or_not():
+    model = nested()
+    model.layers[-1].trainable = False
+    own = [unpromised.own_weights(layer) for layer in (model, model.layers[-1])]
+    assert [len(weights) for weights in own] == [0, 2]
+
+
+def test_whether_a_call_takes_training_is_told():
+    class Without(keras.Model):
+        def call(self, x):
+            return x
+
+    assert unpromised.takes_training(nested())
+    assert not unpromised.takes_training(Without())
+
+
+def test_weights_that_an_optimizer_leaves_out_of_its_decay_are_told():
+    optimizer = keras.optimizers.AdamW(weight_decay=0.1)
+    assert not unpromised.has_undecayed(optimizer)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    assert unpromised.has_undecayed(optimizer)
+
+
+def test_the_constant_of_an_operation_is_found():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs / 255))
+    (division,) = [o for o in model.operations if type(o).__name__ in ("TrueDivide", "Divide")]
+    assert unpromised.constant_of(division) == 255
+
+
 def test_another_generator_takes_the_place_of_the_global_one():
     class Fixed:
         def next(self, ordered=True):

@@ -133,12 +133,10 @@ def set_aside(folder: Path) -> Path | None:
 
 def is_at_work(folder: Path) -> bool:
     """Whether a process works on a run that is begun and not finished."""
-    path = _lock_of(folder)
-    if not path.exists() or not (folder / "config.yaml").exists():
+    held = _lock_of(folder)
+    begun = (folder / "config.yaml").exists() and Path(held.lock_file).exists()
+    if not begun or (folder / "summary.json").exists():
         return False
-    if (folder / "summary.json").exists():
-        return False
-    held = filelock.FileLock(path, fallback_to_soft=False)
     try:
         held.acquire(timeout=0)
     except filelock.Timeout:
@@ -147,8 +145,10 @@ def is_at_work(folder: Path) -> bool:
     return False
 
 
-def _lock_of(folder: Path) -> Path:
-    return folder.parent.parent / ".locks" / f"{folder.parent.name}-{folder.name}.lock"
+def _lock_of(folder: Path) -> filelock.BaseFileLock:
+    path = folder.parent.parent / ".locks" / f"{folder.parent.name}-{folder.name}.lock"
+    # Not filelock's makeshift for file systems without locks: it outlives a process that is killed.
+    return filelock.FileLock(path, fallback_to_soft=False)
 
 
 @contextmanager
@@ -160,10 +160,9 @@ def lock(folder: Path) -> Iterator[None]:
     Raises:
         OSError: the file system has no locks.
     """
-    path = _lock_of(Path(folder))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not filelock's makeshift for such file systems: it outlives a process that is killed.
-    held = filelock.FileLock(path, fallback_to_soft=False)
+    held = _lock_of(Path(folder))
+    beside = Path(held.lock_file).parent
+    beside.mkdir(parents=True, exist_ok=True)
     try:
         held.acquire(timeout=0)
     except filelock.Timeout:
@@ -174,7 +173,7 @@ def lock(folder: Path) -> Iterator[None]:
             raise
         raise OSError(
             f"output_dir must be on a file system with locks (flock), which keep two processes "
-            f"from one run; that of {path.parent} has none. Set output_dir to another folder."
+            f"from one run; that of {beside} has none. Set output_dir to another folder."
         ) from error
     try:
         yield

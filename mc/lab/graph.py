@@ -243,6 +243,7 @@ class Run(Stage):
 
     def _acts(self, key: str) -> bool:
         """Whether a change is one of this run, and not only of the run that builds on it."""
+        if self.depends_on(key):
+            return True
         others = {k: v for k, v in self.changes.items() if k != key}
-        other = type(self)(self.variants, **others)
-        return self.depends_on(key) or other.fingerprint != self.fingerprint
+        return type(self)(self.variants, **others).fingerprint != self.fingerprint

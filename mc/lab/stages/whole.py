@@ -49,10 +49,10 @@ class All(Eval):
         from mc.lab.work import beforehand
 
         beforehand.check(job.cfg)
-        *parts, evaluation = self.parts().values()
+        *_, evaluation = parts = list(self.parts().values())
         wanted = {run.folder for run in [*self.needs(), *(p for p in parts if p.is_done)]}
         for run in [*self.chain()[:-1], evaluation]:
-            if run.folder in wanted or run is evaluation:
+            if run.folder in wanted:
                 execute.make(run, is_part=True)
         return self.joined()
 
