@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import CLASSES, arrays, build, logits_loss, trained
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +75,7 @@ def test_the_predictive_mean_is_that_of_the_probabilities_and_members_are_the_ne
     networks, members = three_members()
     x, y = arrays(7)
     table = predictive.join(
-        FlatNetwork(networks[0]), iter(members), {"test": Split(x, y).batches(20)}, CLASSES
+        FlatNetwork(networks[0]), iter(members), {"test": Split(x, y).batches(20)}, logits_loss()
     )
     assert table["members"].tolist() == [1, 2, 3]
     p = [keras.ops.softmax(n.predict(x, verbose=0)).numpy().astype("float64") for n in networks]
@@ -97,7 +98,7 @@ def test_an_ensemble_of_one_and_of_twins_equals_its_member():
     networks, members = three_members()
     batches = {"test": Split(*arrays(7)).batches(48)}
     twins = [members[0], members[0]]
-    table = predictive.join(FlatNetwork(networks[0]), twins, batches, CLASSES)
+    table = predictive.join(FlatNetwork(networks[0]), twins, batches, logits_loss())
     for metric in ("nll", "error", "accuracy", "f1", "ece", "brier"):
         single = table[f"test/{metric}"][0]
         np.testing.assert_allclose(table[f"ensemble/test/{metric}"], [single] * 2, rtol=1e-12)
@@ -114,10 +115,15 @@ def test_regressions_are_averaged_by_their_outputs():
 
     networks = [line(1.0), line(4.0)]
     members = [predictive.Member("line", pack(n), []) for n in networks]
-    kept = []
+    kept = {}
+
+    def keep(split, number, mean):
+        kept[split, number] = mean
+
     splits = {"test": Split(x, y).batches(4)}
-    table = predictive.join(FlatNetwork(networks[0]), members, splits, None, at_end=kept.append)
-    np.testing.assert_allclose(kept[0]("test"), 2.5 * x, rtol=1e-6)
+    table = predictive.join(FlatNetwork(networks[0]), members, splits, "mse", keep=keep)
+    assert list(kept) == [("test", 0), ("test", 1), ("test", 2)]
+    np.testing.assert_allclose(np.concatenate(list(kept.values())), 2.5 * x, rtol=1e-6)
     square = np.mean(x**2)
     np.testing.assert_allclose(table["test/mse"], [4 * square, square], rtol=1e-5)
     np.testing.assert_allclose(table["ensemble/test/mse"], [4 * square, square / 4], rtol=1e-5)
@@ -125,14 +131,16 @@ def test_regressions_are_averaged_by_their_outputs():
 
 def test_an_ensemble_of_nobody_is_refused():
     with pytest.raises(ValueError, match="at least one member"):
-        predictive.join(FlatNetwork(build(0)), [], {"test": Split(*arrays()).batches(9)}, CLASSES)
+        predictive.join(
+            FlatNetwork(build(0)), [], {"test": Split(*arrays()).batches(9)}, logits_loss()
+        )
 
 
 def test_a_member_that_is_not_finite_leaves_its_ensemble_without_numbers():
     networks, members = three_members()
     broken = predictive.Member("broken", np.full_like(members[1].w, np.nan), members[1].state)
     splits = {"test": Split(*arrays(7)).batches(48)}
-    table = predictive.join(FlatNetwork(networks[0]), [members[0], broken], splits, CLASSES)
+    table = predictive.join(FlatNetwork(networks[0]), [members[0], broken], splits, logits_loss())
     assert table.loc[0].notna().all()
     assert table.filter(like="/").loc[1].isna().all()
     found = predictive.summary(table)
@@ -144,20 +152,76 @@ def test_examples_of_an_ignored_class_do_not_count():
     x, y = arrays(7)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=1)
     flat = FlatNetwork(networks[0])
-    found = predictive.join(flat, members, {"test": Split(x, y).batches(20)}, CLASSES, loss)
+    found = predictive.join(flat, members, {"test": Split(x, y).batches(20)}, loss)
     kept = Split(x[y != 1], y[y != 1])
-    expected = predictive.join(flat, members, {"test": kept.batches(20)}, CLASSES)
+    expected = predictive.join(flat, members, {"test": kept.batches(20)}, logits_loss())
     assert list(found.columns) == list(expected.columns)
     np.testing.assert_allclose(found.filter(like="/"), expected.filter(like="/"), rtol=1e-5)
 
 
-def test_an_ensemble_of_another_task_has_no_metrics_of_regression(caplog):
-    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+@pytest.mark.parametrize("leading", [(), (4,)])
+def test_the_mean_of_decisions_is_that_of_their_probabilities(leading):
+    rng = np.random.default_rng(5)
+    networks = []
+    for seed in (1, 2, 3):
+        keras.utils.set_random_seed(seed)
+        networks.append(
+            keras.Sequential([keras.Input((*leading, 3)), keras.layers.Dense(2, "sigmoid")])
+        )
+    x = rng.normal(size=(20, *leading, 3)).astype("float32")
+    y = rng.integers(0, 2, (20, *leading, 2))
+    members = [predictive.Member(str(i), pack(n), []) for i, n in enumerate(networks)]
+    kept = []
+    table = predictive.join(
+        FlatNetwork(networks[0]),
+        iter(members),
+        {"test": tf.data.Dataset.from_tensor_slices((x, y)).batch(8)},
+        "binary_crossentropy",
+        keep=lambda split, number, mean: kept.append(mean),
+    )
+    p = np.mean([n.predict(x, verbose=0).astype("float64") for n in networks], axis=0)
+    np.testing.assert_allclose(np.concatenate(kept), p, rtol=1e-6)
+    last = table.iloc[-1]
+    wrong = np.mean((p > 0.5) != y)
+    assert last["ensemble/test/error"] == pytest.approx(wrong)
+    nll = -np.mean(np.where(y, np.log(p), np.log1p(-p)))
+    assert last["ensemble/test/nll"] == pytest.approx(nll, rel=1e-6)
+
+
+def test_masked_steps_do_not_count_in_ensembles_and_outputs_are_apart():
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        tokens = keras.Input((5,), dtype="int32")
+        hidden = keras.layers.Embedding(7, 4, mask_zero=True)(tokens)
+        steps = keras.layers.LSTM(4, return_sequences=True)(hidden)
+        outputs = {"tag": keras.layers.Dense(3, name="tag")(steps)}
+        outputs["size"] = keras.layers.Dense(1, name="size")(keras.layers.LSTM(3)(hidden))
+        return keras.Model(tokens, outputs)
+
+    rng = np.random.default_rng(6)
+    x = rng.integers(1, 7, (12, 5)) * (np.arange(5) < rng.integers(1, 6, (12, 1)))
+    y = {"tag": rng.integers(0, 3, (12, 5)), "size": rng.normal(size=(12, 1))}
+    networks = [network(1), network(2)]
+    members = [predictive.Member(str(i), pack(n), []) for i, n in enumerate(networks)]
+    loss = {"tag": logits_loss(), "size": "mse"}
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
+    table = predictive.join(FlatNetwork(networks[0]), members, {"test": data}, loss)
+    outputs = [n.predict(x, verbose=0) for n in networks]
+    size = np.mean([o["size"] for o in outputs], axis=0)
+    p = np.mean([keras.ops.softmax(o["tag"]).numpy() for o in outputs], axis=0)[x != 0]
+    last = table.iloc[-1]
+    assert last["ensemble/test/size_mse"] == pytest.approx(np.mean((size - y["size"]) ** 2))
+    tags = y["tag"][x != 0]
+    nll = log_loss(tags, p.astype("float64") / p.sum(1, keepdims=True), labels=range(3))
+    assert last["ensemble/test/tag_nll"] == pytest.approx(nll, rel=1e-5)
+    assert last["ensemble/test/tag_error"] == pytest.approx(np.mean(p.argmax(1) != tags))
+
+
+def test_an_ensemble_of_a_task_that_has_its_loss_alone_has_no_metrics(caplog):
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     member = predictive.Member("a", pack(network), [])
     x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
     splits = {"test": Split(x, y).batches(4)}
-    table = predictive.join(FlatNetwork(network), [member] * 2, splits, None, "binary_crossentropy")
+    table = predictive.join(FlatNetwork(network), [member] * 2, splits, "hinge")
     assert list(table.columns) == ["members", "name"]
-    assert "of kind 'binary': ensembles have no metrics" in caplog.text
-    table = predictive.join(FlatNetwork(network), [member], splits, None, "mse")
-    assert "ensemble/test/mse" in table
+    assert "its loss alone, for its outputs are margins" in caplog.text

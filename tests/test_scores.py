@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.integrate
-import scipy.special
 import sklearn.metrics
 
 from mc.evaluation import scores
@@ -56,88 +54,23 @@ def test_classification_refuses(hits, predicted, support, words):
         scores.classification(hits, predicted, support)
 
 
-@pytest.mark.parametrize("scale", [1, 1000])
-def test_nll_and_error_equal_sklearn(scale):
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(50, 4)) * scale, rng.integers(0, 4, 50)
-    log_softmax = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
-    assert scores.nll(logits, labels) == pytest.approx(-log_softmax[range(50), labels].mean())
-    if scale == 1:  # log_loss clips probabilities, so large logits have no oracle there
-        loss = sklearn.metrics.log_loss(labels, np.exp(log_softmax), labels=range(4))
-        assert scores.nll(logits, labels) == pytest.approx(loss)
-    wrong = sklearn.metrics.zero_one_loss(labels, logits.argmax(axis=1))
-    assert scores.error(logits, labels) == pytest.approx(wrong)
+def test_f1_of_labels_that_hold_together_equals_sklearn():
+    rng = np.random.default_rng(1)
+    true, said = rng.random((2, 80, 5)) < 0.3
+    true[:, 4], said[:, 3] = False, False  # one that never holds, one that is never predicted
+    found = scores.weighted_f1((true & said).sum(0), said.sum(0), true.sum(0))
+    expected = sklearn.metrics.f1_score(true, said, average="weighted", zero_division=0)
+    assert found == pytest.approx(expected)
+    assert scores.weighted_f1([0, 0], [1, 0], [0, 0]) == 0
 
 
-def test_nll_of_equal_logits_is_log_of_the_number_of_classes():
-    assert scores.nll(np.zeros((3, 10)), [0, 5, 9]) == pytest.approx(np.log(10))
-
-
-def test_nll_of_nan_is_nan():
-    assert np.isnan(scores.nll([[np.nan, 1.0]], [0]))
-
-
-@pytest.mark.parametrize("function", [scores.nll, scores.error])
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        ([0, 1, 2], "shapes"),
-        ([0, 3], "0 to 2"),
-        ([0, -1], "0 to 2"),
-        ([0.0, 1.0], "integers"),
-        ([[1, 0, 0], [0, 1, 0]], "shapes"),
-    ],
-)
-def test_predictions_that_do_not_fit_are_refused(function, labels, words):
-    with pytest.raises(ValueError, match=words):
-        function(np.zeros((2, 3)), labels)
-
-
-@pytest.mark.parametrize("scale", [1, 10])
-def test_brier_and_ece_equal_their_formulas_written_as_loops(scale):
-    rng = np.random.default_rng(scale)
-    logits, labels = rng.normal(size=(300, 4)) * scale, rng.integers(0, 4, 300)
-    p = scipy.special.softmax(logits, axis=1)
-    brier = sum(sum((p[i, c] - (c == labels[i])) ** 2 for c in range(4)) for i in range(300)) / 300
-    assert scores.brier(logits, labels) == pytest.approx(brier)
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == labels
-    total = 0
-    for b in range(15):
-        inside = (confidence > b / 15) & (confidence <= (b + 1) / 15)
-        if inside.any():
-            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    assert scores.ece(logits, labels) == pytest.approx(total)
-
-
-def test_ece_and_brier_of_certainty():
-    sure = np.array([[50.0, 0.0], [0.0, 50.0]])
-    assert scores.ece(sure, [0, 1]) == pytest.approx(0, abs=1e-12)
-    assert scores.ece(sure, [1, 0]) == pytest.approx(1)
-    assert scores.brier(sure, [1, 0]) == pytest.approx(2)
-    undecided = np.zeros((4, 4))
-    assert scores.ece(undecided, [0, 1, 2, 3]) == pytest.approx(0)
-    assert scores.brier(undecided, [0, 1, 2, 3]) == pytest.approx(0.75**2 + 3 * 0.25**2)
-
-
-def test_all_metrics_of_logits_are_those_of_sklearn_and_of_their_functions():
-    rng = np.random.default_rng(3)
-    logits, labels = rng.normal(size=(100, 3)), rng.integers(0, 3, 100)
-    found, predicted = scores.of_logits(logits, labels), logits.argmax(axis=1)
-    assert set(found) == {"nll", "error", "accuracy", "f1", "ece", "brier"}
-    assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(labels, predicted))
-    f1 = sklearn.metrics.f1_score(labels, predicted, average="weighted")
-    assert found["f1"] == pytest.approx(f1)
-    p = scipy.special.softmax(logits, axis=1)
-    assert found["nll"] == pytest.approx(sklearn.metrics.log_loss(labels, p))
-    assert np.isnan(scores.of_logits(np.full((2, 3), np.nan), [0, 1])["ece"])
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_logits_that_are_not_finite_have_no_scores(bad):
-    logits = np.zeros((4, 3))
-    logits[2, 1] = bad
-    assert np.isnan(list(scores.of_logits(logits, [0, 1, 2, 0]).values())).all()
-    assert np.isnan(scores.error(logits, [0, 1, 2, 0]))
+def test_iou_equals_sklearn_over_the_classes_that_are_there():
+    rng = np.random.default_rng(2)
+    labels, predicted = rng.integers(0, 4, 200), rng.integers(1, 4, 200)
+    confusion = sklearn.metrics.confusion_matrix(labels, predicted, labels=range(5))
+    expected = sklearn.metrics.jaccard_score(labels, predicted, average="macro", labels=range(4))
+    assert scores.iou(*counts(confusion)) == pytest.approx(expected)
+    assert np.isnan(scores.iou([0], [0], [0]))
 
 
 def test_classification_of_weights_equals_sklearn():

@@ -23,7 +23,8 @@ from test_compiled import (
 )  # fmt: skip
 
 import mc
-from mc.evaluation import scoring, statistics
+from mc.evaluation import statistics
+from mc.evaluation.tasks.task import spread, weights_of
 
 
 def test_scores_of_weighted_examples_are_scikit_learn_s_and_ignored_ones_do_not_count():
@@ -118,9 +119,11 @@ def test_weights_of_steps_count_for_all_numbers_in_them(seed, steps, columns):
     values = rng.normal(size=(3, steps, columns)).astype("float32")
     for shape in ((3,), (3, steps), (3, 1, 1)):
         weight = rng.uniform(size=shape).astype("float32")
-        found = scoring.spread(tf.constant(weight), tf.constant(values)).numpy()
+        found = spread(tf.constant(weight), tf.constant(values)).numpy()
         wide = weight.reshape(shape + (1,) * (3 - len(shape)))
         np.testing.assert_allclose(found, np.broadcast_to(wide, values.shape))
     mask = rng.random((3, steps)) < 0.5
-    both = scoring.step_weights(tf.constant(mask), tf.constant(weight[:, 0, 0])).numpy()
+    outputs = tf.constant(values)
+    outputs._keras_mask = tf.constant(mask)
+    both = weights_of(outputs, tf.constant(weight[:, 0, 0])).numpy()
     np.testing.assert_allclose(both, mask * weight[:, :, 0])

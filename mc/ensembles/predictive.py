@@ -1,6 +1,7 @@
 """Predictive means: what an ensemble predicts, as its members join one by one."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from mc import curve_file
-from mc.evaluation import scores, tasks
-from mc.network import losses
-from mc.network.predictions import labels_of, predictor, targets_of
+from mc.evaluation import tasks
+from mc.network.batches import unpacked
 from mc.network.weights import FlatNetwork
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,11 @@ def join(
     network: FlatNetwork,
     members: Iterable[Member],
     splits: dict,
-    num_classes: int | None,
-    loss: Any = None,
-    at_end: Callable[[Callable], None] | None = None,
+    loss: Any,
+    *,
+    num_classes: int | None = None,
+    task: str | None = None,
+    keep: Callable[[str, int, Any], None] | None = None,
 ) -> pd.DataFrame:
     """Metrics of every member, and of the predictive mean of it and all before it.
 
@@ -51,81 +54,120 @@ def join(
 
         p(c | x) = 1/k sum_j softmax(f_j(x))_c;
 
-    that of regressions the mean of their outputs. Other tasks have no metrics of an ensemble yet,
-    which is said. Of the members, one weight vector and one split's outputs are in memory at a
-    time.
+    that of regressions the mean of their outputs; other tasks see `tasks`. Of the members, one
+    weight vector is in memory at a time, and one batch of outputs: what the members before it
+    predict together lies in files meanwhile.
 
     Args:
         network: the plain network of all members.
         members: an iterable, at least one, read once.
-        splits: name -> batches (x, y), read once a member.
-        num_classes: None for a regression, or where the loss says more.
-        loss: what the networks were trained with; None: as `num_classes` says.
-        at_end: called once, with a function from the name of a split to what all of them predict
-            together: `[n, C]` log-probabilities of classes, or `[n, d]` outputs of a regression;
-            not for a task that has no metrics of ensembles.
+        splits: name -> batches (x, y) or (x, y, sample_weight), read once a member.
+        loss: what the networks were trained with, as in `keras.Model.compile`.
+        num_classes, task: as of `Evaluator`.
+        keep: called at the end for every batch with the name of its split, its number, and what all
+            members predict together: `[batch, ..., C]` probabilities, or outputs of a regression;
+            not for a task that has its loss alone.
 
     Returns:
         A row a member: `members` (1, 2, ...), `name`, and for every split `<split>/<metric>` of the
-        member itself and `ensemble/<split>/<metric>` of the first so many together: nll, error,
-        accuracy, f1, ece, brier of classes, or mse of a regression; nan of outputs that are not
-        finite.
+        member itself and `ensemble/<split>/<metric>` of the first so many together: the metrics of
+        the task, of classes ece and brier too; nan of outputs that are not finite.
 
     Raises:
         ValueError: there is no member.
     """
-    outputs, rows = predictor(network), []
-    targets = {name: targets_of(batches) for name, batches in splits.items()}
-    ignored = losses.argument(loss, "ignore_class")
-    if num_classes is not None:
-        targets = {name: labels_of(y).numpy() for name, y in targets.items()}
-    measure = scores.of_logits if num_classes is not None else _mse
-    together: dict[str, np.ndarray] = {}
-    unknown = False
-    for count, member in enumerate(members, 1):
-        row = {"members": count, "name": member.name}
-        for name, batches in {} if unknown else splits.items():
-            own = outputs(member.w, member.state, batches)
-            if unknown := _is_unknown(loss, targets[name], own, num_classes):
-                break
-            if num_classes is None:
-                total = together.get(name, 0.0) + own.astype(np.float64)
-            else:
-                own = log_probabilities(own)
-                with np.errstate(invalid="ignore"):  # of outputs that are not finite
-                    total = np.logaddexp(together.get(name, -np.inf), own)
-            together[name] = total
-            mean = _mean(total, count, num_classes)
-            for prefix, values in (("", own), ("ensemble/", mean)):
-                found = measure(*_counting(values, targets[name], ignored))
-                row |= {f"{prefix}{name}/{metric}": value for metric, value in found.items()}
-        rows.append(row)
-    if not rows:
-        raise ValueError("An ensemble needs at least one member; received none.")
-    if at_end and not unknown:
-        at_end(lambda name: _mean(together[name], count, num_classes))
+    rows: list[dict[str, Any]] = []
+    told: dict[str, Any] = {"num_classes": num_classes, "named": task}
+    with tempfile.TemporaryDirectory() as scratch:
+        joint = _Joint(network, loss, told, Path(scratch))
+        for count, member in enumerate(members, 1):
+            row = {"members": count, "name": member.name}
+            for name, batches in splits.items():
+                for prefix, found in joint.scores(member, count, name, batches).items():
+                    row |= {f"{prefix}{name}/{metric}": v.item() for metric, v in found.items()}
+            rows.append(row)
+        if not rows:
+            raise ValueError("An ensemble needs at least one member; received none.")
+        if keep and joint.task.signature:
+            for name, number, total in joint.totals(splits):
+                keep(name, number, joint.task.values(joint.task.mean(total, len(rows))))
     return pd.DataFrame(rows)
 
 
-def _is_unknown(
-    loss: Any, targets: np.ndarray, outputs: np.ndarray, num_classes: int | None
-) -> bool:
-    """Whether a task has no metrics of ensembles; says so."""
-    task = tasks.of("mse" if loss is None else loss, targets, outputs, num_classes)
-    if task.left_out:
-        log.warning("This is a task of kind %r: ensembles have no metrics of it.", task.name)
-    return bool(task.left_out)
+class _Joint:
+    """What members predict together, batch by batch in files."""
+
+    def __init__(self, network: FlatNetwork, loss: Any, told: dict, scratch: Path):
+        names = getattr(network.model, "output_names", None)
+        self.network, self.loss, self.told = network, loss, told | {"output_names": names}
+        self.scratch, self.count = scratch, dict[str, int]()
+        self.task = tasks.Task()  # until the first batch shows which it is
+        self.call = tf.function(self._call, reduce_retracing=True)
+
+    def _call(self, w: tf.Tensor, state: list, x: Any, sample_weight: Any) -> tuple:
+        outputs = self.network(w, state, x, training=False)[0]
+        return outputs, self.task.weights(outputs, sample_weight)
+
+    def scores(
+        self, member: Member, count: int, split: str, batches: Iterable
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """The metrics of a member, under an empty prefix, and of all so far, under `ensemble/`."""
+        w = tf.convert_to_tensor(member.w)
+        state = [tf.convert_to_tensor(s) for s in member.state]
+        sums: list[dict] = [{}, {}]
+        broken = [False, False]
+        for number, batch in enumerate(map(unpacked, batches)):
+            x, y, sample_weight = batch
+            if not self.count:
+                self.count[split] = 0
+                outputs = self.network(w, state, x, training=False)[0]
+                self.task = tasks.of(self.loss, y, outputs, **self.told).calibrated()
+                self.task.say(log)
+            if not self.task.signature:
+                return {}
+            outputs, weights = self.call(w, state, x, sample_weight)
+            own = to_numpy(self.task.averaged(outputs))
+            total = own if count == 1 else self.task.added(self._read(split, number), own)
+            self._write(split, number, total)
+            together = self.task.as_outputs(self.task.mean(total, count))
+            # Of members together -inf is the logarithm of a probability of 0.
+            parts: tuple = (
+                (self.task, outputs, np.isfinite),
+                (self.task.of_mean(), together, lambda v: ~np.isnan(v)),
+            )
+            for i, (task, values, is_sound) in enumerate(parts):
+                values = tf.nest.map_structure(lambda v: tf.cast(v, tf.float64), values)
+                broken[i] |= not all(is_sound(v).all() for v in tf.nest.flatten(values))
+                found = to_numpy(task.sums(y, values, weights))
+                sums[i] = {k: sums[i].get(k, 0) + v for k, v in found.items()}
+            self.count[split] = number + 1
+        prefixes = zip(("", "ensemble/"), sums, broken, strict=True)
+        return {prefix: self._finished(own, nan) for prefix, own, nan in prefixes}
+
+    def _finished(self, sums: dict, broken: bool) -> dict[str, np.ndarray]:
+        totals = {name: value[np.newaxis] for name, value in sums.items()}
+        found = self.task.scores(totals)
+        return {k: np.full(1, np.nan) for k in found} if broken else found
+
+    def totals(self, splits: Iterable[str]) -> Iterator[tuple[str, int, Any]]:
+        """Split, number and sum of every batch."""
+        for split in splits:
+            for number in range(self.count[split]):
+                yield split, number, self._read(split, number)
+
+    def _read(self, split: str, number: int) -> Any:
+        with np.load(self.scratch / f"{split}-{number}.npz") as file:
+            arrays = dict(file)
+        return arrays.get("", arrays)
+
+    def _write(self, split: str, number: int, total: Any) -> None:
+        arrays = total if isinstance(total, dict) else {"": total}
+        np.savez(self.scratch / f"{split}-{number}.npz", **arrays)
 
 
-def _counting(values: np.ndarray, targets: np.ndarray, ignored: int | None) -> tuple:
-    """The examples that count, without those of an ignored class."""
-    counts = slice(None) if ignored is None else targets != ignored
-    return values[counts], targets[counts]
-
-
-def _mean(total: np.ndarray, count: int, num_classes: int | None) -> np.ndarray:
-    """The predictive mean of so many members, of the sum of their outputs or log-probabilities."""
-    return total / count if num_classes is None else total - np.log(count)
+def to_numpy(structure: Any) -> Any:
+    """A structure of tensors as one of arrays."""
+    return tf.nest.map_structure(np.asarray, structure)
 
 
 def summary(table: pd.DataFrame) -> dict:
@@ -145,18 +187,3 @@ def summary(table: pd.DataFrame) -> dict:
                 value = getattr(values, statistic)(skipna=False)  # of nan there is no mean
                 result[f"{name}/{statistic}"] = float(value)
     return result
-
-
-def log_probabilities(outputs: np.ndarray) -> np.ndarray:
-    """log p of outputs `[n, C]`, which are logits, or probabilities where rows are; float64."""
-    if losses.are_probabilities(outputs[:500]):
-        return np.log(np.maximum(outputs.astype(np.float64), 1e-7))
-    with np.errstate(invalid="ignore"):  # of outputs that are not finite
-        shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _mse(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    with np.errstate(over="ignore", invalid="ignore"):
-        mse = np.mean((outputs - np.reshape(targets, outputs.shape)) ** 2)
-    return {"mse": float(mse) if np.isfinite(outputs).all() else float("nan")}

@@ -29,6 +29,7 @@ def evaluate(
     loss_weights: Any = None,
     bn_data: Any = None,
     num_classes: int | None = None,
+    task: str | None = None,
     initial: curves.Points | None = None,
     progress: Callable[[Iterable, str], Iterable] | None = None,
     after_block: Callable[[dict], None] | None = None,
@@ -49,6 +50,7 @@ def evaluate(
         bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
         num_classes: the number of classes, where targets are classes that the loss and the shapes
             do not say (one-hot targets with mean squared error); see `tasks.of`.
+        task: one of `tasks.NAMES`, where the loss does not say what it is.
         initial: control points `[num_points, P]` that the curve had before its training, to
             evaluate as the path `initial`.
         progress: wraps an iterable of batches and a label, to show how far it is.
@@ -58,9 +60,10 @@ def evaluate(
     Returns:
         One row a point: `path` (`curve`, `linear`, `initial`), `t`, `segment_length` (the distance
         from the point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every
-        split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1; of a regression mse.
-        See `Evaluator` for what they are. What it is that depends on the batches, of a loss that is
-        no plain mean over examples, is in `attrs["dependence"]`: split -> why.
+        split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1, of tokens perplexity
+        and of pixels iou too; of a regression mse; of several outputs `<output>_<metric>`. See
+        `Evaluator` for what they are. What it is that depends on the batches, of a loss that is no
+        plain mean over examples, is in `attrs["dependence"]`: split -> why.
 
     Raises:
         ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
@@ -91,6 +94,7 @@ def evaluate(
         loss_weights=loss_weights,
         weight_decay=curve.weight_decay,
         num_classes=num_classes,
+        task=task,
         progress=progress,
         own_state=between.EndStates(curve, repeats=1 if initial is None else 2),
     )

@@ -9,12 +9,11 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from mc import between, curves
-from mc.evaluation import scoring, tasks
+from mc.evaluation import tasks
 from mc.evaluation.compiled import CompiledLoss
 from mc.evaluation.geometry import gram
 from mc.network import batchnorm, losses
 from mc.network.batches import any_batch, counted, size_of, unpacked
-from mc.network.unpromised import mask_of
 from mc.network.weights import FlatNetwork, State
 
 log = logging.getLogger(__name__)
@@ -26,10 +25,9 @@ class Evaluator:
     """The function of `coefficients [n, num_points]` that gives `<split>/<metric>`, `[n]` each.
 
     Metrics are those of the networks at w = coefficients[i] @ points: `loss`, as Keras' `evaluate`
-    takes it at the same batches, and what the task has besides (`tasks.of`): nll, error, accuracy
-    and f1 of classes, mse of a regression; those are means over all steps that count, whatever the
-    batches. Where a network's outputs are not finite, all of its metrics are nan. One graph serves
-    all calls.
+    takes it at the same batches, and what the task has besides (`tasks.of`); those are functions
+    of sums over all steps that count, whatever the batches. Where a network's outputs are not
+    finite, all of its metrics are nan. One graph serves all calls.
 
     Args:
         network: the plain network.
@@ -43,11 +41,12 @@ class Evaluator:
         weight_decay: of the penalty 0.5 * weight_decay * ||w||^2, a part of the metric `loss`; or
             one for each control point, mixed by the coefficients as the weights are.
         num_classes: the number of classes, where the loss and the shapes do not say it.
+        task: one of `tasks.NAMES`, in place of what the loss says.
         progress: wraps an iterable of batches and a label, to show how far it is.
         own_state: further state that points have of their own (`between.EndStates`).
 
     Attributes:
-        task: what the loss and the first batch say; None before the first call.
+        task: what the loss and the first batch say, after the first call.
         dependence: split -> why its loss is no plain mean over examples, so that it depends on the
             batches; the others are left out.
 
@@ -67,12 +66,18 @@ class Evaluator:
         weight_decay: float | Sequence[float],
         loss_weights: Any = None,
         num_classes: int | None = None,
+        task: str | None = None,
         progress: Callable[[Iterable, str], Iterable] | None = None,
         own_state: between.EndStates | None = None,
     ):
-        self.network, self.num_classes = network, num_classes
+        self.network = network
         names = getattr(network.model, "output_names", None)
         self.loss = CompiledLoss(loss, loss_weights, names)
+        self.told: dict[str, Any] = {
+            "num_classes": num_classes,
+            "named": task,
+            "output_names": names,
+        }
         # Tensors, which graphs take as inputs: arrays would become constants of every graph.
         self.points = [tf.convert_to_tensor(p) for p in points]
         self.state = [tf.convert_to_tensor(s) for s in state]
@@ -87,8 +92,7 @@ class Evaluator:
         self.decay_of = (lambda _: 1.0) if alike is not None else (lambda rows: rows @ decays)
         self.half_inner = 0.5 * (1.0 if alike is None else alike) * gram(points, center=False)
         self.progress = progress or (lambda batches, label: batches)
-        self.task: tasks.Task | None = None  # until the first batch shows it
-        self.scores: Any = None  # of `scoring`, as the task wants
+        self.task = tasks.Task()  # until the first batch shows which it is
         self.dependence: dict[str, str] = {}
         self.seen: set[str] = set()
         self.step = tf.function(self._step, reduce_retracing=True)  # of lengths that vary
@@ -134,7 +138,7 @@ class Evaluator:
             examples += size
         if examples == 0:
             raise ValueError("Evaluation needs data; received no batch.")
-        result = {"loss": totals["loss"] / examples} | self.scores.scores(totals)
+        result = {"loss": totals["loss"] / examples} | self.task.scores(totals)
         broken = totals["broken"] > 0
         return {name: np.where(broken, np.nan, values) for name, values in result.items()}
 
@@ -153,12 +157,10 @@ class Evaluator:
         if loss is not None:
             losses.check_targets(loss, y, outputs)
             losses.check_outputs(loss, outputs)
-        if self.task is None:
-            self.task = tasks.of(self.loss.given, y, outputs, self.num_classes)
-            self.scores = scoring.of_task(self.task, loss, outputs)
+        if not self.seen:
+            self.task = tasks.of(self.loss.given, y, outputs, **self.told)
             self.loss.build(x, y, outputs, sample_weight)
-            if self.task.left_out:
-                log.warning(self.task.left_out)
+            self.task.say(log)
         if reason := self.loss.dependence(x, y, outputs, sample_weight):
             self.dependence[split] = reason
         self.seen.add(split)
@@ -177,7 +179,7 @@ class Evaluator:
         return tf.map_fn(
             lambda point: self._at(*point, x, y, sample_weight),  # type: ignore[call-arg]  # point is a pair
             (coefficients, statistics),
-            fn_output_signature={"loss": scalar, "broken": scalar} | self.scores.signature,
+            fn_output_signature={"loss": scalar, "broken": scalar} | self.task.signature,
             parallel_iterations=1,
         )
 
@@ -192,11 +194,7 @@ class Evaluator:
         parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
         finite = [True, *(tf.reduce_all(tf.math.is_finite(o)) for o in parts)]
         broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
-        if not self.scores.signature:
-            return {"loss": value, "broken": broken}
-        (y,), (outputs,) = tf.nest.flatten(y), tf.nest.flatten(outputs)
-        weights = scoring.step_weights(mask_of(outputs), sample_weight)
-        sums = self.scores.sums(y, tf.cast(outputs, tf.float32), weights)
+        sums = self.task.sums(y, outputs, sample_weight)
         return {"loss": value, "broken": broken} | sums
 
 

@@ -1,6 +1,6 @@
 """The metrics that there are: one row each, from which barriers, axes and tables follow.
 
-A new one is its formula, in `scoring` (along paths) or `scores` (of ensembles), and its row here.
+A new one is its formula, in the tasks that have it (`tasks`), and its row here.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Metric:
     Attributes:
         name: as in `test/<name>`.
         label: what an axis says of it.
-        higher: whether higher is better. Where it is not, paths have barriers of it: how much
-            worse they get than their ends.
+        higher: whether higher is better.
+        barrier: whether paths have barriers of it: how much worse they get than their ends.
         along: whether it is taken along paths.
         ensemble: whether it is taken of ensembles and their members.
         training: whether Keras shows it while a curve trains.
@@ -23,28 +23,44 @@ class Metric:
     name: str
     label: str
     higher: bool = False
+    barrier: bool = False
     along: bool = True
     ensemble: bool = True
     training: bool = False
 
 
 METRICS = (
-    Metric("loss", "loss", ensemble=False, training=True),
-    Metric("nll", "negative log-likelihood"),
-    Metric("error", "error (fraction)"),
+    Metric("loss", "loss", barrier=True, ensemble=False, training=True),
+    Metric("nll", "negative log-likelihood", barrier=True),
+    Metric("error", "error (fraction)", barrier=True),
     Metric("accuracy", "accuracy (fraction)", higher=True, training=True),
     Metric("f1", "F1 (weighted)", higher=True),
+    Metric("perplexity", "perplexity (a token)"),
+    Metric("iou", "mean intersection over union", higher=True),
     Metric("ece", "expected calibration error", along=False),
     Metric("brier", "Brier score", along=False),
-    Metric("mse", "MSE", training=True),
+    Metric("mse", "MSE", barrier=True, training=True),
 )
 NAMED = {metric.name: metric for metric in METRICS}
-BARRIERS = tuple(metric.name for metric in METRICS if metric.along and not metric.higher)
+BARRIERS = tuple(metric.name for metric in METRICS if metric.barrier)
 # What figures and pages show first, where it is there: the paper's, or regression's counterpart.
 SHOWN = ("train/loss", "test/error", "test/mse")
+
+
+def found(name: str) -> Metric | None:
+    """The metric of a name, or of `<output>_<name>`; None if it is not known."""
+    return NAMED.get(name) or NAMED.get(name.rpartition("_")[2])
+
+
+def has_barrier(column: str) -> bool:
+    """Whether paths have barriers of `<split>/<metric>`."""
+    metric = found(column.rpartition("/")[2])
+    return metric is not None and metric.barrier
 
 
 def label(column: str) -> str:
     """What an axis says of `<split>/<metric>`: `test/error` is "test error (fraction)"."""
     split, name = column.split("/")
-    return f"{split} {NAMED[name].label if name in NAMED else name}"
+    metric = found(name)
+    output = name.rpartition("_")[0] if metric and name != metric.name else ""
+    return " ".join(word for word in (split, output, metric.label if metric else name) if word)

@@ -1,7 +1,9 @@
-"""What predictions are worth: the metrics of one network, and of an ensemble, on one split."""
+"""What predictions are worth: metrics from counts of classes."""
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+BINS = 15  # of confidence, for the expected calibration error
 
 
 def classification(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) -> dict[str, float]:
@@ -40,9 +42,7 @@ def classification(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) ->
             "there must be an example, and no more right predictions of a class than predictions"
             f" and examples of it; received {counts.tolist()}."
         )
-    occurs = support + predicted > 0
-    f1 = np.zeros_like(hits)
-    f1[occurs] = 2 * hits[occurs] / (support + predicted)[occurs]
+    f1 = _shares(2 * hits, support + predicted)
     return {
         # The count of wrong examples, not 1 - accuracy: an error of 0 or 1/360 is then exact.
         "error": float((total - hits.sum()) / total),
@@ -51,126 +51,43 @@ def classification(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) ->
     }
 
 
-def nll(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Mean cross-entropy of logits against integer labels, in nats.
-
-        nll = -1/n sum_i log softmax(logits_i)[labels_i]
-
-    Computed in float64. Non-finite logits give nan.
-
-    Args:
-        logits: `[n, C]`, unnormalised log-probabilities.
-        labels: `[n]`, integers in [0, C).
-
-    Raises:
-        ValueError: shapes that do not fit, no example, or a label that is no class.
-    """
-    logits, labels = _check_predictions(logits, labels)
-    with np.errstate(invalid="ignore"):
-        shifted = logits - logits.max(axis=1, keepdims=True)  # exp cannot overflow then
-        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+def of_counts(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) -> dict[str, float]:
+    """`classification`, nan where nothing counts."""
+    if not np.sum(support) > 0:
+        return dict.fromkeys(("error", "accuracy", "f1"), float("nan"))
+    return classification(hits, predicted, support)
 
 
-def error(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Fraction of examples whose largest logit is not at the label; nan if logits are not finite.
+def weighted_f1(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) -> float:
+    """The mean F1 of labels that may hold together, weighted by how often each does.
+
+        f1 = sum_l support_l / sum(support) * 2 hits_l / (support_l + predicted_l)
+
+    scikit-learn's `f1_score(average="weighted", zero_division=0)` of label indicators. 0 where no
+    label ever holds.
 
     Args:
-        logits: `[n, C]`; of equal largest logits the first counts.
-        labels: `[n]`, integers in [0, C).
-
-    Raises:
-        ValueError: shapes that do not fit, no example, or a label that is no class.
+        hits, predicted, support: `[L]`, how often each label is right, predicted, and true.
     """
-    logits, labels = _check_predictions(logits, labels)
-    if not np.isfinite(logits).all():
-        return float("nan")
-    return float(np.mean(logits.argmax(axis=1) != labels))
+    hits, predicted, support = np.asarray([hits, predicted, support], np.float64)
+    f1 = _shares(2 * hits, support + predicted)
+    total = support.sum()
+    return float(f1 @ support / total) if total > 0 else 0.0
 
 
-def ece(logits: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
-    """Expected calibration error: how far confidence is from accuracy, on average.
+def iou(hits: ArrayLike, predicted: ArrayLike, support: ArrayLike) -> float:
+    """Mean intersection over union of the classes that occur or are predicted; nan if none does.
 
-        ece = sum_b |B_b| / n * |accuracy(B_b) - confidence(B_b)|
-
-    over bins B_b of equal width by confidence, the largest probability of an example (Guo et al.
-    2017, "On Calibration of Modern Neural Networks", eq. 3).
+        iou = mean_c hits_c / (support_c + predicted_c - hits_c)
 
     Args:
-        logits: `[n, C]`; log-probabilities are logits too.
-        labels: `[n]`, integers in [0, C).
-        bins: number of bins; a confidence on the border of two counts in the lower.
-
-    Raises:
-        ValueError: shapes that do not fit, no example, or a label that is no class.
+        hits, predicted, support: `[C]`, as of `classification`.
     """
-    logits, labels = _check_predictions(logits, labels)
-    probabilities = _softmax(logits)
-    confidence = probabilities.max(axis=1)
-    if not np.isfinite(confidence).all():
-        return float("nan")
-    right = probabilities.argmax(axis=1) == labels
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    hits, predicted, support = np.asarray([hits, predicted, support], np.float64)
+    union = support + predicted - hits
+    return float(_shares(hits, union)[union > 0].mean()) if np.any(union > 0) else float("nan")
 
 
-def brier(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Brier score: mean squared distance of the probabilities from the one-hot labels, in [0, 2].
-
-        brier = 1/n sum_i sum_c (p_ic - [c = label_i])^2        (Brier 1950)
-
-    Args:
-        logits: `[n, C]`; log-probabilities are logits too.
-        labels: `[n]`, integers in [0, C).
-
-    Raises:
-        ValueError: shapes that do not fit, no example, or a label that is no class.
-    """
-    logits, labels = _check_predictions(logits, labels)
-    distance = _softmax(logits)
-    distance[np.arange(len(labels)), labels] -= 1
-    return float((distance**2).sum(axis=1).mean())
-
-
-def of_logits(logits: ArrayLike, labels: ArrayLike) -> dict[str, float]:
-    """All metrics of a classifier: nll, error, accuracy, f1, ece, brier; nan of infinite logits.
-
-    Args:
-        logits: `[n, C]`; log-probabilities are logits too.
-        labels: `[n]`, integers in [0, C).
-
-    Raises:
-        ValueError: shapes that do not fit, no example, or a label that is no class.
-    """
-    logits, labels = _check_predictions(logits, labels)
-    if not np.isfinite(logits).all():
-        return dict.fromkeys(("nll", "error", "accuracy", "f1", "ece", "brier"), float("nan"))
-    predicted, classes = logits.argmax(axis=1), logits.shape[1]
-    counts = [np.bincount(a, minlength=classes) for a in (predicted, labels)]
-    hits = np.bincount(labels[predicted == labels], minlength=classes)
-    score = {"nll": nll(logits, labels)} | classification(hits, *counts)
-    return score | {"ece": ece(logits, labels), "brier": brier(logits, labels)}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _check_predictions(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels)
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.size == 0:
-        raise ValueError(
-            "logits must be [n, classes] and labels [n], with n at least 1; received shapes"
-            f" {logits.shape} and {labels.shape}. Pass one row of logits a label."
-        )
-    classes = logits.shape[1]
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels must be integers from 0 to {classes - 1}, as the logits have {classes}"
-            f" columns; received {labels.dtype} from {labels.min()} to {labels.max()}."
-            " Pass class numbers, not one-hot rows or names."
-        )
-    return logits, labels
+def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, 0 where there is nothing."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -107,7 +107,7 @@ def summarise_paths(table: DataFrame, chord: float | None = None) -> dict[str, f
     for path, rows in table.groupby("path", sort=False):
         t, segment_length = rows["t"].to_numpy(), rows["segment_length"].to_numpy()
         for column in (name for name in table.columns if "/" in name):
-            barrier = column.rsplit("/", 1)[1] in metrics.BARRIERS
+            barrier = metrics.has_barrier(column)
             statistics = summarise(rows[column].to_numpy(), segment_length, t, barrier)
             summary |= {f"{path}/{column}/{name}": v for name, v in statistics.items()}
         if path == "curve":

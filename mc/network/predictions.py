@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mc.network import losses
 from mc.network.weights import FlatNetwork, State, Vector
 
 
@@ -35,3 +36,12 @@ def labels_of(y: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Integer labels `[n]`, from labels or from one-hot targets `[n, num_classes]`."""
     one_hot = len(y.shape) == 2 and y.shape[-1] > 1
     return tf.argmax(y, -1) if one_hot else tf.cast(tf.reshape(y, [-1]), tf.int64)
+
+
+def log_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """log p of outputs `[n, C]`, which are logits, or probabilities where rows are; float64."""
+    if losses.are_probabilities(outputs[:500]):
+        return np.log(np.maximum(outputs.astype(np.float64), 1e-7))
+    with np.errstate(invalid="ignore"):  # of outputs that are not finite
+        shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -11,12 +11,11 @@ from omegaconf import OmegaConf
 from sklearn.metrics import confusion_matrix
 
 from mc import plots
-from mc.ensembles.predictive import log_probabilities
 from mc.evaluation import metrics
 from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
-from mc.network.predictions import labels_of
+from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
 

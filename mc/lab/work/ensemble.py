@@ -1,6 +1,7 @@
 """stage=ensemble: the predictive mean of several networks, or of points of a curve."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +25,18 @@ def run(job: Job) -> dict:
     splits = batched(cfg, splits_of(cfg, data))
     flat, members = (_networks if cfg.ensemble.networks else _points)(job, data)
 
-    def keep(mean_of: Callable) -> None:
-        arrays = predictions(mean_of("test"), splits["test"], data.num_classes)
-        files.save_arrays(job.folder, "predictions", arrays)
+    means: list[np.ndarray] = []
 
-    at_end, loss = keep if cfg.ensemble.predictions else None, make_loss(cfg, data)
-    table = predictive.join(flat, members, splits, data.num_classes, loss, at_end)
+    def keep(split: str, number: int, mean: np.ndarray) -> None:
+        means.extend([mean] if split == "test" else [])
+
+    given: dict[str, Any] = {"loss": make_loss(cfg, data), "num_classes": data.num_classes}
+    if cfg.ensemble.predictions:
+        given["keep"] = keep
+    table = predictive.join(flat, members, splits, **given)
+    if means:
+        arrays = predictions(np.concatenate(means), splits["test"], data.num_classes)
+        files.save_arrays(job.folder, "predictions", arrays)
     files.save_table(job.folder, "members", table)
     job.tracker.members(table)
     drawings.draw(job)
@@ -45,12 +52,11 @@ def predictions(
     where it is a regression; float32; `targets [n, ...]`, and `num_classes`, 0 for a regression.
 
     Args:
-        mean: as `predictive.join` hands it on: log-probabilities, or outputs of a regression.
+        mean: as `predictive.join` hands it on.
         batches: the test data.
         num_classes: None for a regression.
     """
-    values = mean if num_classes is None else np.exp(mean)
-    arrays = {"mean": values.astype(np.float32), "targets": targets_of(batches)}
+    arrays: dict[str, Any] = {"mean": mean.astype(np.float32), "targets": targets_of(batches)}
     return arrays | {"num_classes": num_classes or 0}
 
 

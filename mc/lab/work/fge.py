@@ -35,14 +35,14 @@ def run(job: Job) -> dict:
         return predictive.saved(saved, f"fge:{job.cfg.fge.start}")
 
     splits = batched(job.cfg, data.splits)
-    task = data.num_classes, make_loss(job.cfg, data)
+    given = {"loss": make_loss(job.cfg, data), "num_classes": data.num_classes}
     settled = (kept.settled(flat, member, data) for member in left())
-    table = predictive.join(flat, settled, splits, *task)
+    table = predictive.join(flat, settled, splits, **given)
     others = {"swa/": _averages(data, flat, left())}
     if flat.batchnorm:
         others["moving/"] = left()
     for prefix, members in others.items():
-        found = predictive.join(flat, members, splits, *task)
+        found = predictive.join(flat, members, splits, **given)
         single = [name for name in found if name.split("/")[0] in splits]
         table = table.join(found[single].add_prefix(prefix))
     distances = [float(np.linalg.norm(member.w - before)) for member in left()]

@@ -1,0 +1,139 @@
+"""Labels: one of several classes an example, a token or a pixel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import tensorflow as tf
+
+from mc.evaluation import scores
+from mc.evaluation.tasks.task import Task, ratio, single, spread, weights_of
+
+SMALLEST = 1e-7  # of a probability, before its logarithm; as Keras' losses have it
+
+
+@dataclass(frozen=True)
+class Labels(Task):
+    """Classes of outputs `[batch, ..., C]`: nll, error, accuracy and weighted F1.
+
+    Of tokens (one axis between the batch and the classes) perplexity = exp(nll) too, and of pixels
+    (two and more) iou, the mean intersection over union of the classes. `calibration` adds ece and
+    brier.
+
+    Attributes:
+        num_classes: C.
+        logits: whether outputs are logits, else probabilities.
+        axes: how many there are between the batch and the classes.
+        ignored: the label of steps that do not count.
+    """
+
+    metrics: ClassVar[str] = "nll, error, accuracy and f1"
+    num_classes: int = 2
+    logits: bool = True
+    axes: int = 0
+    ignored: int | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # which depends on the outputs
+        """`labels`, or `dense labels` of tokens and pixels."""
+        return "dense labels" if self.axes else "labels"
+
+    @property
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Sums of nll and of weights, counts of classes; of calibration the bins, and brier."""
+        names = {"nll": [], "weight": [], "counts": [3, self.num_classes]}
+        if self.calibration:
+            names |= {"bins": [scores.BINS], "brier": []}
+        return {name: tf.TensorSpec(shape) for name, shape in names.items()}
+
+    def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
+        """The sums of a batch: targets are labels, or rows of one-hot ones or probabilities."""
+        weights, outputs = weights_of(outputs, sample_weight), floats(single(outputs))
+        labels = labels_of(single(y), outputs)
+        counts = tf.ones_like(outputs[..., 0])
+        if weights is not None:
+            counts = spread(weights, counts)
+        if self.ignored is not None:
+            counts *= tf.cast(labels != self.ignored, counts.dtype)
+            labels = tf.where(labels == self.ignored, tf.zeros_like(labels), labels)
+        return self._sums(labels, self._as_logits(outputs), counts)
+
+    def _as_logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        return outputs if self.logits else tf.math.log(tf.maximum(outputs, SMALLEST))
+
+    def _sums(self, labels: tf.Tensor, logits: tf.Tensor, counts: tf.Tensor) -> dict:
+        """Of labels and counts `[...]`, and logits `[..., C]`."""
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        predicted = tf.argmax(logits, -1)
+        right = tf.cast(labels == predicted, counts.dtype)
+        flat = [
+            (tf.reshape(n, [-1]), tf.reshape(of, [-1]))
+            for n, of in ((right * counts, labels), (counts, predicted), (counts, labels))
+        ]
+        found = {
+            "nll": tf.reduce_sum(tf.math.multiply_no_nan(nll, counts)),
+            "weight": tf.reduce_sum(counts),
+            "counts": tf.stack(
+                [tf.math.unsorted_segment_sum(n, of, self.num_classes) for n, of in flat]
+            ),
+        }
+        if self.calibration:
+            found |= self._calibration(labels, logits, right, counts)
+        return found
+
+    def _calibration(
+        self, labels: tf.Tensor, logits: tf.Tensor, right: tf.Tensor, counts: tf.Tensor
+    ) -> dict:
+        p = tf.nn.softmax(logits)
+        confidence = tf.reduce_max(p, -1)
+        bins = tf.cast(tf.math.ceil(confidence * scores.BINS), tf.int64) - 1
+        gaps = (right - confidence) * counts
+        true = tf.gather(p, labels, batch_dims=labels.shape.rank)
+        distance = tf.reduce_sum(p**2, -1) - 2 * true + 1  # from the one-hot label
+        return {
+            "bins": tf.math.unsorted_segment_sum(
+                tf.reshape(gaps, [-1]),
+                tf.reshape(tf.clip_by_value(bins, 0, scores.BINS - 1), [-1]),
+                scores.BINS,
+            ),
+            "brier": tf.reduce_sum(tf.math.multiply_no_nan(distance, counts)),
+        }
+
+    def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The metrics; nan where nothing counts."""
+        rows = [scores.of_counts(*counts) for counts in totals["counts"]]
+        found = {"nll": ratio(totals["nll"], totals["weight"])}
+        found |= {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        if self.name == "dense labels" and self.axes == 1:
+            with np.errstate(over="ignore"):
+                found["perplexity"] = np.exp(found["nll"])
+        if self.axes > 1:
+            found["iou"] = np.array([scores.iou(*counts) for counts in totals["counts"]])
+        if self.calibration:
+            found["ece"] = ratio(np.abs(totals["bins"]).sum(-1), totals["weight"])
+            found["brier"] = ratio(totals["brier"], totals["weight"])
+        return found
+
+    def averaged(self, outputs: Any) -> tf.Tensor:
+        """Logarithms of the probabilities."""
+        return tf.nn.log_softmax(self._as_logits(tf.cast(single(outputs), tf.float64)))
+
+    def of_mean(self) -> Self:
+        """That of logits, as the logarithms of probabilities are."""
+        return replace(self, logits=True)
+
+
+def floats(outputs: tf.Tensor) -> tf.Tensor:
+    """Outputs in float32, or float64 where they are."""
+    return outputs if outputs.dtype == tf.float64 else tf.cast(outputs, tf.float32)
+
+
+def labels_of(y: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Integer labels `[batch, ...]` of outputs `[batch, ..., C]`.
+
+    `y`: labels of that shape, or `[batch, ..., 1]`, or rows of C probabilities.
+    """
+    if y.shape.rank == outputs.shape.rank:
+        y = tf.argmax(y, -1) if y.shape[-1] != 1 else y[..., 0]
+    return tf.cast(y, tf.int64)

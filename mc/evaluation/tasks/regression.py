@@ -1,0 +1,54 @@
+"""Regression: outputs and targets are numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from mc.evaluation.tasks.labels import floats
+from mc.evaluation.tasks.task import Task, ratio, single, spread, weights_of
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """The mean squared error of outputs of any shape, over all numbers of the steps that count."""
+
+    name: ClassVar[str] = "regression"
+    metrics: ClassVar[str] = "mse"
+
+    @property
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Sums of squares and of weights."""
+        return {"squares": tf.TensorSpec([]), "weight": tf.TensorSpec([])}
+
+    def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
+        """The sums of a batch."""
+        weights, outputs = weights_of(outputs, sample_weight), floats(single(outputs))
+        targets = tf.reshape(tf.cast(single(y), outputs.dtype), tf.shape(outputs))
+        squares, counts = (targets - outputs) ** 2, tf.ones_like(outputs)
+        if weights is not None:
+            counts = spread(weights, outputs)
+            squares = tf.math.multiply_no_nan(squares, counts)
+        return {"squares": tf.reduce_sum(squares), "weight": tf.reduce_sum(counts)}
+
+    def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The metric; nan where nothing counts."""
+        return {"mse": ratio(totals["squares"], totals["weight"])}
+
+    def averaged(self, outputs: Any) -> tf.Tensor:
+        """The outputs."""
+        return tf.cast(single(outputs), tf.float64)
+
+    def added(self, total: Any, own: Any) -> Any:
+        """Of the outputs themselves."""
+        return total + own
+
+    def mean(self, total: Any, count: int) -> Any:
+        """Of the outputs themselves."""
+        return total / count
+
+    def values(self, mean: Any) -> Any:
+        """The mean outputs."""
+        return mean

@@ -1,0 +1,127 @@
+"""What a task says of itself: which sums a batch adds, and which metrics follow from them."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mc.network.unpromised import mask_of
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the outputs of a network are compared with, and by which numbers.
+
+    All metrics are functions of sums over the steps that count: a step (an example, a token, a
+    pixel) counts by its sample weight, and not at all where Keras masks it or its class is ignored.
+    So they depend on no batches, and an ensemble's are those of one network that outputs the
+    predictive mean.
+
+    This class itself is the task of which nothing is known but the loss.
+
+    Attributes:
+        calibration: whether the sums of what only ensembles show are taken too.
+        why: where nothing but the loss is known, why.
+    """
+
+    name: ClassVar[str] = "loss"
+    metrics: ClassVar[str] = "its loss alone"  # in words
+    calibration: bool = False
+    why: str = ""
+
+    def calibrated(self) -> Self:
+        """The task with the metrics of ensembles."""
+        return replace(self, calibration=True)
+
+    def say(self, log: logging.Logger) -> None:
+        """Say which task it is, and where only the loss is known, why."""
+        if self.why:
+            log.warning("The task is evaluated by %s, for %s.", self.metrics, self.why)
+        else:
+            log.info("This is a task of kind %r: it is evaluated by %s.", self.name, self.metrics)
+
+    @property
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """What `sums` gives; empty if there are no metrics."""
+        return {}
+
+    def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
+        """The sums of a batch, by name.
+
+        Args:
+            y: targets, `[batch, ...]`.
+            outputs: of a network, with Keras' mask.
+            sample_weight: `[batch]` or `[batch, steps]`, or None for 1 each.
+        """
+        return {}
+
+    def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The metrics at n points, `[n]` each, from sums over all batches, `[n, ...]` each."""
+        return {}
+
+    def weights(self, outputs: Any, sample_weight: Any) -> Any:
+        """What counts of a batch, as a sample weight of outputs that have no mask any more."""
+        return weights_of(outputs, sample_weight)
+
+    # What follows is of ensembles, which predict the mean of what their members do.
+
+    def averaged(self, outputs: Any) -> Any:
+        """What the mean is taken of, `[batch, ...] float64`; of probabilities their logarithms."""
+        raise NotImplementedError(f"Ensembles have no metrics of the task {self.name!r}.")
+
+    def added(self, total: Any, own: Any) -> Any:
+        """The sum of `averaged` of some members, and of one more."""
+        return np.logaddexp(total, own)
+
+    def mean(self, total: Any, count: int) -> Any:
+        """The mean of so many members."""
+        return total - np.log(count)
+
+    def as_outputs(self, mean: Any) -> Any:
+        """The mean as outputs of a network, whose task is `of_mean`."""
+        return mean
+
+    def values(self, mean: Any) -> Any:
+        """The mean as it is kept in files: probabilities, or the outputs of a regression."""
+        return np.exp(mean)
+
+    def of_mean(self) -> Self:
+        """The task of what `as_outputs` gives."""
+        return self
+
+
+def single(part: Any) -> Any:
+    """The one tensor of a structure of one."""
+    (one,) = keras.tree.flatten(part)
+    return one
+
+
+def weights_of(outputs: Any, sample_weight: Any) -> tf.Tensor | None:
+    """The weights of steps, of Keras' mask and the sample weights; None where there is neither."""
+    mask = mask_of(single(outputs))
+    if mask is None or sample_weight is None:
+        one = sample_weight if mask is None else mask
+        return None if one is None else tf.cast(single(one), tf.float32)
+    first, second = tf.cast(mask, tf.float32), tf.cast(single(sample_weight), tf.float32)
+    if first.shape.rank < second.shape.rank:
+        first, second = second, first
+    return first * spread(second, first)
+
+
+def spread(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Weights of steps as weights of the values in them, in the shape and type of `values`."""
+    while weights.shape.rank < values.shape.rank:
+        weights = weights[..., tf.newaxis]
+    while weights.shape.rank > values.shape.rank and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    return tf.cast(weights, values.dtype) * tf.ones_like(values)
+
+
+def ratio(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """total / weight, nan where nothing counts."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(weight > 0, total / weight, np.nan)
