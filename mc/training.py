@@ -36,6 +36,7 @@ def train(
     *,
     optimizer: Any,
     loss: Any,
+    loss_weights: Any = None,
     metrics: Any,
     epochs: int,
     batch_size: int,
@@ -52,7 +53,7 @@ def train(
     Args:
         curve: the curve to train.
         data: a `datasets.Split` or `Stream`; its examples are shuffled by (seed, pass).
-        optimizer, loss, metrics: as in `keras.Model.compile`.
+        optimizer, loss, loss_weights, metrics: as in `keras.Model.compile`.
         epochs, batch_size: how long.
         rate: says the learning rate of every step: an `EpochRate`, a `CyclicalRate`, or another
             object with their method `of_steps(epoch, steps) -> [steps]`.
@@ -75,7 +76,13 @@ def train(
     curve.first_look.of_batches(data.batches(batch_size))
     steps = steps_per_epoch or data.steps(batch_size)
     _check_limits(epochs, max(epochs * steps, valid.steps(batch_size) if valid else 0))
-    curve.compile(optimizer=optimizer, loss=loss, metrics=metrics, steps_per_execution=steps)
+    curve.compile(
+        optimizer=optimizer,
+        loss=loss,
+        loss_weights=loss_weights,
+        metrics=metrics,
+        steps_per_execution=steps,
+    )
     curve.optimizer.build(curve.trainable_variables)
     history = _restore(curve, snapshot) if snapshot else []
     done = len(history)

@@ -416,7 +416,7 @@ def from_slices(*arrays):
         ((np.full((6, 4), np.nan), np.arange(6)), "x of train contains NaN"),
         ((np.zeros((6, 4)), np.full(6, np.inf)), "y of train contains NaN or infinite"),
         ((np.zeros((6, 4)), [0, 1, 2, 0, 1, -1]), r"labels must lie in \[0, 3\), received -1"),
-        ((np.zeros((6, 4)), np.ones((6, 3), int)), r"one-hot \[n, C\], received shape \(6, 3\)"),
+        ((np.zeros((6, 4)), np.ones((6, 3), int)), r"of shape \(6, 3\) that are 0 or 1"),
         ((np.zeros((6, 4)), np.zeros(6)), "integers in all splits or in none"),
         ((np.zeros((6, 5), "float32"), np.arange(6) % 3), "one shape and dtype in all splits"),
         ((np.zeros((6, 4), "uint8"), np.arange(6) % 3), "received uint8 .* and float32"),

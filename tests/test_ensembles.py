@@ -202,7 +202,11 @@ def test_masked_steps_do_not_count_in_ensembles_and_outputs_are_apart():
     x = rng.integers(1, 7, (12, 5)) * (np.arange(5) < rng.integers(1, 6, (12, 1)))
     y = {"tag": rng.integers(0, 3, (12, 5)), "size": rng.normal(size=(12, 1))}
     networks = [network(1), network(2)]
-    members = [predictive.Member(str(i), pack(n), []) for i, n in enumerate(networks)]
+    states = [FlatNetwork(n).state() for n in networks]
+    members = [
+        predictive.Member(str(i), pack(n), s)
+        for i, (n, s) in enumerate(zip(networks, states, strict=True))
+    ]
     loss = {"tag": logits_loss(), "size": "mse"}
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
     table = predictive.join(FlatNetwork(networks[0]), members, {"test": data}, loss)

@@ -43,11 +43,11 @@ def test_the_default_loss_is_the_task_s():
     assert isinstance(logits, keras.losses.SparseCategoricalCrossentropy)
     assert losses.expects_logits(logits) is True
     assert isinstance(losses.default(None), keras.losses.MeanSquaredError)
-    rows = losses.default(10, dense=True, from_logits=False)
+    rows = losses.default(10, one_hot=True, from_logits=False)
     assert isinstance(rows, keras.losses.CategoricalCrossentropy)
     assert losses.expects_logits(rows) is False
     with pytest.raises(ValueError, match=r"ignore_class is not an argument of .*Categorical"):
-        losses.default(10, dense=True, ignore_class=0)
+        losses.default(10, one_hot=True, ignore_class=0)
 
 
 def test_rows_of_probabilities_are_no_labels():

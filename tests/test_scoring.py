@@ -72,12 +72,11 @@ def test_mse_of_masked_steps_is_the_mean_over_those_that_count_whatever_the_batc
     assert found == pytest.approx(oracle["mse"], rel=1e-5)
 
 
-def test_nothing_that_counts_has_no_scores():
+def test_a_split_of_which_nothing_counts_is_refused():
     _, curve = pair_of(dense(3))
-    none = np.zeros(N, "float32")
-    row = mc.evaluate(curve, test=data_of(X, LABELS, none), t=[0.0], loss=SPARSE).iloc[0]
-    assert row["test/loss"] == 0  # as Keras has it
-    assert row[["test/nll", "test/error", "test/accuracy", "test/f1"]].isna().all()
+    data = data_of(X, LABELS, np.zeros(N, "float32"))
+    with pytest.raises(ValueError, match="Nothing of the split test counts: a mask"):
+        mc.evaluate(curve, test=data, t=[0.0], loss=SPARSE)
 
 
 @pytest.mark.parametrize(("loss", "y"), [(SPARSE, LABELS), ("mse", WEIGHT)])

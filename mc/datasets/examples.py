@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 PREFETCHED = 4  # batches made at the same time, and kept ready
@@ -56,7 +57,7 @@ class Examples(ABC):
         return -(-len(self) // _checked_batch_size(batch_size))
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
-        """Batches `(inputs [b, ...] float32, y [b, ...])` of every example once, in stored order.
+        """Batches `(inputs [b, ...], y [b, ...])` of every example once, in stored order.
 
         The last batch is short where `batch_size` does not divide the number of examples.
         """
@@ -124,15 +125,29 @@ class Examples(ABC):
         return _prefetched(wanted.apply(length), fetch)
 
     def inputs(self, x: Any) -> tf.Tensor:
-        """What a network is fed for stored examples `x: [b, ...]`: float32 `[b, ...]`.
+        """What a network is fed for stored examples `x: [b, ...]`: `[b, ...]`, float32.
 
         Images of bytes are divided by 255, before the transform, unless `divide_by_255` says
-        otherwise.
+        otherwise. Integers `[b, T]` other than bytes, such as tokens, stay what they are, unless
+        there is a transform: half precision would round them.
         """
-        x = tf.cast(x, tf.float32)
-        divides = self.images if self.divide_by_255 is None else self.divide_by_255
-        x = x / 255.0 if divides else x
+        x = tf.nest.map_structure(self._input, x)
         return x if self.transform is None else self.transform(x)
+
+    def _input(self, x: Any) -> tf.Tensor:
+        if not isinstance(x, tf.Tensor):
+            x = tf.convert_to_tensor(x)
+        tokens = x.dtype.is_integer and x.dtype != tf.uint8 and len(x.shape) <= 2
+        if tokens and self.transform is None:
+            return x
+        divides = is_image(x) if self.divide_by_255 is None else self.divide_by_255
+        x = tf.cast(x, tf.float32)
+        return x / 255.0 if divides else x
+
+
+def is_image(x: Any) -> bool:
+    """Whether x are images of bytes: uint8 `[n, height, width]` or `[n, h, w, channels]`."""
+    return x.dtype == np.uint8 and len(x.shape) > 2
 
 
 def _prefetched(dataset: tf.data.Dataset, fetch: Callable) -> tf.data.Dataset:

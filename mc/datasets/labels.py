@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from mc.datasets.stream import Stream
-from mc.datasets.targets import Arrays
+from mc.datasets.targets import Splits
 
 log = logging.getLogger(__name__)
 
 FIRST_LABELS = 1000  # of a stream that are looked at before anything is trained
 
 
-def labels_of_floats(arrays: Arrays, num_classes: int | None) -> Arrays:
+def labels_of_floats(arrays: Splits, num_classes: int | None) -> Splits:
     """The splits with float labels `[n]` or `[n, 1]` as integers, where classes are announced.
 
     Tables (CSV files, data frames) often hold labels as floats. Without classes announced, floats
@@ -30,7 +30,8 @@ def labels_of_floats(arrays: Arrays, num_classes: int | None) -> Arrays:
 
 def warn_of_floats(data: Any) -> None:
     """Say so where a `Data` of regression targets, for squared errors, may be one of labels."""
-    if data.num_classes is None and (told := said_of_floats([data.train.y, data.test.y])):
+    ys = [data.train.y, data.test.y] if data.num_classes is None else []
+    if ys and not isinstance(ys[0], dict) and (told := said_of_floats(ys)):
         log.warning("dataset: %s", told)
 
 
@@ -69,14 +70,21 @@ def check_stream(name: str, split: Stream, num_classes: int) -> None:
 
 @contextmanager
 def met_on_the_way() -> Iterator[None]:
-    """A label that a stream finds further on, in a `with` block, is an error of the dataset.
+    """A label or token that is met further on, in a `with` block, is an error of the dataset.
 
     Raises:
-        ValueError: a batch held a label that is none of the classes.
+        ValueError: a batch held a label that is none of the classes, or a token that the network
+            does not know.
     """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
+        if found := re.search(r"= (-?\d+) is not in \[0, (\d+)\)", error.message):
+            raise ValueError(
+                f"dataset: the inputs have the token {found[1]}, and a layer of the network, such "
+                f"as Embedding, has rows for 0 to {int(found[2]) - 1} alone: give the network the "
+                "vocabulary of the data."
+            ) from error
         if not (found := re.search(r"labels must lie in \[0, \d+\)", error.message)):
             raise
         raise ValueError(
@@ -87,5 +95,7 @@ def met_on_the_way() -> Iterator[None]:
 
 def _are_whole(y: np.ndarray) -> bool:
     """Whether y are floats `[n]` or `[n, 1]` without fractions."""
+    if isinstance(y, dict):
+        return False
     one = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
     return bool(one and y.dtype.kind == "f" and (y == np.round(y)).all())

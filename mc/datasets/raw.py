@@ -1,16 +1,21 @@
 """What a dataset callable returned, as checked numpy arrays."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-KEYS = ("train", "valid", "test", "num_classes", "transform", "augment", "divide_by_255")
+# Of one input or output, or of several by name.
+Arrays: TypeAlias = Any  # np.ndarray | dict[str, np.ndarray]
+
+OPTIONAL = ("valid", "num_classes", "transform", "augment", "divide_by_255", "token_characters")
+KEYS = ("train", "test", *OPTIONAL)
 FORM = (
     "a dataset callable returns (train, test), or a mapping with 'train', 'test' and optionally "
-    "'valid', 'num_classes', 'transform', 'augment', 'divide_by_255'; each split is a pair of "
-    "arrays (x, y) or a tf.data.Dataset of single examples (x, y)"
+    f"{', '.join(map(repr, OPTIONAL))}; each split is a pair of arrays (x, y), of several inputs "
+    "or outputs of dicts of arrays, or a tf.data.Dataset of single examples (x, y)"
 )
 
 
@@ -35,8 +40,10 @@ def as_mapping(raw: Any) -> dict:
     return given
 
 
-def read_split(name: str, split: Any) -> tuple[np.ndarray, np.ndarray]:
+def read_split(name: str, split: Any) -> tuple[Arrays, Arrays]:
     """The arrays `(x [n, ...], y [n, ...])` of the split called `name`, n >= 1, finite numbers.
+
+    Of several inputs or outputs, x or y are dicts of them.
 
     Raises:
         ValueError: another structure, no examples, lengths that differ, not numbers, NaN.
@@ -44,25 +51,38 @@ def read_split(name: str, split: Any) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(split, tf.data.Dataset):
         x, y = read_dataset(name, split)
     elif isinstance(split, tuple | list) and len(split) == 2:
-        x, y = (_numbers(f"{part} of {name}", a) for part, a in zip("xy", split, strict=True))
+        x, y = (_part(f"{part} of {name}", a) for part, a in zip("xy", split, strict=True))
     else:
         raise ValueError(f"dataset: {name} is {_describe(split)}; {FORM}")
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+    arrays = keras.tree.flatten((x, y))
+    lengths = {len(array) if array.ndim else None for array in arrays}
+    if None in lengths or len(lengths) != 1:
+        shapes = [array.shape for array in arrays]
         raise ValueError(
             f"dataset: x and y of {name} must have the same length, received shapes "
-            f"{x.shape} and {y.shape}"
+            f"{' and '.join(map(str, shapes))}"
         )
-    if len(x) == 0:
+    if lengths == {0}:
         raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
-    for part, array in (("x", x), ("y", y)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(
-                f"dataset: {part} of {name} contains NaN or infinite values; remove those examples"
-            )
+    for part, given in (("x", x), ("y", y)):
+        for array in keras.tree.flatten(given):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(
+                    f"dataset: {part} of {name} contains NaN or infinite values; remove those "
+                    "examples"
+                )
     return x, y
 
 
-def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _part(what: str, given: Any) -> Arrays:
+    if not isinstance(given, Mapping):
+        return _numbers(what, given)
+    if not given or not all(isinstance(name, str) for name in given):
+        raise ValueError(f"dataset: {what} must have names of strings, received {list(given)}")
+    return {name: _numbers(f"{what}[{name!r}]", array) for name, array in given.items()}
+
+
+def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[Arrays, Arrays]:
     """The examples `(x, y)` of a finite tf.data dataset, stacked in its order.
 
     Raises:
@@ -70,10 +90,11 @@ def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.nd
             endless dataset, no examples, or examples of different shapes.
     """
     spec = dataset.element_spec
-    if not (isinstance(spec, tuple) and len(spec) == 2 and all(map(_is_tensor, spec))):
+    pair = isinstance(spec, tuple) and len(spec) == 2 and all(map(_is_part, spec))
+    if not pair:
         raise ValueError(f"dataset: elements of {name} must be pairs (x, y), received {spec}")
     # A batch whose length may vary leaves the first axis of both unknown.
-    if all(s.shape.rank and s.shape[0] is None for s in spec):
+    if all(s.shape.rank and s.shape[0] is None for s in tf.nest.flatten(spec)):
         raise ValueError(
             f"dataset: {name} looks batched (elements {spec}); return single examples, for "
             "instance with dataset.unbatch()"
@@ -82,18 +103,18 @@ def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[np.ndarray, np.nd
         raise ValueError(f"dataset: {name} never ends; return it without repeat()")
     try:
         # Copies: TensorFlow keeps the memory of what it has handed out for itself.
-        xs, ys = [], []
-        for x, y in dataset.batch(256).as_numpy_iterator():
-            xs.append(x.copy())
-            ys.append(y.copy())
-        if xs:
-            return _joined(xs), _joined(ys)
+        parts: list[list[np.ndarray]] = [[] for _ in tf.nest.flatten(spec)]
+        for batch in dataset.batch(256).as_numpy_iterator():
+            for part, array in zip(parts, tf.nest.flatten(batch), strict=True):
+                part.append(array.copy())
+        if parts[0]:
+            return tf.nest.pack_sequence_as(spec, [_joined(part) for part in parts])
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         raise ValueError(
             f"dataset: examples of {name} cannot be stacked into one array, most likely because "
             "their shapes differ; bring them to one shape (TFDS images: set dataset.image_size, "
-            "for instance dataset.image_size=32; sequences [T] or [T, d] may differ in T, their "
-            f"targets not). {str(error).splitlines()[0]}"
+            "for instance dataset.image_size=32; sequences [T] or [T, d] may differ in T). "
+            f"{str(error).splitlines()[0]}"
         ) from error
     raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
 
@@ -122,6 +143,10 @@ def _numbers(what: str, array: Any) -> np.ndarray:
             f"dataset: {what} must be an array of numbers, received {_describe(array)}"
         )
     return array
+
+
+def _is_part(spec: Any) -> bool:
+    return all(map(_is_tensor, spec.values() if isinstance(spec, dict) else [spec]))
 
 
 def _is_tensor(spec: Any) -> bool:

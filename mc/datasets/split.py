@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from mc.datasets.examples import Examples
+from mc.datasets.examples import Examples, is_image
+from mc.datasets.raw import Arrays
 from mc.datasets.targets import one_hot_rows
 
 
@@ -15,42 +17,47 @@ class Split(Examples):
     """The examples of one split, in stored order, in memory.
 
     Attributes:
-        x: `[n, ...]`, in its stored dtype; see `images` and `inputs` for uint8.
-        y: `[n]` int64 labels, `[n, C]` float32 class probabilities (one-hot), or `[n, d]` float32
-            regression targets.
+        x: `[n, ...]`, in its stored dtype; see `images` and `inputs` for uint8. Of several inputs
+            a dict of them, as y is of several outputs.
+        y: int64 labels `[n]`, or `[n, ...]` of tokens and pixels; float32 class probabilities
+            `[n, ..., C]` (one-hot), or targets `[n, ...]` of a regression.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: Arrays
+    y: Arrays
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(keras.tree.flatten(self.x)[0])
 
     @property
     def images(self) -> bool:
         """Whether `x` are images: uint8 of shape `[n, height, width]` or `[n, h, w, channels]`."""
-        return self.x.dtype == np.uint8 and self.x.ndim > 2
+        return any(map(is_image, keras.tree.flatten(self.x)))
 
     @property
-    def dense(self) -> bool:
-        """Whether an example has a row of targets, and no single label."""
-        return self.y.ndim > 1
+    def is_one_hot(self) -> bool:
+        """Whether targets, where they are of classes, are rows of probabilities and no labels."""
+        return not isinstance(self.y, dict) and self.y.dtype.kind == "f"
 
     def head(self, n: int) -> "Split":
         """The first `n` examples, or all of them where there are fewer."""
-        return replace(self, x=self.x[:n], y=self.y[:n])
+        return self._part(slice(n))
 
     def tail(self, n: int) -> "Split":
         """The last `n` examples, never augmented."""
-        return replace(self, x=self.x[-n:], y=self.y[-n:], augment=None)
+        return replace(self._part(slice(-n, None)), augment=None)
 
     def without_tail(self, n: int) -> "Split":
         """All but the last `n` examples."""
         return self.head(len(self) - n)
 
+    def _part(self, where: slice) -> "Split":
+        x, y = (keras.tree.map_structure(lambda a: a[where], part) for part in (self.x, self.y))
+        return replace(self, x=x, y=y)
+
     def one_hot(self, num_classes: int) -> "Split":
-        """The same examples with labels as one-hot rows `[n, num_classes]` float32."""
-        return replace(self, y=one_hot_rows(self.y, num_classes))
+        """The same examples with labels as one-hot rows `[n, ..., num_classes]` float32."""
+        return replace(self, y=one_hot_rows(self.y, num_classes))  # type: ignore[arg-type]  # of classes, they are no dict
 
     def _stored(self, batch_size: int) -> tf.data.Dataset:
         def rows(step: tf.Tensor) -> tf.Tensor:
@@ -75,14 +82,13 @@ class Split(Examples):
 
         return tf.data.Dataset.range(self.steps(batch_size)).map(rows)
 
-    def _read(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x, y = self._tensors
-        return tf.gather(x, rows), tf.gather(y, rows)
+    def _read(self, rows: tf.Tensor) -> tuple:
+        return tf.nest.map_structure(lambda part: tf.gather(part, rows), self._tensors)
 
     @cached_property
-    def _tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def _tensors(self) -> tuple:
         # Eager tensors enter a dataset's functions as captured inputs: all datasets of this split
         # share one copy. Arrays would become constants of each graph, which may not exceed 2 GB.
         # tf.data works on the CPU, so a copy on a GPU would only be moved back.
         with tf.init_scope(), tf.device("CPU:0"):
-            return tf.constant(self.x), tf.constant(self.y)
+            return tf.nest.map_structure(tf.constant, (self.x, self.y))

@@ -43,7 +43,7 @@ class Stream(Examples):
         return self.size
 
     @property
-    def dense(self) -> bool:
+    def is_one_hot(self) -> bool:
         """Whether an example has a row of targets, and no single label."""
         return self.num_classes is not None
 

@@ -4,18 +4,20 @@ from typing import Any
 
 import numpy as np
 
+from mc.datasets.raw import Arrays
 from mc.network import losses
 
-Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
+Splits = dict[str, tuple[Arrays, Arrays]]
 
 
 def read_targets(
-    arrays: Arrays, num_classes: int | None, loss: losses.Loss | None = None
-) -> tuple[Arrays, int | None]:
-    """The splits with y in its final form, and the number of classes (None: regression).
+    arrays: Splits, num_classes: int | None, loss: losses.Loss | None = None
+) -> tuple[Splits, int | None]:
+    """The splits with y in its final form, and the number of classes (None: there are none).
 
     Args:
-        arrays: `(x [n, ...], y [n, ...])` of every split.
+        arrays: `(x [n, ...], y [n, ...])` of every split; of several outputs, y are dicts, each
+            part of which stays what it is: integers, or floats.
         num_classes: the number that the dataset callable announced, if it did.
         loss: the loss that was chosen, if one was; see `make_data`.
 
@@ -24,6 +26,9 @@ def read_targets(
     """
     ys = {name: y for name, (_, y) in arrays.items()}
     first = next(iter(ys))
+    if any(isinstance(y, dict) for y in ys.values()):
+        _check_no_classes(num_classes)
+        return {name: (x, _of_parts(y)) for name, (x, y) in arrays.items()}, None
     if num_classes is not None and (not _is_whole(num_classes) or num_classes < 2):
         raise ValueError(f"dataset: 'num_classes' must be >= 2, received {num_classes!r}")
     kind = None if loss is None else losses.meaning(loss)
@@ -32,22 +37,23 @@ def read_targets(
             _check_yes_and_no(ys)
         ys = _of_numbers(ys)
         return {name: (x, ys[name]) for name, (x, _) in arrays.items()}, None
-    if kind == "dense labels" and all(y.ndim == 2 and y.dtype.kind == "f" for y in ys.values()):
-        num_classes = num_classes or ys[first].shape[1]
+    if kind == "one-hot labels" and all(y.ndim > 1 and y.dtype.kind == "f" for y in ys.values()):
+        num_classes = num_classes or ys[first].shape[-1]
     ignored = None if loss is None else losses.argument(loss, "ignore_class")
     floats = {name: y.dtype.kind == "f" for name, y in ys.items()}
     if len(set(floats.values())) > 1:
         dtypes = {name: str(y.dtype) for name, y in ys.items()}
         raise ValueError(f"dataset: y must be integers in all splits or in none: {dtypes}")
     if _are_probabilities(ys, num_classes):
-        columns = ys[first].shape[1]
+        columns = ys[first].shape[-1]
         if num_classes not in (None, columns):
             raise ValueError(
                 f"dataset: y has {columns} columns for 'num_classes' {num_classes}; they must agree"
             )
         ys, num_classes = {k: y.astype(np.float32) for k, y in ys.items()}, columns
     elif not floats[first]:
-        ys, num_classes = _labels(ys, num_classes, ignored)
+        is_said = num_classes is not None or kind in ("labels", "classes", "one-hot labels")
+        ys, num_classes = _labels(ys, num_classes, ignored, is_said)
     elif num_classes is None:
         ys = _of_numbers(ys)
     else:
@@ -63,6 +69,21 @@ def _of_numbers(ys: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {k: (column(y) if y.ndim == 1 else y).astype(np.float32) for k, y in ys.items()}
 
 
+def _of_parts(ys: Any) -> dict[str, np.ndarray]:
+    """Targets of several outputs: integers, or float32."""
+    parts = ys if isinstance(ys, dict) else {"y": ys}
+    whole = {name: y.dtype.kind in "iu" for name, y in parts.items()}
+    return {n: y.astype(np.int64) if whole[n] else _of_numbers({n: y})[n] for n, y in parts.items()}
+
+
+def _check_no_classes(num_classes: int | None) -> None:
+    if num_classes is not None:
+        raise ValueError(
+            f"dataset: 'num_classes' {num_classes} is of one output, and y are several: leave it "
+            "out, since the loss of each output says what it is"
+        )
+
+
 def _check_yes_and_no(ys: dict[str, np.ndarray]) -> None:
     for name, y in ys.items():
         if y.min() < 0 or y.max() > 1:
@@ -73,18 +94,19 @@ def _check_yes_and_no(ys: dict[str, np.ndarray]) -> None:
 
 
 def _labels(
-    ys: dict[str, np.ndarray], num_classes: int | None, ignored: int | None
+    ys: dict[str, np.ndarray], num_classes: int | None, ignored: int | None, is_said: bool
 ) -> tuple[dict[str, np.ndarray], int]:
+    """Labels of examples, tokens or pixels; `is_said`: that y are such, and not yes and no."""
     labels = {}
     for name, y in ys.items():
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = y[:, 0]
-        if y.ndim != 1:
+        if y.ndim > 1 and y.shape[-1] == 1:
+            y = y[..., 0]
+        if y.ndim > 1 and not is_said and y.max(initial=0) < 2:
             raise ValueError(
-                f"dataset: integer y of {name} must be labels [n], [n, 1] or one-hot [n, C], "
-                f"received shape {y.shape}; regression targets must be floats, or come with a loss "
-                "such as loss._target_=keras.losses.MeanSquaredError, and a batched "
-                "tf.data.Dataset needs unbatch()"
+                f"dataset: integer y of {name} of shape {y.shape} that are 0 or 1 may be several "
+                "yes or no an example, or the class of every token or pixel. Choose the loss that "
+                "says so, loss._target_=keras.losses.BinaryCrossentropy +loss.from_logits=true, or "
+                "return 'num_classes' with the data; one-hot rows have one 1 each"
             )
         labels[name] = y.astype(np.int64)
     if num_classes is None:
@@ -102,11 +124,13 @@ def _labels(
 
 
 def _are_probabilities(ys: dict[str, np.ndarray], num_classes: int | None) -> bool:
-    if any(y.ndim != 2 or y.shape[1] < 2 for y in ys.values()):
+    if any(y.ndim < 2 or y.shape[-1] < 2 for y in ys.values()):
         return False
-    if all(num_classes == y.shape[1] and y.dtype.kind == "f" for y in ys.values()):
+    if all(num_classes == y.shape[-1] and y.dtype.kind == "f" for y in ys.values()):
         return True
-    return all(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all() for y in ys.values())
+    if any(y.ndim > 2 for y in ys.values()):  # tokens and pixels are labels, unless they say else
+        return False
+    return all(np.isin(y, (0, 1)).all() and (y.sum(axis=-1) == 1).all() for y in ys.values())
 
 
 def column(array: np.ndarray) -> np.ndarray:
@@ -115,8 +139,8 @@ def column(array: np.ndarray) -> np.ndarray:
 
 
 def one_hot_rows(y: np.ndarray, num_classes: int) -> np.ndarray:
-    """Class probabilities `[n, num_classes]` float32 of labels `y: [n]`; `[n, C]` stay as is."""
-    return y if y.ndim == 2 else np.eye(num_classes, dtype=np.float32)[y]
+    """Class probabilities `[n, ..., num_classes]` float32 of labels; what are such stay as is."""
+    return y if y.dtype.kind == "f" else np.eye(num_classes, dtype=np.float32)[y]
 
 
 def _is_whole(value: Any) -> bool:

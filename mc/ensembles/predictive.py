@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from mc import curve_file
 from mc.evaluation import tasks
@@ -45,7 +46,8 @@ def join(
     loss: Any,
     *,
     num_classes: int | None = None,
-    task: str | None = None,
+    task: tasks.Task | str | None = None,
+    token_characters: ArrayLike | None = None,
     keep: Callable[[str, int, Any], None] | None = None,
 ) -> pd.DataFrame:
     """Metrics of every member, and of the predictive mean of it and all before it.
@@ -63,7 +65,7 @@ def join(
         members: an iterable, at least one, read once.
         splits: name -> batches (x, y) or (x, y, sample_weight), read once a member.
         loss: what the networks were trained with, as in `keras.Model.compile`.
-        num_classes, task: as of `Evaluator`.
+        num_classes, task, token_characters: as of `Evaluator`.
         keep: called at the end for every batch with the name of its split, its number, and what all
             members predict together: `[batch, ..., C]` probabilities, or outputs of a regression;
             not for a task that has its loss alone.
@@ -78,6 +80,7 @@ def join(
     """
     rows: list[dict[str, Any]] = []
     told: dict[str, Any] = {"num_classes": num_classes, "named": task}
+    told["token_characters"] = token_characters
     with tempfile.TemporaryDirectory() as scratch:
         joint = _Joint(network, loss, told, Path(scratch))
         for count, member in enumerate(members, 1):
@@ -141,6 +144,7 @@ class _Joint:
                 found = to_numpy(task.sums(y, values, weights))
                 sums[i] = {k: sums[i].get(k, 0) + v for k, v in found.items()}
             self.count[split] = number + 1
+        tasks.check_counted(sums[0], split)
         prefixes = zip(("", "ensemble/"), sums, broken, strict=True)
         return {prefix: self._finished(own, nan) for prefix, own, nan in prefixes}
 

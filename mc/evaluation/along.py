@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from mc import between, curves
+from mc.evaluation import tasks
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.evaluation.geometry import gram, positions, segment_lengths, straight_segment
 from mc.network import unpromised
@@ -29,7 +30,8 @@ def evaluate(
     loss_weights: Any = None,
     bn_data: Any = None,
     num_classes: int | None = None,
-    task: str | None = None,
+    task: tasks.Task | str | None = None,
+    token_characters: ArrayLike | None = None,
     initial: curves.Points | None = None,
     progress: Callable[[Iterable, str], Iterable] | None = None,
     after_block: Callable[[dict], None] | None = None,
@@ -50,7 +52,9 @@ def evaluate(
         bn_data: clean training data whose batches BatchNorm statistics come from; default: `train`.
         num_classes: the number of classes, where targets are classes that the loss and the shapes
             do not say (one-hot targets with mean squared error); see `tasks.of`.
-        task: one of `tasks.NAMES`, where the loss does not say what it is.
+        task: a `Task`, or one of `tasks.NAMES`, where the loss does not say what it is.
+        token_characters: `[C]`, how many characters each class stands for, if it is a token: then
+            there are bits_per_character.
         initial: control points `[num_points, P]` that the curve had before its training, to
             evaluate as the path `initial`.
         progress: wraps an iterable of batches and a label, to show how far it is.
@@ -95,6 +99,7 @@ def evaluate(
         weight_decay=curve.weight_decay,
         num_classes=num_classes,
         task=task,
+        token_characters=token_characters,
         progress=progress,
         own_state=between.EndStates(curve, repeats=1 if initial is None else 2),
     )

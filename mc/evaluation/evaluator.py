@@ -41,7 +41,8 @@ class Evaluator:
         weight_decay: of the penalty 0.5 * weight_decay * ||w||^2, a part of the metric `loss`; or
             one for each control point, mixed by the coefficients as the weights are.
         num_classes: the number of classes, where the loss and the shapes do not say it.
-        task: one of `tasks.NAMES`, in place of what the loss says.
+        task: a `Task`, or one of `tasks.NAMES`, in place of what the loss says.
+        token_characters: `[C]`, how many characters each class stands for, if it is a token.
         progress: wraps an iterable of batches and a label, to show how far it is.
         own_state: further state that points have of their own (`between.EndStates`).
 
@@ -66,7 +67,8 @@ class Evaluator:
         weight_decay: float | Sequence[float],
         loss_weights: Any = None,
         num_classes: int | None = None,
-        task: str | None = None,
+        task: tasks.Task | str | None = None,
+        token_characters: ArrayLike | None = None,
         progress: Callable[[Iterable, str], Iterable] | None = None,
         own_state: between.EndStates | None = None,
     ):
@@ -77,6 +79,7 @@ class Evaluator:
             "num_classes": num_classes,
             "named": task,
             "output_names": names,
+            "token_characters": token_characters,
         }
         # Tensors, which graphs take as inputs: arrays would become constants of every graph.
         self.points = [tf.convert_to_tensor(p) for p in points]
@@ -138,6 +141,7 @@ class Evaluator:
             examples += size
         if examples == 0:
             raise ValueError("Evaluation needs data; received no batch.")
+        tasks.check_counted(totals, split)
         result = {"loss": totals["loss"] / examples} | self.task.scores(totals)
         broken = totals["broken"] > 0
         return {name: np.where(broken, np.nan, values) for name, values in result.items()}

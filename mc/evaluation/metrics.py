@@ -36,6 +36,7 @@ METRICS = (
     Metric("accuracy", "accuracy (fraction)", higher=True, training=True),
     Metric("f1", "F1 (weighted)", higher=True),
     Metric("perplexity", "perplexity (a token)"),
+    Metric("bits_per_character", "bits a character", barrier=True),
     Metric("iou", "mean intersection over union", higher=True),
     Metric("ece", "expected calibration error", along=False),
     Metric("brier", "Brier score", along=False),
@@ -49,7 +50,8 @@ SHOWN = ("train/loss", "test/error", "test/mse")
 
 def found(name: str) -> Metric | None:
     """The metric of a name, or of `<output>_<name>`; None if it is not known."""
-    return NAMED.get(name) or NAMED.get(name.rpartition("_")[2])
+    ends = (own for own in METRICS if name.endswith(f"_{own.name}"))
+    return NAMED.get(name) or next(ends, None)
 
 
 def has_barrier(column: str) -> bool:
@@ -62,5 +64,5 @@ def label(column: str) -> str:
     """What an axis says of `<split>/<metric>`: `test/error` is "test error (fraction)"."""
     split, name = column.split("/")
     metric = found(name)
-    output = name.rpartition("_")[0] if metric and name != metric.name else ""
+    output = name.removesuffix(metric.name).rstrip("_") if metric else ""
     return " ".join(word for word in (split, output, metric.label if metric else name) if word)

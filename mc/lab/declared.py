@@ -15,7 +15,7 @@ from mc.lab.words import WORDS
 if TYPE_CHECKING:
     from mc.lab.graph import Network, Run
 
-COMMON = ("dataset", "loss", "precision", "smoke")
+COMMON = ("dataset", "loss", "loss_weights", "task", "precision", "smoke")
 # What a run builds on, by name.
 Inputs: TypeAlias = Mapping[str, "Run | Network | list[Network]"]
 VIEWS: dict[str, type] = {}  # the stages that only show what is there, by name; see `view.View`

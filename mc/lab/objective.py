@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from mc.evaluation.metrics import BARRIERS, METRICS
+from mc.evaluation import metrics
+from mc.evaluation.metrics import BARRIERS
 from mc.lab.graph import Run
 from mc.lab.words import SPLITS, WORDS
 
@@ -23,7 +24,7 @@ def check(run: Run, objective: str) -> None:
     """
     forms = run.forms()
     names = [name for form in forms for name in _names(form)]
-    if objective not in names:
+    if _of_one_output(objective) not in names:
         (near,) = difflib.get_close_matches(objective, names, n=1, cutoff=0)
         used = dict.fromkeys(re.findall("<(.*?)>", " ".join(forms)))
         words = "; ".join(f"<{word}>: {', '.join(WORDS[word])}" for word in used)
@@ -50,7 +51,15 @@ def splits_of_data(run: Run) -> Sequence[str]:
 
 def is_higher_better(objective: str) -> bool:
     """Whether a number is the better the higher it is."""
-    return bool({m.name for m in METRICS if m.higher} & set(objective.split("/")))
+    found = (metrics.found(part) for part in objective.split("/"))
+    return any(metric.higher for metric in found if metric)
+
+
+def _of_one_output(objective: str) -> str:
+    """The same without the names of outputs: `test/error` of `test/<output>_error`."""
+    parts = objective.split("/")
+    found = [metrics.found(part) if part not in WORDS["statistic"] else None for part in parts]
+    return "/".join(m.name if m else part for part, m in zip(parts, found, strict=True))
 
 
 def _names(form: str) -> list[str]:

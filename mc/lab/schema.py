@@ -9,6 +9,7 @@ from mc.lab.graph import Run
 from mc.lab.settings import check_declared, setting, walk
 from mc.lab.tracking import MODES
 from mc.lab.view import View
+from mc.lab.words import TASKS
 
 LARGEST_SEED = 2**31 - 1
 
@@ -69,6 +70,15 @@ class Shared:
     optimizer: Any = setting({}, "a group: what trains, without its learning rate")
     loss: Any = setting(
         {"_target_": None}, "any Keras loss; null: cross-entropy of logits, or mean squared error"
+    )
+    loss_weights: Any = setting(
+        None, "of the losses of several outputs, a list or a dict by name, as Keras' compile has it"
+    )
+    task: str = setting(
+        "auto",
+        "what outputs are evaluated as, where the loss and the shapes do not say it",
+        of=("auto", *TASKS),
+        added=True,
     )
 
 

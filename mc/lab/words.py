@@ -3,6 +3,8 @@
 from mc.evaluation.metrics import METRICS
 
 SPLITS = ("train", "valid", "test")
+# As what outputs may be evaluated; as `mc.evaluation.tasks.NAMES`, which imports TensorFlow.
+TASKS = ("labels", "binary", "multi-label", "regression", "loss")
 # In the `numbers` of a stage, `<split>` stands for one of these.
 WORDS = {
     "split": SPLITS,

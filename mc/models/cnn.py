@@ -11,6 +11,7 @@ def cnn(
     num_classes: int | None,
     padding: str = "same",
     batch_norm: bool = False,
+    num_outputs: int = 1,
 ) -> keras.Model:
     """A small convolutional network from images `[b, *input_shape]` to logits `[b, num_classes]`.
 
@@ -20,7 +21,8 @@ def cnn(
 
     Args:
         input_shape: `(height, width, channels)`.
-        num_classes: number of logits; None means regression with one output.
+        num_classes: number of logits; None: there are no classes, as in a regression.
+        num_outputs: how many outputs there are without classes.
         padding: `same`, or `valid`, where every convolution trims a pixel at each side.
         batch_norm: a BatchNormalization with Keras' defaults after each hidden layer's activation
             and before the max-pooling; for the third convolution directly after it.
@@ -39,15 +41,18 @@ def cnn(
     for i in (1, 2):
         x = layers.Dense(64, activation="relu", name=f"dense{i}")(x)
         x = layers.BatchNormalization(name=f"dense{i}_bn")(x) if batch_norm else x
-    logits = layers.Dense(num_classes or 1, name="logits")(x)
+    logits = layers.Dense(num_classes or num_outputs, name="logits")(x)
     return keras.Model(inputs, logits, name="cnn_bn" if batch_norm else "cnn")
 
 
 def cnn_bn(
-    input_shape: Sequence[int], num_classes: int | None, padding: str = "same"
+    input_shape: Sequence[int],
+    num_classes: int | None,
+    padding: str = "same",
+    num_outputs: int = 1,
 ) -> keras.Model:
     """The `cnn` with BatchNorm."""
-    return cnn(input_shape, num_classes, padding, batch_norm=True)
+    return cnn(input_shape, num_classes, padding, batch_norm=True, num_outputs=num_outputs)
 
 
 def _check(input_shape: Sequence[int], padding: str) -> None:

@@ -11,12 +11,14 @@ def mlp(
     num_classes: int | None,
     widths: Sequence[int] = (64, 64),
     activation: str | Callable = "relu",
+    num_outputs: int = 1,
 ) -> keras.Model:
     """A multilayer perceptron from inputs `[b, *input_shape]` to logits `[b, num_classes]`.
 
     Args:
         input_shape: shape of one input; inputs of more than one axis are flattened.
-        num_classes: number of logits; None means regression with one output.
+        num_classes: number of logits; None: there are no classes, as in a regression.
+        num_outputs: how many outputs there are without classes.
         widths: units of each hidden layer; none of them makes a linear model.
         activation: a Keras activation, by name or function, after every hidden layer.
 
@@ -40,5 +42,5 @@ def mlp(
     x = layers.Flatten(name="flatten")(inputs) if len(input_shape) > 1 else inputs
     for i, width in enumerate(widths, start=1):
         x = layers.Dense(width, activation=activation, name=f"dense{i}")(x)
-    logits = layers.Dense(num_classes or 1, name="logits")(x)
+    logits = layers.Dense(num_classes or num_outputs, name="logits")(x)
     return keras.Model(inputs, logits, name="mlp")

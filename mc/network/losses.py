@@ -12,17 +12,17 @@ import tensorflow as tf
 Loss: TypeAlias = keras.losses.Loss | str | Callable  # itself, its name, or a function
 
 
-def default(num_classes: int | None, dense: bool = False, **arguments: Any) -> keras.losses.Loss:
+def default(num_classes: int | None, one_hot: bool = False, **arguments: Any) -> keras.losses.Loss:
     """Cross-entropy of logits for classes, mean squared error for regression (`None`).
 
-    `dense`: targets are a row of probabilities an example, such as one-hot ones, and no labels.
+    `one_hot`: targets are rows of probabilities, such as one-hot ones, and no labels.
     `arguments` are Keras' own, such as `from_logits=False`, or of labels `ignore_class=0`.
 
     Raises:
         ValueError: the loss does not have one.
     """
     of_labels = keras.losses.SparseCategoricalCrossentropy
-    kind = keras.losses.CategoricalCrossentropy if dense else of_labels
+    kind = keras.losses.CategoricalCrossentropy if one_hot else of_labels
     if num_classes is None:
         kind = keras.losses.MeanSquaredError
     else:
@@ -40,7 +40,7 @@ def default(num_classes: int | None, dense: bool = False, **arguments: Any) -> k
 # functions share them. All other losses of Keras are about segments, sequences or similarity.
 MEANINGS = {
     "labels": ("sparsecategoricalcrossentropy", "categoricalgeneralizedcrossentropy"),
-    "dense labels": (
+    "one-hot labels": (
         *("categoricalcrossentropy", "categoricalfocalcrossentropy", "categoricalhinge"),
         *("kldivergence",),
     ),
@@ -56,7 +56,7 @@ BY_SHAPE = ("crossentropy", "ce")  # for which `compile` chooses among three by 
 def meaning(loss: Loss) -> str | None:
     """What a loss compares the outputs with: one of `MEANINGS`, or else
 
-    `classes` (labels or dense labels, as the shapes say), `other`, or None if it is not known.
+    `classes` (labels or one-hot labels, as the shapes say), `other`, or None if it is not known.
 
     A loss counts as that of Keras which it is or derives from; one of your own whose name ends in
     "entropy" as what its name says.
@@ -72,7 +72,7 @@ def meaning(loss: Loss) -> str | None:
             return next((kind for kind, known in MEANINGS.items() if name in known), "other")
     own = names[0][0]
     if own.endswith(("entropy", "kldivergence")):
-        words = {"binary": "binary", "sparse": "labels", "categorical": "dense labels"}
+        words = {"binary": "binary", "sparse": "labels", "categorical": "one-hot labels"}
         return next((kind for word, kind in words.items() if word in own), "classes")
     return None
 
@@ -93,6 +93,18 @@ def _function(loss: Any) -> Any:
     while isinstance(loss, functools.partial) or type(loss).__name__ == "LossFunctionWrapper":
         loss = loss.func if isinstance(loss, functools.partial) else loss.fn  # type: ignore[union-attr]  # a wrapper has it
     return loss
+
+
+def compares_other_shapes(loss: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a loss may compare targets with outputs of another shape than `[batch, *shape]`.
+
+    As CTC compares a sequence of labels with a longer one of their probabilities: other losses of
+    Keras, and those of one's own where an example has more than one target.
+    """
+    if isinstance(loss, dict | list | tuple):
+        return True
+    kind = meaning(loss)
+    return kind == "other" or (kind is None and len(shape) > 1)
 
 
 def argument(loss: Any, name: str, default: Any = None) -> Any:

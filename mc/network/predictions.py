@@ -1,6 +1,6 @@
 """What networks output for every example of a split."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,24 @@ from mc.network import losses
 from mc.network.weights import FlatNetwork, State, Vector
 
 
-def predictor(network: FlatNetwork) -> Callable[[Vector, State, Iterable], np.ndarray]:
-    """The function `(w: [P], state, batches) -> outputs [n, ...] float32`, in stored order.
+def predictor(network: FlatNetwork) -> Callable[[Vector, State, Iterable], Iterator]:
+    """The function `(w: [P], state, batches) -> outputs [b, ...] float32` of each batch in turn.
 
-    Weights and state are its arguments, so one graph serves any number of networks.
+    Weights and state are its arguments, so one graph serves any number of networks. Of several
+    outputs each is a structure of arrays, as the network gives them.
     """
 
     @tf.function(reduce_retracing=True)
-    def call(w: tf.Tensor, state: list[tf.Tensor], x: Any) -> tf.Tensor:
-        return tf.cast(network(w, state, x, training=False)[0], tf.float32)
+    def call(w: tf.Tensor, state: list[tf.Tensor], x: Any) -> Any:
+        outputs = network(w, state, x, training=False)[0]
+        return tf.nest.map_structure(lambda out: tf.cast(out, tf.float32), outputs)
 
-    def outputs(w: Vector, state: State, batches: Iterable) -> np.ndarray:
+    def outputs(w: Vector, state: State, batches: Iterable) -> Iterator:
         w, state = tf.convert_to_tensor(w), [tf.convert_to_tensor(s) for s in state]
-        return np.concatenate([call(w, state, x).numpy() for x, _ in batches])
+        for x, _ in batches:
+            yield tf.nest.map_structure(lambda out: out.numpy(), call(w, state, x))
 
     return outputs
-
-
-def targets_of(batches: Iterable) -> np.ndarray:
-    """The targets y of every example; `[n, ...]`."""
-    return np.concatenate([np.asarray(y) for _, y in batches])
 
 
 def labels_of(y: np.ndarray | tf.Tensor) -> tf.Tensor:

@@ -8,3 +8,4 @@ from mc.evaluation.tasks.labels import Labels as Labels
 from mc.evaluation.tasks.regression import Regression as Regression
 from mc.evaluation.tasks.several import Several as Several
 from mc.evaluation.tasks.task import Task as Task
+from mc.evaluation.tasks.task import check_counted as check_counted

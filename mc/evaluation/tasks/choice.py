@@ -1,10 +1,12 @@
 """Which task it is: what the loss and the shapes say, or what the user does."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mc.evaluation.tasks.decisions import Decisions
 from mc.evaluation.tasks.labels import Labels
@@ -22,8 +24,9 @@ def of(
     outputs: Any,
     *,
     num_classes: int | None = None,
-    named: str | None = None,
+    named: Task | str | None = None,
     output_names: Sequence[str] | None = None,
+    token_characters: ArrayLike | None = None,
 ) -> Task:
     """The task of a network.
 
@@ -36,23 +39,29 @@ def of(
         loss: as in `keras.Model.compile`; None if it is not known.
         y, outputs: of a batch: targets, and what the network gives for them.
         num_classes: the number of classes, where there are known to be some, whatever the loss.
-        named: one of `NAMES`, in place of what the loss says.
+        named: a task, or one of `NAMES`, in place of what the loss says.
         output_names: of a network with several outputs in a list.
+        token_characters: `[C]`, how many characters each class stands for, if it is a token.
 
     Raises:
         ValueError: outputs or targets that do not fit the classes, or the task that is named.
     """
+    if isinstance(named, Task):
+        return named
     if named is not None and named not in NAMES:
         raise ValueError(f"task must be one of {', '.join(NAMES)}; received {named!r}.")
     if len(keras.tree.flatten(outputs)) > 1:
-        return _of_several(loss, y, outputs, named, output_names)
+        return _of_several(loss, y, outputs, named, output_names)  # type: ignore[arg-type]  # no task
     (out,), targets = keras.tree.flatten(outputs), keras.tree.flatten(y)
     if len(targets) != 1:
         return Task(why=f"there are {len(targets)} targets for one output")
     given = keras.tree.flatten(loss)
     own = given[0] if len(given) == 1 else None
     kind = named or _kind(own, targets[0], out, num_classes)
-    return _made(kind, own, targets[0], out, named is not None, num_classes)
+    task = _made(kind, own, targets[0], out, named is not None, num_classes)
+    if token_characters is None or type(task) is not Labels:
+        return task
+    return replace(task, characters=tuple(np.asarray(token_characters, float).tolist()))
 
 
 def _of_several(
@@ -90,7 +99,7 @@ def _kind(loss: Any, y: Any, outputs: Any, num_classes: int | None) -> str:
         alike = targets == shape or (*targets, 1) == shape
         return "binary" if shape[-1] == 1 and alike else "labels"
     if meaning is not None:
-        return {"dense labels": "labels", "other": "loss"}.get(meaning, meaning)
+        return {"one-hot labels": "labels", "other": "loss"}.get(meaning, meaning)
     if _is_whole(y):
         of_examples = len(shape) == 2 and shape[-1] > 1 and targets[1:] in ((), (1,))
         return "labels" if of_examples else "loss"
@@ -127,6 +136,11 @@ def _made(
         return Regression()
     logits = _logits(loss, outputs, kind)
     if logits is None:  # as of a hinge loss
+        if is_named:
+            raise ValueError(
+                f"task={kind} needs logits or probabilities, and the network's outputs are the "
+                "margins of a hinge loss, which have no nll, and no perplexity."
+            )
         return Task(why="its outputs are margins, and no probabilities")
     if kind in ("binary", "multi-label"):
         single = len(shape) == 1 or shape[-1] == 1
@@ -156,8 +170,17 @@ def _is_whole(y: Any) -> bool:
     return dtype.startswith(("int", "uint", "bool"))
 
 
-def training_metrics(loss: losses.Loss, num_classes: int | None) -> list[str]:
-    """The metrics that Keras shows of training: accuracy of classes, mse of a regression."""
+def training_metrics(loss: Any, num_classes: int | None) -> list:
+    """The metrics that Keras shows of training: accuracy of classes, mse of a regression.
+
+    None of several outputs, whose losses Keras shows one by one, nor where a class is ignored.
+    """
+    if isinstance(loss, dict | list | tuple) or losses.argument(loss, "ignore_class") is not None:
+        return []
     if num_classes is not None:
         return ["accuracy"]
+    if losses.meaning(loss) == "binary":
+        logits = losses.expects_logits(loss)  # None of a hinge, whose margins are as logits are
+        threshold = 0.5 if logits is False else 0.0
+        return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)]
     return ["mse"] if losses.meaning(loss) in ("regression", None) else []

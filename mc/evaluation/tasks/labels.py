@@ -17,15 +17,20 @@ SMALLEST = 1e-7  # of a probability, before its logarithm; as Keras' losses have
 class Labels(Task):
     """Classes of outputs `[batch, ..., C]`: nll, error, accuracy and weighted F1.
 
-    Of tokens (one axis between the batch and the classes) perplexity = exp(nll) too, and of pixels
-    (two and more) iou, the mean intersection over union of the classes. `calibration` adds ece and
-    brier.
+    Of tokens (one axis between the batch and the classes) perplexity = exp(nll) too, and where it
+    is known how many characters each stands for
+
+        bits_per_character = sum nll / (log(2) * sum of the characters of the targets);
+
+    of pixels (two axes and more) iou, the mean intersection over union of the classes.
+    `calibration` adds ece and brier.
 
     Attributes:
         num_classes: C.
         logits: whether outputs are logits, else probabilities.
         axes: how many there are between the batch and the classes.
         ignored: the label of steps that do not count.
+        characters: how many each class stands for, if it is a token.
     """
 
     metrics: ClassVar[str] = "nll, error, accuracy and f1"
@@ -33,6 +38,7 @@ class Labels(Task):
     logits: bool = True
     axes: int = 0
     ignored: int | None = None
+    characters: tuple[float, ...] | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]  # which depends on the outputs
@@ -50,7 +56,7 @@ class Labels(Task):
     def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
         """The sums of a batch: targets are labels, or rows of one-hot ones or probabilities."""
         weights, outputs = weights_of(outputs, sample_weight), floats(single(outputs))
-        labels = labels_of(single(y), outputs)
+        labels = labels_of(tf.convert_to_tensor(single(y)), outputs)
         counts = tf.ones_like(outputs[..., 0])
         if weights is not None:
             counts = spread(weights, counts)
@@ -108,6 +114,9 @@ class Labels(Task):
         if self.name == "dense labels" and self.axes == 1:
             with np.errstate(over="ignore"):
                 found["perplexity"] = np.exp(found["nll"])
+        if self.characters is not None:
+            told = totals["counts"][:, 2] @ np.array(self.characters)
+            found["bits_per_character"] = ratio(totals["nll"] / np.log(2), told)
         if self.axes > 1:
             found["iou"] = np.array([scores.iou(*counts) for counts in totals["counts"]])
         if self.calibration:

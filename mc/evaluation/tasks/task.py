@@ -75,7 +75,8 @@ class Task:
 
     def added(self, total: Any, own: Any) -> Any:
         """The sum of `averaged` of some members, and of one more."""
-        return np.logaddexp(total, own)
+        with np.errstate(invalid="ignore"):  # of outputs that are not finite
+            return np.logaddexp(total, own)
 
     def mean(self, total: Any, count: int) -> Any:
         """The mean of so many members."""
@@ -92,6 +93,25 @@ class Task:
     def of_mean(self) -> Self:
         """The task of what `as_outputs` gives."""
         return self
+
+
+def check_counted(totals: Mapping[str, np.ndarray], split: str) -> None:
+    """Raise unless there is a step in a split that counts.
+
+    Args:
+        totals: the sums over a split.
+
+    Raises:
+        ValueError: masks, ignored classes or sample weights leave out all of them.
+    """
+    for name, total in totals.items():
+        if name.rpartition(":")[2] == "weight" and not np.any(total):
+            output = name.rpartition(":")[0]
+            raise ValueError(
+                f"Nothing of the split {split} counts{f' for the output {output}' * bool(output)}: "
+                "a mask, the loss's ignore_class or sample weights leave out every step. Masks are "
+                "made from inputs, by Masking and Embedding(mask_zero=True)."
+            )
 
 
 def single(part: Any) -> Any:

@@ -6,7 +6,7 @@ from mc.evaluation.evaluator import Evaluator
 from mc.lab import batch_notes
 from mc.lab.job import Job
 from mc.lab.work import kept, networks, training
-from mc.lab.work.data import load_data
+from mc.lab.work.data import load_data, plain_weights, task_of
 from mc.lab.work.measure import batched
 
 
@@ -44,8 +44,9 @@ def metrics_of(model: CurveModel, state: list, job: Job, data: Data) -> dict[str
         batched(job.cfg, data.splits),
         bn_data=None,
         loss=model.loss,
+        loss_weights=plain_weights(job.cfg),
         weight_decay=model.weight_decay,
-        num_classes=data.num_classes,
+        **task_of(job.cfg, data),
     )
     values = {name: float(value[0]) for name, value in evaluate([[1.0]]).items()}
     batch_notes.note(job.folder, job.cfg.eval.batch_size, evaluate.dependence)

@@ -5,7 +5,7 @@ from typing import Any
 
 import hydra
 import keras
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mc.datasets import Data, Examples, make_data
 from mc.datasets.labels import warn_of_floats
@@ -22,6 +22,7 @@ def load_data(cfg: DictConfig) -> Data:
     raw = instantiate(cfg.dataset, "dataset", leave_out=("valid_size", "divide_by_255"))
     keras.utils.set_random_seed(cfg.seed)
     loss = None if cfg.loss._target_ is None else instantiate(cfg.loss, "loss")
+    loss = None if isinstance(loss, dict | list | tuple) else loss  # of several outputs
     size, divide = (cfg.dataset.get(key) for key in ("valid_size", "divide_by_255"))
     data = make_data(raw, size or 0, divide, loss)
     if loss is None:
@@ -29,8 +30,8 @@ def load_data(cfg: DictConfig) -> Data:
     if cfg.smoke:
         data = data.head(SMOKE_EXAMPLES)
     loss = make_loss(cfg, data)
-    if data.num_classes is not None and losses.takes_one_hot(loss):
-        data = data.one_hot()
+    if data.num_classes is not None and not isinstance(loss, dict | list | tuple):
+        data = data.one_hot() if losses.takes_one_hot(loss) else data
     return data
 
 
@@ -50,8 +51,10 @@ def splits_of(cfg: DictConfig, data: Data) -> dict[str, Examples]:
     return {name: split for name, split in data.splits.items() if name in wanted}
 
 
-def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
+def make_loss(cfg: DictConfig, data: Data) -> Any:
     """The loss named by `loss._target_`, or the task's own with Keras' arguments of it.
+
+    A callable of one's own may return several, one an output, as Keras' `compile` takes them.
 
     Raises:
         ValueError: the data have a row of probabilities an example, and the loss takes labels.
@@ -59,12 +62,33 @@ def make_loss(cfg: DictConfig, data: Data) -> keras.losses.Loss:
     if cfg.loss._target_ is None:
         arguments = plain(cfg.loss)
         del arguments["_target_"]
-        return losses.default(data.num_classes, data.dense, **arguments)
+        if data.output_shape is None:
+            raise ValueError(
+                f"loss._target_=null: the dataset has several targets, {', '.join(data.train.y)}, "  # type: ignore[union-attr]
+                "each of which needs a loss of its own. Type loss._target_=YOUR_FUNCTION, which "
+                "returns a dict of Keras losses by their names."
+            )
+        return losses.default(data.num_classes, data.is_one_hot, **arguments)
     loss = instantiate(cfg.loss, "loss")
-    if data.dense:
-        rows = keras.KerasTensor((None, data.num_classes))
+    if data.is_one_hot:
+        rows = keras.KerasTensor((None, *data.output_shape))  # type: ignore[misc]  # of one output
         losses.check_targets(loss, rows, rows)
     return loss
+
+
+def plain_weights(cfg: DictConfig) -> Any:
+    """The weights of several losses, as Keras' `compile` takes them."""
+    given = cfg.loss_weights
+    return OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
+
+
+def task_of(cfg: DictConfig, data: Data) -> dict[str, Any]:
+    """What `Evaluator`, `evaluate` and ensembles are told of the task."""
+    return {
+        "num_classes": data.num_classes,
+        "task": None if cfg.task == "auto" else cfg.task,
+        "token_characters": data.token_characters,
+    }
 
 
 def found(name: str, target: str) -> Any:

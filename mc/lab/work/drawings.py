@@ -70,11 +70,17 @@ def _planes(path: Path) -> dict[str, Any]:
 
 
 def _predictions(path: Path) -> dict[str, Any]:
-    """Confusion matrices at each t, and densities of the probability of the true class."""
+    """Confusion matrices at each t, and densities of the probability of the true class.
+
+    Nothing of a regression, of an ensemble, or of tokens and pixels, which have too many of each.
+    """
     with np.load(path) as file:
+        if not file["num_classes"] or not {"t", "curve"} <= set(file):
+            return {}
+        targets = file["targets"]
+        if targets.ndim > 2 or (targets.ndim == 2 and targets.dtype.kind in "iu"):
+            return {}
         arrays = dict(file)
-    if not arrays["num_classes"] or "t" not in arrays:  # of a regression, or of an ensemble
-        return {}
     if not all(np.isfinite(arrays[name]).all() for name in ("linear", "curve")):
         log.warning("not drawn: predictions, of which some are not finite")
         return {}

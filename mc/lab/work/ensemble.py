@@ -1,9 +1,10 @@
 """stage=ensemble: the predictive mean of several networks, or of points of a curve."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from mc.datasets import Data
 from mc.ensembles import predictive
@@ -12,9 +13,9 @@ from mc.evaluation import geometry
 from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.work import curves, drawings, kept, networks
-from mc.lab.work.data import load_data, make_loss, splits_of
+from mc.lab.work.data import load_data, make_loss, splits_of, task_of
+from mc.lab.work.growing import Growing, growing
 from mc.lab.work.measure import batched
-from mc.network.predictions import targets_of
 from mc.network.weights import FlatNetwork, pack
 
 
@@ -25,39 +26,36 @@ def run(job: Job) -> dict:
     splits = batched(cfg, splits_of(cfg, data))
     flat, members = (_networks if cfg.ensemble.networks else _points)(job, data)
 
-    means: list[np.ndarray] = []
+    given: dict[str, Any] = {"loss": make_loss(cfg, data), **task_of(cfg, data)}
+    with growing() as kept:
 
-    def keep(split: str, number: int, mean: np.ndarray) -> None:
-        means.extend([mean] if split == "test" else [])
+        def keep(split: str, number: int, mean: Any) -> None:
+            if split == "test":
+                kept.add("mean", tf.nest.map_structure(np.float32, mean))
 
-    given: dict[str, Any] = {"loss": make_loss(cfg, data), "num_classes": data.num_classes}
-    if cfg.ensemble.predictions:
-        given["keep"] = keep
-    table = predictive.join(flat, members, splits, **given)
-    if means:
-        arrays = predictions(np.concatenate(means), splits["test"], data.num_classes)
-        files.save_arrays(job.folder, "predictions", arrays)
+        if cfg.ensemble.predictions:
+            given["keep"] = keep
+        table = predictive.join(flat, members, splits, **given)
+        _save_predictions(job, kept, data)
     files.save_table(job.folder, "members", table)
     job.tracker.members(table)
     drawings.draw(job)
     return predictive.summary(table)
 
 
-def predictions(
-    mean: np.ndarray, batches: Iterable, num_classes: int | None
-) -> dict[str, np.ndarray]:
-    """What an ensemble predicts for the test data, as arrays of a file.
+def _save_predictions(job: Job, kept: Growing, data: Data) -> None:
+    """Write what an ensemble predicts for the test data, if it was kept.
 
-    Arrays: `mean [n, C]`, the mean of the members' probabilities, or `[n, d]`, of their outputs
-    where it is a regression; float32; `targets [n, ...]`, and `num_classes`, 0 for a regression.
-
-    Args:
-        mean: as `predictive.join` hands it on.
-        batches: the test data.
-        num_classes: None for a regression.
+    Arrays: `mean [n, ..., C]`, the mean of the members' probabilities, or of the outputs of a
+    regression, float32; `targets [n, ...]`, and `num_classes`, 0 where there are no classes; of
+    several outputs `mean/<output>` and `targets/<output>`.
     """
-    arrays: dict[str, Any] = {"mean": mean.astype(np.float32), "targets": targets_of(batches)}
-    return arrays | {"num_classes": num_classes or 0}
+    if not kept.batches:
+        return
+    for _, y in data.test.batches(job.cfg.eval.batch_size):
+        kept.add("targets", y)
+    arrays = {**kept.arrays(), "num_classes": np.array(data.num_classes or 0)}
+    files.save_arrays(job.folder, "predictions", arrays)
 
 
 def _networks(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:

@@ -1,7 +1,5 @@
 """stage=eval: metrics along the trained curve and along the straight segment between its ends."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -13,7 +11,8 @@ from mc.lab import batch_notes, files
 from mc.lab.job import Job
 from mc.lab.work import curves, drawings, measure
 from mc.lab.work.data import load_data, splits_of
-from mc.network.predictions import predictor, targets_of
+from mc.lab.work.growing import growing
+from mc.network.predictions import predictor
 
 GRID = 200  # positions at which the functions of a regression are drawn
 
@@ -37,7 +36,7 @@ def run(job: Job) -> dict:
     if _is_function(data):
         files.save_arrays(folder, "functions", functions(job, curve, data, table))
     if cfg.eval.predictions:
-        files.save_arrays(folder, "predictions", predictions(job, curve, data))
+        save_predictions(job, curve, data)
     job.tracker.along_t(table)
     drawings.draw(job)
     ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.family.num_points)
@@ -45,32 +44,35 @@ def run(job: Job) -> dict:
     return statistics.summarise_paths(table, chord=float(chord))
 
 
-def predictions(job: Job, curve: CurveModel, data: Data) -> dict[str, np.ndarray]:
-    """What the networks at some t of both paths output for the test data.
+def save_predictions(job: Job, curve: CurveModel, data: Data) -> None:
+    """Write what the networks at some t of both paths output for the test data.
 
-    Arrays: `t [k]`, `curve` and `linear` `[k, n, outputs]`, `targets [n, ...]`, and `num_classes`,
-    0 for a regression.
+    Arrays: `t [k]`, `curve` and `linear` `[k, n, ...]`, `targets [n, ...]`, and `num_classes`, 0
+    where there are no classes; of several outputs `curve/<output>`, and `targets/<output>`.
     """
     t = np.asarray(job.cfg.eval.predictions, np.float32)
     batches = data.test.batches(job.cfg.eval.batch_size)
     outputs = predictor(curve.network)
-    arrays: dict[str, Any] = {
-        "t": t,
-        "targets": targets_of(batches),
-        "num_classes": data.num_classes or 0,
-    }
     paths = {"curve": curve.family.coefficients(t).numpy()}
     paths["linear"] = geometry.straight_segment(t, curve.family.num_points)
-    for path, rows in paths.items():
-        networks = curves.networks_along(job, curve, data, rows)
-        arrays[path] = np.stack([outputs(w, state, batches) for w, state in networks])
-    return arrays
+    with growing() as kept:
+        for _, y in batches:
+            kept.add("targets", y)
+        for path, rows in paths.items():
+            for w, state in curves.networks_along(job, curve, data, rows):
+                for batch in outputs(w, state, batches):
+                    kept.add(path, batch)
+        arrays = {"t": t, **kept.arrays({path: len(t) for path in paths})}
+        arrays["num_classes"] = np.array(data.num_classes or 0)
+        files.save_arrays(job.folder, "predictions", arrays)
 
 
 def _is_function(data: Data) -> bool:
     """Whether it is a regression of one variable on one."""
     train = data.train
     if data.num_classes is not None or not isinstance(train, Split):
+        return False
+    if isinstance(train.x, dict) or isinstance(train.y, dict):
         return False
     return train.x[0].size == train.y[0].size == 1
 
@@ -93,8 +95,8 @@ def functions(
     batches = [(train.inputs(grid[:, np.newaxis]), None)]
     outputs = predictor(curve.network)
     networks = curves.networks_along(job, curve, data, curve.family.coefficients(t).numpy())
-    y = np.stack([outputs(w, state, batches) for w, state in networks])
-    arrays = {"x": grid, "t": t, "y": y[..., 0]}
+    (y,) = zip(*(outputs(w, state, batches) for w, state in networks), strict=True)
+    arrays = {"x": grid, "t": t, "y": np.stack(y)[..., 0]}
     for name, split in (("train", train), ("test", test)):
         arrays[f"{name}_x"] = split.x.reshape(len(split), -1)[:, 0]
         arrays[f"{name}_y"] = split.y[:, 0]

@@ -13,7 +13,7 @@ from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch
 from mc.lab.work import drawings, kept, networks, training
-from mc.lab.work.data import load_data, make_loss
+from mc.lab.work.data import load_data, make_loss, task_of
 from mc.lab.work.measure import batched
 from mc.network.weights import FlatNetwork, pack
 
@@ -35,7 +35,7 @@ def run(job: Job) -> dict:
         return predictive.saved(saved, f"fge:{job.cfg.fge.start}")
 
     splits = batched(job.cfg, data.splits)
-    given = {"loss": make_loss(job.cfg, data), "num_classes": data.num_classes}
+    given = {"loss": make_loss(job.cfg, data), **task_of(job.cfg, data)}
     settled = (kept.settled(flat, member, data) for member in left())
     table = predictive.join(flat, settled, splits, **given)
     others = {"swa/": _averages(data, flat, left())}

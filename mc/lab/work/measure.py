@@ -14,7 +14,7 @@ from mc.datasets import Data, Examples
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
-from mc.lab.work.data import make_loss
+from mc.lab.work.data import make_loss, plain_weights, task_of
 from mc.network.weights import FlatNetwork
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,8 @@ def arguments(cfg: DictConfig, data: Data) -> dict[str, Any]:
     return {
         "bn_data": bn_batches(cfg, data),
         "loss": make_loss(cfg, data),
-        "num_classes": data.num_classes,
+        "loss_weights": plain_weights(cfg),
+        **task_of(cfg, data),
         "progress": progress.shown,
     }
 

@@ -12,13 +12,12 @@ from omegaconf import DictConfig
 
 from mc.datasets import Data
 from mc.datasets.labels import said_of_floats
-from mc.datasets.scale import check_scale
-from mc.datasets.split import Split
 from mc.lab import conditions, stale
 from mc.lab.graph import Network, Run
 from mc.lab.job import Job
 from mc.lab.work import kept
-from mc.lab.work.data import found, instantiate
+from mc.lab.work.data import found, instantiate, make_loss
+from mc.lab.work.fits import check_fits
 from mc.network import first_look, unpromised
 from mc.network.weights import FlatNetwork, check_same_architecture, pack
 
@@ -41,11 +40,14 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
         ValueError: it does not fit the data.
     """
     keras.utils.set_random_seed(cfg.seed)
-    shape, classes = data.input_shape, data.num_classes
+    offered = {"input_shape": data.input_shape, "num_classes": data.num_classes}
+    if data.num_classes is None and data.output_shape is not None:
+        offered["num_outputs"] = data.output_shape[-1]
     try:
-        network = instantiate(cfg.model, "model", input_shape=shape, num_classes=classes)
+        network = instantiate(cfg.model, "model", **offered)
     except Exception as error:  # whatever layers say of None classes
-        told = said_of_floats([targets(data)]) if data.num_classes is None else None
+        y = getattr(data.train, "y", None) if data.num_classes is None else None
+        told = said_of_floats([y]) if isinstance(y, np.ndarray) else None
         if told is None:
             raise
         raise ValueError(
@@ -56,39 +58,13 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
             f"model._target_={cfg.model._target_} must return a keras.Model; received {network!r}."
         )
     if not network.built:
-        network(np.zeros((1, *data.input_shape), np.float32))
-    check_fits(network, data, f"model._target_={cfg.model._target_}")
+        network(keras.tree.map_structure(_zeros, data.input_spec))
+    check_fits(network, data, f"model._target_={cfg.model._target_}", make_loss(cfg, data))
     return network
 
 
-def targets(data: Data) -> np.ndarray:
-    """What a regression is to predict; such data are in memory."""
-    assert isinstance(data.train, Split)
-    return data.train.y
-
-
-def check_fits(network: keras.Model, data: Data, name: str) -> None:
-    """Raise unless a network takes the data's inputs and has as many outputs as they need.
-
-    Raises:
-        ValueError: it does not; `name` says which network.
-    """
-    needed = data.num_classes or targets(data).shape[-1]
-    inputs = keras.KerasTensor((None, *data.input_shape))
-    try:
-        outputs = network.compute_output_spec(inputs).shape
-    except Exception as error:  # whatever its layers say of a shape that they do not take
-        raise ValueError(
-            f"{name} does not take the dataset's inputs of shape {data.input_shape} ({error}). "
-            "Choose the dataset that it is for."
-        ) from error
-    check_scale(network, data, name)
-    if tuple(outputs) != (None, needed):
-        what = "classes" if data.num_classes else "targets"
-        raise ValueError(
-            f"{name} has outputs of shape {tuple(outputs)}, but the dataset has {needed} {what}: "
-            f"its outputs must have shape (None, {needed})."
-        )
+def _zeros(spec: keras.KerasTensor) -> np.ndarray:
+    return np.zeros((1, *spec.shape[1:]), spec.dtype)
 
 
 def load(job: Job, network: Network, data: Data, left: bool = False) -> keras.Model:
@@ -126,7 +102,7 @@ def architecture(job: Job, network: Network, data: Data) -> keras.Model:
     path = Path(str(root.typed))
     found("model", job.cfg.model._target_)  # whose module may register the layers in the file
     model = read(path, lambda: keras.models.load_model(path, compile=False), lambda: REMEDY)
-    check_fits(model, data, f"The endpoint {path}")
+    check_fits(model, data, f"The endpoint {path}", make_loss(job.cfg, data))
     _check_precision(job, path, model)
     return model
 

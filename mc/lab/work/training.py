@@ -21,7 +21,7 @@ from mc.lab import files
 from mc.lab.conditions import devices_here
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch
-from mc.lab.work.data import instantiate, make_loss
+from mc.lab.work.data import instantiate, make_loss, plain_weights
 from mc.network.weights import pack
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ def train(
             data.train,
             optimizer=instantiate(job.cfg.optimizer, "optimizer", learning_rate=rate),
             loss=loss,
+            loss_weights=plain_weights(job.cfg),
             metrics=tasks.training_metrics(loss, data.num_classes),
             epochs=schedule.epochs,
             steps_per_epoch=schedule.steps_per_epoch,
