@@ -34,6 +34,8 @@ COUNTS = [
     ("+optimizer.use_ema", "true", ANY),
     ("loss._target_", "keras.losses.CategoricalHinge", ANY),
     ("+loss.ignore_class", 0, ANY),
+    ("loss_weights", "[1]", ANY),
+    ("task", "regression", ANY),
     ("train.base.epochs", 3, ANY),
     ("train.base.steps_per_epoch", 3, ANY),
     ("train.base.batch_size", 3, ANY),

@@ -3,6 +3,7 @@
 A new one is its formula, in the tasks that have it (`tasks`), and its row here.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -44,8 +45,6 @@ METRICS = (
 )
 NAMED = {metric.name: metric for metric in METRICS}
 BARRIERS = tuple(metric.name for metric in METRICS if metric.barrier)
-# What figures and pages show first, where it is there: the paper's, or regression's counterpart.
-SHOWN = ("train/loss", "test/error", "test/mse")
 
 
 def found(name: str) -> Metric | None:
@@ -58,6 +57,37 @@ def has_barrier(column: str) -> bool:
     """Whether paths have barriers of `<split>/<metric>`."""
     metric = found(column.rpartition("/")[2])
     return metric is not None and metric.barrier
+
+
+def shown(columns: Iterable[str]) -> list[str]:
+    """Of columns `<split>/<metric>`, what figures and pages show first, in that order.
+
+    The training loss and the test error, as in the paper; of tokens nll in place of the error, of a
+    regression mse; of several outputs each output's.
+    """
+    there = [column for column in columns if may_be_shown(column)]
+    order = [name for kind in ("loss", "nll", "error", "mse") for name in there if _is(name, kind)]
+    of_tokens = {name.removesuffix("perplexity") for name in there if _is(name, "perplexity")}
+    kept = []
+    for name in order:
+        if _is(name, "nll") or _is(name, "error"):
+            kind = "nll" if _is(name, "nll") else "error"
+            if (name.removesuffix(kind) in of_tokens) != (kind == "nll"):
+                continue
+        kept.append(name)
+    return kept
+
+
+def may_be_shown(column: str) -> bool:
+    """Whether `shown` looks at a column, whatever the others are."""
+    kinds = ("nll", "error", "mse", "perplexity")
+    of_test = column.startswith("test/") and any(_is(column, kind) for kind in kinds)
+    return column == "train/loss" or of_test
+
+
+def _is(column: str, kind: str) -> bool:
+    metric = found(column.rpartition("/")[2])
+    return metric is not None and metric.name == kind
 
 
 def label(column: str) -> str:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from mc.evaluation import metrics
+
 # Of a network, and of the length of a curve; then what is shown of each along a path.
-METRICS = ("loss", "error", "mse", "length_ratio")
+METRICS = ("loss", "error", "mse", "perplexity")
 STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
 
 
@@ -14,9 +16,9 @@ def table(summary: dict, stage: str, folder: Path) -> str:
     for key, value in summary.items():
         value = float("nan") if value is None else value  # it was not finite
         name, _, last = key.rpartition("/")
-        if last in METRICS:
+        if _is_shown(last) or last == "length_ratio":
             single.append(f"  {key:<24} {value:.4g}")
-        elif name.rpartition("/")[2] in METRICS and last in STATISTICS:
+        elif last in STATISTICS and _is_shown(name.rpartition("/")[2]):
             along.setdefault(name, {})[last] = value
     lines = [f"{stage}: {folder}", *single]
     there = [s for s in STATISTICS if any(s in row for row in along.values())]
@@ -30,3 +32,8 @@ def table(summary: dict, stage: str, folder: Path) -> str:
         beside = f", and {len(figures) - 1} beside it" * (len(figures) > 1)
         lines.append(f"  figure: {figures[0]}{beside}")
     return "\n".join(lines)
+
+
+def _is_shown(name: str) -> bool:
+    metric = metrics.found(name)
+    return metric is not None and metric.name in METRICS

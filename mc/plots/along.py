@@ -37,21 +37,21 @@ PATHS = {
 
 
 def panels_of(
-    points: DataFrame, columns: Iterable[str] = metrics.SHOWN
+    points: DataFrame, columns: Iterable[str] | None = None
 ) -> dict[str, dict[str, tuple]]:
     """`{label: {path: (t, values)}}`, a panel for each of those columns that the points have.
 
     Args:
         points: a row a point, as `mc.evaluate` returns them and `points.csv` has them: `path, t`,
             then `<split>/<metric>`.
-        columns: which of them.
+        columns: which of them; default: those that `metrics.shown` chooses.
     """
     return {
         metrics.label(column): {
             PATHS.get(path, path): (rows["t"].to_numpy(), rows[column].to_numpy())
             for path, rows in points.groupby("path", sort=False)
         }
-        for column in columns
+        for column in (metrics.shown(points.columns) if columns is None else columns)
         if column in points
     }
 

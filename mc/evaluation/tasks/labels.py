@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +33,6 @@ class Labels(Task):
         characters: how many each class stands for, if it is a token.
     """
 
-    metrics: ClassVar[str] = "nll, error, accuracy and f1"
     num_classes: int = 2
     logits: bool = True
     axes: int = 0
@@ -44,6 +43,13 @@ class Labels(Task):
     def name(self) -> str:  # type: ignore[override]  # which depends on the outputs
         """`labels`, or `dense labels` of tokens and pixels."""
         return "dense labels" if self.axes else "labels"
+
+    @property
+    def metrics(self) -> str:  # type: ignore[override]
+        """In words."""
+        of_tokens = ", perplexity" * (self.axes == 1 and self.name == "dense labels")
+        more = of_tokens + ", bits_per_character" * (self.characters is not None)
+        return f"nll{more}{', iou' * (self.axes > 1)}, error, accuracy and f1"
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:

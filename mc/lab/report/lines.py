@@ -18,7 +18,7 @@ from bokeh.models import (
 from bokeh.palettes import Colorblind8
 from bokeh.plotting import figure
 
-from mc.evaluation.metrics import SHOWN, label
+from mc.evaluation.metrics import label, may_be_shown, shown
 from mc.lab.report.tables import headlines, varied
 from mc.lab.report.widgets import Section, cells, filtered, side_by_side, table
 from mc.plots import PATHS
@@ -102,7 +102,7 @@ def _read(runs: pd.DataFrame, output_dir: Path) -> tuple[dict, pd.DataFrame]:
     for row, folder in enumerate(runs["folder"]):
         path = output_dir / folder / "points.csv"
         try:
-            points = pd.read_csv(path, usecols=lambda name: name in ("path", "t", *SHOWN))
+            points = pd.read_csv(path, usecols=_is_read)
             points["t"] = points.pop("t").astype(np.float32)
             tables.append(points.assign(row=row, path=points["path"]))
         except (KeyError, ValueError) as error:  # an empty or cut file
@@ -116,8 +116,12 @@ def _read(runs: pd.DataFrame, output_dir: Path) -> tuple[dict, pd.DataFrame]:
     first = np.flatnonzero(np.diff(np.sort(order), prepend=-1))
     lines = joined.loc[first, ["row", "path"]]
     lines = lines.assign(first=first, last=[*first[1:], len(joined)])
-    kept = ["t", *(name for name in SHOWN if name in joined and joined[name].notna().any())]
+    kept = ["t", *(name for name in shown(joined.columns) if joined[name].notna().any())]
     return {name: joined[name].to_numpy(np.float32) for name in kept}, lines
+
+
+def _is_read(column: str) -> bool:
+    return column in ("path", "t") or may_be_shown(column)
 
 
 def _panel(shown: ColumnDataSource, column: str):

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # Of classifiers, what the first figure leaves out.
 SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
-JOINING = ("test/error", "test/nll", "test/mse")
+JOINING = ("error", "nll", "mse")
 
 
 def draw(job: Job) -> None:
@@ -64,8 +64,7 @@ def _planes(path: Path) -> dict[str, Any]:
         f"plane_{column.replace('/', '_')}": plots.plane(
             x, y, arrays[column], corners, arrays.get("curve"), metrics.label(column), **given
         )
-        for column in metrics.SHOWN
-        if column in arrays
+        for column in metrics.shown(arrays)
     }
 
 
@@ -104,8 +103,10 @@ def _predictions(path: Path) -> dict[str, Any]:
 
 def _members(path: Path) -> dict[str, Any]:
     table, panels = pd.read_csv(path), {}
-    for metric in JOINING:
-        if metric in table:
+    for metric in table.columns:
+        split, _, name = metric.partition("/")
+        found = metrics.found(name) if split == "test" else None
+        if found and found.name in JOINING:
             lines = {"single members": table[metric], "ensemble": table[f"ensemble/{metric}"]}
             if f"swa/{metric}" in table:
                 lines["average of weights"] = table[f"swa/{metric}"]
@@ -118,7 +119,7 @@ def _members(path: Path) -> dict[str, Any]:
 
 def _along_t(path: Path) -> dict[str, Any]:
     points = pd.read_csv(path)
-    figures: dict[str, tuple[str, ...]] = {"along_t": metrics.SHOWN}
+    figures: dict[str, tuple[str, ...] | None] = {"along_t": None}
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
     networks: Any = (0, 1)

@@ -1,0 +1,185 @@
+"""Stages on data of tokens, of pixels, of yes and no, of several labels and several outputs."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import only
+
+from mc.lab.words import TASKS
+
+LOSSES = {
+    "sparse": "keras.losses.SparseCategoricalCrossentropy",
+    "binary": "keras.losses.BinaryCrossentropy",
+}
+
+
+def random():
+    """One generator a call: every run is given the same data."""
+    return np.random.default_rng(5)
+
+
+def both(x, y, **more):
+    return {"train": (x[:32], y[:32]), "test": (x[32:], y[32:])} | more
+
+
+def sentences():
+    rng = random()
+    x = [rng.integers(1, 7, n) for n in rng.integers(2, 7, 40)]
+    y = [row % 3 for row in x]
+    return both(x, y, token_characters=[1, 2, 1])
+
+
+def tagger(input_shape, num_classes):
+    tokens = keras.Input(input_shape, dtype="int64")
+    x = keras.layers.Embedding(7, 4, mask_zero=True)(tokens)
+    x = keras.layers.LSTM(4, return_sequences=True)(x)
+    return keras.Model(tokens, keras.layers.Dense(num_classes)(x))
+
+
+def without_mask(input_shape, num_classes):
+    tokens = keras.Input(input_shape, dtype="int64")
+    x = keras.layers.Embedding(7, 4)(tokens)
+    return keras.Model(tokens, keras.layers.Dense(num_classes)(x))
+
+
+def few_tokens(input_shape, num_classes):
+    tokens = keras.Input(input_shape, dtype="int64")
+    x = keras.layers.Embedding(5, 4, mask_zero=True)(tokens)
+    return keras.Model(tokens, keras.layers.Dense(num_classes)(x))
+
+
+def pictures():
+    x = random().random((40, 4, 4, 1)).astype("float32")
+    return both(x, (x > 0.5).astype(int) + (x > 0.8))
+
+
+def per_pixel(input_shape, num_classes):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.Conv2D(num_classes, 1)(x))
+
+
+def yes_or_no():
+    x = random().normal(size=(40, 3)).astype("float32")
+    return both(x, (x[:, 0] > 0).astype(int))
+
+
+def several_labels():
+    x = random().normal(size=(40, 3)).astype("float32")
+    return both(x, (x > 0).astype(int))
+
+
+def two_parts():
+    rng = random()
+    x = {"a": rng.normal(size=(40, 3)), "b": rng.integers(0, 4, (40, 2))}
+    y = {"size": x["a"].sum(1), "kind": x["b"][:, 0] % 3}
+    cut = [
+        tuple({k: v[part] for k, v in given.items()} for given in (x, y))
+        for part in (slice(32), slice(32, None))
+    ]
+    return dict(zip(("train", "test"), cut, strict=True))
+
+
+def two_headed(input_shape):
+    types = {"a": "float32", "b": "int64"}
+    inputs = {k: keras.Input(s, dtype=types[k], name=k) for k, s in input_shape.items()}
+    b = keras.layers.Flatten()(keras.layers.Embedding(4, 2)(inputs["b"]))
+    x = keras.layers.Dense(6, activation="relu")(keras.layers.Concatenate()([inputs["a"], b]))
+    outputs = {"size": keras.layers.Dense(1)(x), "kind": keras.layers.Dense(3)(x)}
+    return keras.Model(inputs, outputs)
+
+
+def two_losses():
+    kind = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return {"size": keras.losses.MeanSquaredError(), "kind": kind}
+
+
+def of(data, model, loss):
+    here = "test_task_stages."
+    groups = [f"dataset._target_={here}{data}", "dataset.valid_size=0"]
+    groups += [f"model._target_={here}{model}", "~model.padding"]
+    logits = ["+loss.from_logits=true"] if loss in LOSSES else []
+    return [*groups, f"loss._target_={LOSSES.get(loss, loss)}", *logits, "smoke=true"]
+
+
+CASES = {
+    "tokens": (of("sentences", "tagger", "sparse"), ["nll", "perplexity", "bits_per_character"]),
+    "pixels": (of("pictures", "per_pixel", "sparse"), ["nll", "iou", "f1"]),
+    "binary": ([*of("yes_or_no", "tagger", "binary"), "model=mlp"], ["nll", "error", "accuracy"]),
+    "multi-label": ([*of("several_labels", "tagger", "binary"), "model=mlp"], ["nll", "f1"]),
+    "several": (
+        of("two_parts", "two_headed", "test_task_stages.two_losses"),
+        ["size_mse", "kind_error", "kind_nll"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_stage_takes_every_task(cli, tmp_path, case):
+    overrides, metrics = CASES[case]
+    if "model=mlp" in overrides:
+        gone = "~model.padding", "model._target_=test_task_stages.tagger"
+        overrides = [o for o in overrides if o not in gone]
+    more = ["eval.predictions=[0,0.5]", "eval.num_points=3"]
+    status, output = cli(*overrides, *more)
+    assert status == 0, output
+    found = json.loads(only(tmp_path, "eval/*/summary.json").read_text())
+    base = json.loads(only(tmp_path, "base/*seed1*/summary.json").read_text())
+    for metric in metrics:
+        assert 0 <= found[f"curve/test/{metric}/start"] < np.inf
+        assert base[f"test/{metric}"] == pytest.approx(found[f"curve/test/{metric}/start"], 1e-5)
+        is_barrier = metric.endswith(("nll", "error", "mse", "character"))
+        assert (f"linear/test/{metric}/barrier_max" in found) == is_barrier
+    for words in (["ensemble", "ensemble.networks=[1,2]", "ensemble.predictions=true"], ["chain"]):
+        status, output = cli(*overrides, f"stage={words[0]}", *words[1:])
+        assert status == 0, output
+    table = pd.read_csv(only(tmp_path, "ensemble/*/members.csv"))
+    for metric in metrics:
+        assert table[f"test/{metric}"][0] == pytest.approx(base[f"test/{metric}"], rel=1e-5)
+    part = "/kind" * (case == "several")
+    with np.load(only(tmp_path, "eval/*/predictions.npz")) as file:
+        outputs = file[f"curve{part}"]
+    with np.load(only(tmp_path, "ensemble/*/predictions.npz")) as file:
+        mean = file[f"mean{part}"]
+    assert outputs.shape == (2, *mean.shape)
+    assert np.all((mean >= 0) & (mean <= 1))
+
+
+def test_fge_and_planes_of_tokens(cli, tmp_path):
+    overrides = CASES["tokens"][0]
+    assert cli(*overrides, "stage=fge", "build=true")[0] == 0
+    assert cli(*overrides, "stage=plane", "build=true", "plane.grid_points=3")[0] == 0
+    found = json.loads(only(tmp_path, "fge/*/summary.json").read_text())
+    assert {"ensemble/test/perplexity", "swa/test/bits_per_character"} <= set(found)
+    plane = json.loads(only(tmp_path, "plane/*/summary.json").read_text())
+    assert plane["plane/test/perplexity/max"] >= plane["plane/test/perplexity/point_0"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["model._target_=test_task_stages.without_mask"], "masks nothing, but the dataset's"),
+        (["model._target_=test_task_stages.few_tokens"], "knows the tokens 0 to 4"),
+        (["task=regression"], "task=regression does not fit targets"),
+        (["task=classes"], "task must be one of auto, labels, binary, multi-label, regression"),
+        (["objective=test/perplexities"], "objective=test/perplexities is not made"),
+        (["loss._target_=null"], "loss.from_logits is"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_one_message(cli, change, message):
+    status, output = cli(*CASES["tokens"][0], "stage=base", *change)
+    if change == ["loss._target_=null"]:
+        assert status == 0, output  # tokens with more than two classes are labels by themselves
+        return
+    assert status == 1
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_the_tasks_that_may_be_typed_are_those_that_there_are():
+    from mc.evaluation import tasks
+
+    assert TASKS == tasks.NAMES
