@@ -33,6 +33,7 @@ def write(
     end_states: Sequence[Sequence[np.ndarray]],
     endpoints: Iterable[str],
     probe: Mapping[str, Any],
+    optimizer: Sequence[np.ndarray] = (),
 ) -> None:
     """Write a curve to a `.npz` file, atomically.
 
@@ -41,8 +42,9 @@ def write(
     `weight_decay`; `seed` and `step`, from which the next t is drawn; `paths` and `shapes` (JSON)
     of the trainable weights in the order that they have in a control point; `state_*`,
     `start_state_*`, `end_state_*`, the untrained variables left by training and of both ends;
-    `endpoints`, strings that say where the end networks are; `probe_*`, see `probe.of`. Types that
-    NumPy alone does not know (bfloat16) are written as float32.
+    `endpoints`, strings that say where the end networks are; `probe_*`, see `probe.of`;
+    `optimizer_*`, the optimizer's variables, if they are kept. Types that NumPy alone does not know
+    (bfloat16) are written as float32.
 
     Raises:
         ValueError: the name does not end in `.npz`, or the family cannot be found again by name.
@@ -67,6 +69,7 @@ def write(
     }
     arrays |= {f"probe_{name}": value for name, value in probe.items()}
     named = {"state": state, "start_state": end_states[0], "end_state": end_states[1]}
+    named["optimizer"] = optimizer
     for name, values in named.items():
         arrays |= {f"{name}_{i}": plain(value) for i, value in enumerate(values)}
     with replacing(filepath) as unfinished, open(unfinished, "wb") as file:
@@ -128,6 +131,7 @@ def read(filepath: str | Path, curve: Curve | None = None) -> dict:
         )
     saved["probe"] = {k.removeprefix("probe_"): arrays[k] for k in arrays if k.startswith("probe_")}
     saved["state"] = _numbered(arrays, "state_")
+    saved["optimizer"] = _numbered(arrays, "optimizer_")
     saved["end_states"] = [_numbered(arrays, "start_state_"), _numbered(arrays, "end_state_")]
     return saved
 

@@ -337,11 +337,19 @@ class CurveModel(keras.Model):
         return target.model
 
     def save(
-        self, filepath: str | Path, overwrite: bool = True, endpoints: Iterable[str] = ()
+        self,
+        filepath: str | Path,
+        overwrite: bool = True,
+        endpoints: Iterable[str] = (),
+        with_optimizer: bool = False,
     ) -> None:
         """Write the curve to a `.npz` file that `mc.load_curve` reads; see `curve_file.write`.
 
-        `endpoints`: strings that say where the end networks are, kept in the file.
+        Args:
+            filepath: ends in `.npz`.
+            overwrite: whether a file that is there may be replaced.
+            endpoints: strings that say where the end networks are, kept in the file.
+            with_optimizer: whether what the optimizer has gathered is kept too.
 
         Raises:
             ValueError: the family cannot be saved (see `families.describe`), or the name does not
@@ -362,6 +370,7 @@ class CurveModel(keras.Model):
             end_states=self.end_states.value,
             endpoints=endpoints,
             probe=probe.of(self),
+            optimizer=[v.numpy() for v in self.optimizer.variables] if with_optimizer else (),
         )
 
 

@@ -1,7 +1,7 @@
 """Many training steps in one call of TensorFlow, each at its own learning rate."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -28,19 +28,27 @@ class Steps:
         self.steps, self.many = steps, _many(model, steps)
         self.size = 1  # steps in a call: the first traces the graph
 
-    def __call__(self, iterator: tf.data.Iterator, rates: np.ndarray) -> dict:
+    def __call__(
+        self,
+        iterator: tf.data.Iterator,
+        rates: np.ndarray,
+        first: int = 0,
+        pauses: Mapping[int, Callable[[], None]] | None = None,
+    ) -> dict:
         """The metrics of an epoch's steps on the next batches; they begin anew after it.
 
         Args:
             iterator: of batches.
             rates: `[steps]`, the learning rate of every step, of the type that it has.
+            first: how many of the epoch's steps are done.
+            pauses: what is called after how many of them.
 
         Raises:
             RuntimeError: there are fewer batches.
         """
-        rates, done = tf.constant(rates), 0
+        rates, done, pauses = tf.constant(rates), first, dict(pauses or {})
         while done < self.steps:
-            last = min(done + self.size, self.steps)
+            last = min(done + self.size, self.steps, *(n for n in pauses if n > done))
             began = time.monotonic()
             try:
                 logs = self.many(iterator, rates, tf.constant(done), tf.constant(last))
@@ -54,6 +62,8 @@ class Steps:
             elif seconds > SECONDS:
                 self.size = max(1, self.size // 2)
             done = last
+            if done in pauses:
+                pauses[done]()
         return logs
 
 

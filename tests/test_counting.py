@@ -36,6 +36,11 @@ COUNTS = [
     ("+loss.ignore_class", 0, ANY),
     ("loss_weights", "[1]", ANY),
     ("task", "regression", ANY),
+    ("trainable", "logits", ANY),
+    ("lora.rank", 4, ANY),
+    ("lora.alpha", 8, ANY),
+    ("lora.paths", "merged", ANY - {"base"}),
+    ("train.base.start", 3, ANY),
     ("train.base.epochs", 3, ANY),
     ("train.base.steps_per_epoch", 3, ANY),
     ("train.base.batch_size", 3, ANY),
@@ -88,6 +93,9 @@ COUNTS_NOWHERE = [
     ("imports", "[json]"),
     ("devices", 1),
     ("train.base.save_every", 5),
+    ("train.base.save_steps", "[5]"),
+    ("train.base.start_schedule", "continue"),  # without a start
+    ("train.base.start_optimizer", "keep"),
     ("train.curve.save_every", 5),
     ("eval.batch_size", 50),
     ("wandb.mode", "disabled"),
@@ -136,6 +144,15 @@ def test_every_key_of_the_schema_is_in_one_of_the_lists():
     named = {key.lstrip("+").split(".")[0] for key, *_ in COUNTS} & set(CALLABLES)
     named |= {key for key, *_ in [*COUNTS, *COUNTS_NOWHERE]}
     assert set(schema.known()) - named == {"stage"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"train.base.start_schedule": "continue"}, {"train.base.start_optimizer": "keep"}]
+)
+def test_how_a_start_is_gone_on_with_counts_where_there_is_one(plain, changes):
+    started = {"train.base.start": "1@4"}
+    before, after = hashes(plain[0], **started), hashes(plain[0], **started, **changes)
+    assert {stage for stage in ANY if before[stage] != after[stage]} == ANY
 
 
 # Of networks that are files, neither the model nor how base networks are trained.

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 import mc
 from mc import training
 from mc.datasets import make_data
+from mc.epochs import history_of
 from mc.lab import files, folders, summaries
 from mc.lab.work import training as resumable
 
@@ -32,6 +33,7 @@ CFG = OmegaConf.create(
     {
         "optimizer": {"_target_": "keras.optimizers.SGD", "momentum": 0.9},
         "loss": {"_target_": None},
+        "loss_weights": None,
         "seed": 1,
     }
 )
@@ -82,7 +84,7 @@ def test_short_epochs_share_a_checkpoint_and_the_tracker_knows_no_more(
         # What a kill would leave at this moment: of later epochs, nothing but kept curves.
         assert tracker.epochs == list(range(1, 1 + (found[-1] if found else 0)))
         save(folder, arrays)
-        found.append(len(training.history_of(files.load_checkpoint(folder))))
+        found.append(len(history_of(files.load_checkpoint(folder))))
 
     monkeypatch.setattr(files, "save_checkpoint", saving)
     _, history = train(networks, tmp_path, tracker, keep=(2,))

@@ -223,13 +223,13 @@ def test_data_that_run_out_do_not_finish_a_training(plain_networks):
 
 
 def test_a_training_that_is_stopped_is_not_finished(plain_networks, monkeypatch):
-    class Stopping(training.Epoch):
+    class Stopping(training.Epochs):
         def __call__(self, iterator):
             logs = super().__call__(iterator)
             self.curve.stop_training = len(self.history) == 2
             return logs
 
-    monkeypatch.setattr(training, "Epoch", Stopping)
+    monkeypatch.setattr(training, "Epochs", Stopping)
     handed, said = start_and_end(plain_networks)
     assert [epochs for epochs, _ in handed] == [1, 2]
     assert "ended after 2 of 4 epochs" in said

@@ -81,7 +81,13 @@ class Examples(ABC):
         return _prefetched(stored, fetch)
 
     def epochs(
-        self, batch_size: int, seed: int, first: int = 0, last: int = 1, steps: int | None = None
+        self,
+        batch_size: int,
+        seed: int,
+        first: int = 0,
+        last: int = 1,
+        steps: int | None = None,
+        skip: int = 0,
     ) -> tf.data.Dataset:
         """Batches like those of `batches`, shuffled, of the epochs first, ..., last - 1.
 
@@ -89,7 +95,7 @@ class Examples(ABC):
         epochs go on where the one before has stopped. The order in pass p depends on `(seed, p)`
         alone, and the augmentation of an example on `(seed, p)` and its position in the stored
         order. So a run that starts at epoch k gets the batches that the run from 0 gets in its
-        epochs k, k+1, ...
+        epochs k, k+1, ...; where the first `skip` of them are done, the ones after these.
 
         Raises:
             ValueError: unless `0 <= first <= last`.
@@ -100,6 +106,7 @@ class Examples(ABC):
             )
         whole = self.steps(batch_size)
         start, stop = ((steps or whole) * epoch for epoch in (first, last))
+        start += skip
         seed = tf.constant(seed, tf.int64)
 
         def batches_of(number: tf.Tensor) -> tf.data.Dataset:

@@ -17,7 +17,13 @@ from typing import Any
 
 from mc.lab import folders
 
-MADE = ("model.weights.h5", "curve.npz", "epochs/*.npz")  # what other runs may read
+MADE = (
+    "model.weights.h5",
+    "network.npz",
+    "curve.npz",
+    "epochs/*.npz",
+    "steps/*.npz",
+)  # what other runs may read
 
 
 def of_file(path: Path) -> str | None:
@@ -74,7 +80,7 @@ def read(folder: Path, inputs: dict[str, Path]) -> dict[str, dict]:
     """What the run of a folder reads: where each input lies, seen from there, and its hash."""
     notes: dict[str, dict] = {}
     for label, file in inputs.items():
-        run = file.parent.parent if file.parent.name == "epochs" else file.parent
+        run = file.parent.parent if file.parent.name in ("epochs", "steps") else file.parent
         name = file.relative_to(run).as_posix()
         where: dict[str, str | None] = {"run": os.path.relpath(run, folder), "file": name}
         notes[label] = where | {"hash": _now(run, name)}

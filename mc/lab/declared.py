@@ -15,7 +15,10 @@ from mc.lab.words import WORDS
 if TYPE_CHECKING:
     from mc.lab.graph import Network, Run
 
-COMMON = ("dataset", "loss", "loss_weights", "task", "precision", "smoke")
+COMMON = (
+    *("dataset", "loss", "loss_weights", "task"),
+    *("trainable", "lora.paths", "precision", "smoke"),
+)
 # What a run builds on, by name.
 Inputs: TypeAlias = Mapping[str, "Run | Network | list[Network]"]
 VIEWS: dict[str, type] = {}  # the stages that only show what is there, by name; see `view.View`
@@ -180,6 +183,10 @@ class Stage:
     def files_of(self, named: naming.Network) -> list[Path]:
         """The files of a network, or of a list of networks, that the run makes."""
         raise NotImplementedError(f"stage={self.name} makes no networks")
+
+    def adapters_of(self, named: naming.Network | None = None) -> dict[str, Any] | None:
+        """Rank and alpha of the adapters that a network which the run makes has, if it has any."""
+        return None
 
     def figures(self) -> dict[str, Any]:
         """Its figures, by name, as far as the files that it draws are there."""

@@ -15,24 +15,29 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mc.lab import counting, fingerprints, folders, naming
-from mc.lab.declared import COMMON, Inputs, Stage
+from mc.lab import counting, fingerprints, folders, given, naming
+from mc.lab.declared import COMMON, Inputs
 from mc.lab.inputs import Network, each_once, is_there
-from mc.lab.settings import as_typed
+from mc.lab.labels import Labelled
+from mc.lab.settings import as_typed, default_of
 from mc.lab.variants import Variants, select
 
 __all__ = ["COMMON", "Inputs", "Network", "Run", "each_once"]  # what a declaration needs
 
+MISSING: Any = object()  # where there is no value, which may be None
 TYPED_ONCE = ("stage", "force", "objective", "build", "plan")  # of the command, not of a run
 
 
-class Run(Stage):
+class Run(Labelled):
     """A stage with its settings, as a node of the graph; a stage is a subclass.
 
     Attributes:
         changes: the settings that make it another run than the command's own of that stage: its
             own, and those of the run that builds on it.
+        given: its folder, where that is what names it; see `given.of_folder`.
     """
+
+    given: Path | None = None
 
     def __init__(self, cfg: DictConfig | dict | Variants, **changes: Any):
         self.variants = cfg if isinstance(cfg, Variants) else Variants(cfg)
@@ -40,8 +45,16 @@ class Run(Stage):
 
     def __getitem__(self, key: str) -> Any:
         """The value of a setting."""
-        value = select(self.values, key)
+        value = self._value(key)
         return None if isinstance(value, str) and value == fingerprints.NULL else value
+
+    def _value(self, key: str) -> Any:
+        value = select(self.values, key, MISSING)
+        if value is not MISSING:
+            return value
+        if key not in Run.fields:
+            raise KeyError(key)
+        return default_of(Run.fields[key])  # of a run that was made before there was the setting
 
     @cached_property
     def values(self) -> dict:
@@ -71,9 +84,15 @@ class Run(Stage):
         named = naming.read(typed)
         if named.is_file:
             return Network(named, None)
+        if named.folder:
+            return Network(named, given.of_folder(named.folder))
         if named.start:
             return Network(named, self.of("fge", **{"fge.start": named.start.typed}))
-        kept = {} if named.epoch is None else {"train.base.save_every": named.epoch}
+        kept: dict[str, Any] = {}
+        if named.epoch is not None:
+            kept = {"train.base.save_every": named.epoch}
+        elif named.step is not None:
+            kept = {"train.base.save_steps": [named.step]}
         return Network(named, self.of("base", seed=named.seed, **kept))
 
     @cached_property
@@ -118,6 +137,11 @@ class Run(Stage):
         return [network for some in lists for network in some]
 
     @property
+    def origin(self) -> Network | None:
+        """The network whose layers those of its networks are; None: those of the model group."""
+        return self.networks[0] if self.networks else None
+
+    @property
     def curve(self) -> Run | None:
         """The run that trains the curve that it is about; None if it is about networks alone."""
         if self.is_curve:
@@ -129,7 +153,7 @@ class Run(Stage):
     def own(self) -> dict:
         """The values of `depends` as they count in the fingerprint."""
         idle = self.idle()
-        return {key: counting.counted(key, select(self.values, key), idle) for key in self.depends}
+        return {key: counting.counted(key, self._value(key), idle) for key in self.depends}
 
     @cached_property
     def settings(self) -> dict:
@@ -142,6 +166,8 @@ class Run(Stage):
     @cached_property
     def fingerprint(self) -> str:
         """The hash of all that the result depends on, of which names have 8 digits."""
+        if self.given and (noted := folders.environment(self.given).get("fingerprint")):
+            return noted
         return fingerprints.of_settings(self.settings)
 
     @property
@@ -150,35 +176,13 @@ class Run(Stage):
         return self.fingerprint
 
     @property
-    def experiment(self) -> str:
-        """What runs on the same data with the same model have in common, such as `digits-cnn`."""
-        return f"{self._data_name}-{counting.name_of(self['model'])}"
-
-    @property
-    def _data_name(self) -> str:
-        return select(self.values, "dataset.tfds_name", None) or counting.name_of(self["dataset"])
-
-    @property
-    def label(self) -> str:
-        """A readable name of the run, such as `digits-cnn-1-2-bezier-bends1-seed1`."""
-        # With files alone, the model of the configuration is not used.
-        files = self.networks and all(network.is_of_files for network in self.networks)
-        words = [self._data_name if files else self.experiment]
-        words += [network.title for network in self.networks]
-        if self.curve:
-            bends = select(self.values, "curve.num_bends", self["num_bends"])
-            words += [counting.name_of(self["curve"]), f"bends{bends}"]
-        if self.curve or "seed" in self.depends:
-            words.append(f"seed{self['seed']}")
-        return "-".join(["smoke"] * bool(self["smoke"]) + words)
-
-    @property
     def folder(self) -> Path:
         """Where the run keeps its results: `<output_dir>/<stage>/<label>-<hash8>`.
 
         Where another run, whose hash begins alike, was first there, 16 digits of the hash.
         """
-        return folders.of_run(Path(self["output_dir"]) / self.name, self.label, self.fingerprint)
+        beside = Path(self["output_dir"]) / self.name
+        return self.given or folders.of_run(beside, self.label, self.fingerprint)
 
     @property
     def summary(self) -> dict | None:
@@ -235,6 +239,8 @@ class Run(Stage):
 
     def words(self, overrides: Iterable[str] = (), *more: str) -> list[str]:
         """The overrides of that command."""
+        if self.given:
+            return [*given.overrides(self.values), *more]
         gone = {*TYPED_ONCE, *self.changes, *self.refuses()}
         typed = [o for o in overrides if o.partition("=")[0].lstrip("+") not in gone]
         acting = (key for key in self.changes if key not in TYPED_ONCE and self._acts(key))

@@ -33,17 +33,22 @@ class Network:
 
     @property
     def is_of_files(self) -> bool:
-        """Whether it goes back to a file of the user's own."""
-        return self.named.root.is_file
+        """Whether its layers are those of a file of the user's own."""
+        if self.run is None:
+            return True
+        return self.run.origin is not None and self.run.origin.is_of_files
+
+    @property
+    def adapters(self) -> dict | None:
+        """Rank and alpha of its adapters, if it has any."""
+        return None if self.run is None else self.run.adapters_of(self.named)
 
     @cached_property
     def id(self) -> str:
         """What it enters a fingerprint with."""
         if self.run is None:
             return fingerprints.of_file(str(self.named.typed))
-        made = self.run.fingerprint
-        if self.named.epoch is not None:
-            return f"{made}@{self.named.epoch}"
+        made = f"{self.run.fingerprint}{self.named.kept}"
         return made if self.named.member is None else f"{made}/{self.named.member}"
 
     @property
@@ -63,8 +68,8 @@ class Network:
 
 
 def is_there(one: Run | Network) -> bool:
-    """Whether what a run builds on is made; a saved epoch is before its run is finished."""
-    if isinstance(one, Network) and one.named.epoch is not None:
+    """Whether what a run builds on is made; what it keeps on the way is before it is finished."""
+    if isinstance(one, Network) and one.named.is_kept:
         return one.file.is_file()
     return one.run is None or one.run.is_done
 

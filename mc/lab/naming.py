@@ -1,10 +1,11 @@
-"""Networks as settings name them: `1`, `1@160`, `fge:1/3`, `fge:1/swa`, `net.keras`."""
+"""Networks as settings name them: `1`, `1@160`, `1@step100`, `fge:1/3`, a folder, `net.keras`."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 AVERAGE = "swa"
+SAVED = re.compile(r"(.+)@(step)?(\d+)")  # a network as it was after an epoch, or a step
 
 
 @dataclass(frozen=True)
@@ -13,21 +14,25 @@ class Network:
 
     Attributes:
         typed: the name itself, as it was given.
-        seed, epoch: of a base network; without an epoch, as its training ended.
+        seed: of a base network.
+        folder: of a finished run that has made a network.
+        epoch, step: after which it was kept; without either, as its training ended.
         start, member: of a run of stage=fge what it started from, and which of its networks: its
             members count from 1, `swa` is the average of them all, None all members.
     """
 
     typed: int | str
     seed: int | None = None
+    folder: Path | None = None
     epoch: int | None = None
+    step: int | None = None
     start: "Network | None" = None
     member: int | str | None = None
 
     @property
     def is_file(self) -> bool:
         """Whether it is a saved Keras model, named by its path."""
-        return self.seed is None and self.start is None
+        return self.seed is None and self.start is None and self.folder is None
 
     @property
     def is_list(self) -> bool:
@@ -35,33 +40,58 @@ class Network:
         return self.start is not None and self.member is None
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it is a network as it was before its training ended."""
+        return self.epoch is not None or self.step is not None
+
+    @property
+    def kept(self) -> str:
+        """After what it was kept, as it is typed: `@160`, `@step100`, or nothing."""
+        if self.step is not None:
+            return f"@step{self.step}"
+        return "" if self.epoch is None else f"@{self.epoch}"
+
+    @property
     def root(self) -> "Network":
-        """The network that it goes back to: a base network or a file."""
+        """The network that it goes back to: a base network, a folder or a file."""
         return self.start.root if self.start else self
 
     @property
     def title(self) -> str:
         """What it is called in the names of folders."""
-        if not self.root.is_file:
-            return str(self.typed)
+        if self.folder is not None:  # such as seed1-0a1b2c3d, the end of the folder's name
+            return "-".join(self.folder.name.split("-")[-2:]) + self.kept
         if self.start is None:
-            return Path(str(self.typed)).stem
+            return Path(str(self.typed)).stem if self.is_file else str(self.typed)
+        if self.root.seed is not None:
+            return str(self.typed)
         start = self.start
         listed = Path(f"fge:{start.typed}").stem if start.is_file else f"fge:{start.title}"
         return listed if self.is_list else f"{listed}/{self.member}"
 
 
 def read(typed: int | str) -> Network:
-    """The network of a name: of a seed, `SEED@EPOCH`, `fge:START`, `fge:START/MEMBER`, or a path.
+    """The network of a name: of a seed, `SEED@EPOCH`, `SEED@stepN`, `fge:START`, or a path.
 
-    Of `fge:fge:1/swa` the start is the average `fge:1/swa`, since a run starts from one network.
+    A path is that of a run's folder, where one is there, with `@EPOCH` or `@stepN` if it is so, or
+    else that of a saved model. Of `fge:fge:1/swa` the start is the average `fge:1/swa`, since a run
+    starts from one network.
     """
     if isinstance(typed, int):
         return Network(typed, seed=typed)
-    if named := re.fullmatch(r"(\d+)@(\d+)", typed):
-        return Network(typed, seed=int(named[1]), epoch=int(named[2]))
-    if not typed.startswith("fge:"):
-        return Network(typed)
+    if typed.startswith("fge:"):
+        return _of_fge(typed)
+    name, kept = typed, {}
+    if found := SAVED.fullmatch(typed):
+        name, kept = found[1], {"step" if found[2] else "epoch": int(found[3])}
+    if kept and name.isdecimal():
+        return Network(typed, seed=int(name), **kept)
+    if (Path(name) / "config.yaml").is_file():
+        return Network(typed, folder=Path(name), **kept)
+    return Network(typed)
+
+
+def _of_fge(typed: str) -> Network:
     start = typed.removeprefix("fge:")
     of_one = re.fullmatch(rf"(.+)/({AVERAGE}|\d+)", start)
     if of_one and not (single := _start(of_one[1])).is_list:

@@ -30,6 +30,23 @@ class Wandb:
 
 
 @dataclass
+class Lora:
+    """Adapters of low rank: W + (alpha/r) A B, in Dense, EinsumDense and Embedding layers."""
+
+    rank: int | None = setting(
+        None, "train adapters of this rank, and nothing else; null: none", low=1, added=True
+    )
+    alpha: float | None = setting(None, "of the factor alpha/rank; null: rank", above=0, added=True)
+    paths: str = setting(
+        "factors",
+        "paths between networks with adapters go straight in their factors A and B, so that the "
+        "update is quadratic in t, or in the merged weights W",
+        of=("factors", "merged"),
+        added=True,
+    )
+
+
+@dataclass
 class Shared:
     """What belongs to no stage alone. Groups and the loss are open: keys are arguments."""
 
@@ -49,6 +66,12 @@ class Shared:
         "float32",
         "Keras' dtype policy; control points are always float32",
         of=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    trainable: str | None = setting(
+        None,
+        "a regular expression over paths of weights, such as 'logits': w is made of these, and all "
+        "else is constant; null: all",
+        added=True,
     )
     devices: Any = setting(
         None, "of this machine to train on: a number, all, or null for one", alike=(1,)
@@ -96,6 +119,7 @@ def _made(declared: tuple[type[Run], ...]) -> type:
             (sections.setdefault(outer, {}) if outer else sections)[last] = stage.Settings
     kinds = {k: _section(k, v) if isinstance(v, dict) else v for k, v in sections.items()}
     parts = [(key, kind, field(default_factory=kind)) for key, kind in kinds.items()]
+    parts.append(("lora", Lora, field(default_factory=Lora)))
     parts.append(("wandb", Wandb, field(default_factory=Wandb)))
     return _found_by_pickle(make_dataclass("Config", parts, bases=(Shared,)))
 
@@ -124,5 +148,6 @@ def stage_names() -> list[str]:
 
 check_declared(Shared, "Shared")
 check_declared(Wandb, "Wandb")
-Run.fields |= {f.name: f for f in fields(Shared)}
+check_declared(Lora, "Lora")
+Run.fields |= {f.name: f for f in fields(Shared)} | dict(walk(Lora, "lora."))
 make()

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from mc.network import first_look, hidden_state
+from mc.network import adapters, first_look, hidden_state
 from mc.network.shapes import check_same_shapes
 from mc.network.weights import FlatNetwork, State, Vector
 
@@ -28,11 +28,15 @@ def copy(network: keras.Model) -> keras.Model:
         if not clone.built:
             raise TypeError("its configuration does not say the shape of its input")
         hidden_state.copy_tables(network, clone)
+        adapters.copy(network, clone)
     except Exception as error:  # Keras raises many kinds here
         raise ValueError(
             f"Keras cannot copy the network {network.name!r} ({error}). Pass into=, a second "
             "instance to write into, or give its class get_config and get_build_config."
         ) from error
+    for own, variable in zip(network.variables, clone.variables, strict=False):
+        if own.trainable != variable.trainable:  # weights, of which w is made of some
+            variable.trainable = own.trainable
     check_same_shapes(network, clone)
     return clone
 

@@ -1,20 +1,37 @@
-"""stage=base: train one network from its initial weights."""
+"""stage=base: train one network, from its initial weights or from another network."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mc.lab import naming
-from mc.lab.graph import COMMON, Run
+from mc.lab.graph import COMMON, Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import Training
 
+# Of a network that others start from, where it is named by its seed: it itself started afresh.
+AFRESH = {
+    "train.base.start": None,
+    "train.base.start_schedule": "restart",
+    "train.base.start_optimizer": "reset",
+    "trainable": None,
+    "lora.rank": None,
+    "lora.alpha": None,
+}
+
+
+ADAPTED = "network.npz"  # of a run with adapters: w and state, since Keras' files merge them
+
 
 class Base(Run):
-    """Train one network from its initial weights."""
+    """Train one network, from its initial weights or from another network."""
 
     name, section = "base", "train.base"
-    depends = (*COMMON, "model", "optimizer", "seed", "devices", "train.base")
+    depends = (
+        *(*COMMON, "model", "optimizer", "seed", "devices", "train.base"),
+        *("lora.rank", "lora.alpha"),
+    )
     numbers = ("<split>/<metric>", "moving/<split>/<metric>")
     headlines = ("train/loss", "test/error", "test/mse")
     makes = "model.weights.h5"  # the trained network
@@ -30,12 +47,61 @@ class Base(Run):
             low=1,
             counts=False,
         )
+        save_steps: list[int] | None = setting(
+            None,
+            "keep the state after these steps too, for networks such as 1@step100",
+            counts=False,
+        )
         order_seed: int | None = setting(
             None,
             "of the order of examples and their augmentation; null: seed",
             low=0,
             added=True,
         )
+        start: Any = setting(
+            None, "begin at another network, in the form of endpoints", added=True, names="network"
+        )
+        start_schedule: str = setting(
+            "restart",
+            "of a start: begin its schedule and data anew, or continue, epochs counting from its "
+            "own first",
+            of=("restart", "continue"),
+            added=True,
+        )
+        start_optimizer: str = setting(
+            "reset",
+            "of a start that was kept after an epoch or a step: reset or keep what its optimizer "
+            "has gathered",
+            of=("reset", "keep"),
+            added=True,
+        )
+
+    def inputs(self) -> Inputs:
+        """The network that it starts from, if there is one."""
+        typed = self["train.base.start"]
+        if typed is None:
+            return {}
+        return {"start": type(self)(self.variants, **self.changes | AFRESH).network(typed)}
+
+    @property
+    def start(self) -> Network | None:
+        """The network that it starts from."""
+        return self.networks[0] if self.networks else None
+
+    @property
+    def origin(self) -> Network | None:
+        """Of a start that goes back to a file, that file's layers, not those of the model group."""
+        return self.start if self.start and self.start.is_of_files else None
+
+    def idle(self) -> tuple[str, ...]:
+        """The start enters by what it is; without one, how it is gone on with."""
+        how = ("train.base.start_schedule", "train.base.start_optimizer")
+        unused = () if self["train.base.start"] is not None else how
+        return ("train.base.start", "lora.paths", *unused)
+
+    def named_by(self) -> tuple[str, ...]:
+        """The start may be named."""
+        return () if self["train.base.start"] is None else ("train.base.start",)
 
     def key(self, own: dict, ids: dict) -> dict:
         """The section lies under `train`."""
@@ -43,44 +109,109 @@ class Base(Run):
         return own | ids
 
     def files_of(self, named: naming.Network) -> list[Path]:
-        """Its weights, or those of a saved epoch."""
+        """Its weights, or those of a saved epoch or step."""
+        if named.step is not None:
+            return [saved_step(self.folder, named.step)]
         if named.epoch is not None:
             return [saved_epoch(self.folder, named.epoch)]
-        return [self.result]
+        return [self.folder / ADAPTED if self["lora.rank"] else self.result]
+
+    def adapters_of(self, named: naming.Network | None = None) -> dict[str, Any] | None:
+        """Those of all of its networks."""
+        rank, alpha = self["lora.rank"], self["lora.alpha"]
+        return {"rank": rank, "alpha": alpha} if rank else None
 
     def check_has(self, named: naming.Network) -> None:
-        """Raise unless the run has a saved epoch, or will keep it once it is made.
+        """Raise unless the run has a saved epoch or step, or will keep it once it is made.
 
         Raises:
             ValueError: says what to type.
         """
         epoch, epochs = named.epoch, self["train.base.epochs"]
-        if epoch is None or saved_epoch(self.folder, epoch).is_file():
+        if not named.is_kept or self.files_of(named)[0].is_file():
             return
-        if epoch > epochs:
+        if epoch is not None and epoch > epochs:
             raise ValueError(
                 f"Base networks are trained for {epochs} epochs (train.base.epochs), so there is "
                 f"no epoch {epoch} of network {named.seed}."
             )
         if self.is_done:
-            kept = [int(path.stem) for path in saved_epochs(self.folder)]
+            of_steps = named.step is not None
+            there = sorted(
+                int(p.stem)
+                for p in self.folder.glob(f"{'steps' if of_steps else 'epochs'}/[0-9]*.npz")
+            )
+            keep = f"save_steps=[{named.step}]" if of_steps else f"save_every={epoch}"
+            what = f"step {named.step}" if of_steps else f"epoch {epoch}"
             raise ValueError(
-                f"Base network {named.seed} has no saved epoch {epoch}; it has {kept or 'none'}. "
-                f"Train it again with train.base.save_every={epoch} force=true to keep it."
+                f"Base network {str(named.typed).partition('@')[0]} has no saved {what}; it has "
+                f"{there or 'none'}. Train it again with train.base.{keep} force=true to keep it."
+            )
+
+    def check_settings(self) -> None:
+        """Raise unless steps to keep are numbers of steps.
+
+        Raises:
+            ValueError: says what to type.
+        """
+        steps = self["train.base.save_steps"]
+        if steps is not None and (not steps or min(steps) < 0):
+            raise ValueError(
+                "train.base.save_steps must be numbers of steps, at least 0 (the initial weights); "
+                f"received train.base.save_steps={steps}. Type for example "
+                "'train.base.save_steps=[0,100]'."
+            )
+
+    def check_run(self) -> None:
+        """Raise unless a start can be gone on with as is asked.
+
+        Raises:
+            ValueError: says what to type.
+        """
+        start = self.start
+        continues = self["train.base.start_schedule"] == "continue"
+        keeps = self["train.base.start_optimizer"] == "keep"
+        if start is None:
+            if continues or keeps:
+                which = "start_schedule=continue" if continues else "start_optimizer=keep"
+                raise ValueError(
+                    f"train.base.{which} is of a network that the training starts from: type "
+                    "train.base.start=NETWORK too, such as train.base.start=1@step100."
+                )
+            return
+        typed = start.named.typed
+        if continues and (start.run is None or start.run.name != self.name):
+            raise ValueError(
+                f"train.base.start_schedule=continue needs a base network, whose steps are known; "
+                f"received train.base.start={typed}. Leave it out to begin its schedule anew."
+            )
+        if keeps and not start.named.is_kept:
+            raise ValueError(
+                "train.base.start_optimizer=keep needs a network that was kept after an epoch or a "
+                f"step, with its optimizer; received train.base.start={typed}. Type for example "
+                f"train.base.start={typed}@{self['train.base.epochs']}."
             )
 
     def both(self, other: Run) -> Run:
-        """The run that keeps all epochs that are wanted of it."""
+        """The run that keeps all epochs and steps that are wanted of it."""
         every = [run["train.base.save_every"] for run in (self, other)]
-        common = math.gcd(*(n for n in every if n is not None)) or None
-        return (
-            self.of("base", **self.changes | {"train.base.save_every": common}) if common else self
-        )
+        steps = [*(self["train.base.save_steps"] or ()), *(other["train.base.save_steps"] or ())]
+        kept: dict[str, Any] = {}
+        if common := math.gcd(*(n for n in every if n is not None)):
+            kept["train.base.save_every"] = common
+        if steps:
+            kept["train.base.save_steps"] = sorted(set(steps))
+        return self.of("base", **self.changes | kept) if kept else self
 
 
 def saved_epoch(folder: Path, epoch: int) -> Path:
     """The file of a run's state after an epoch."""
     return folder / "epochs" / f"{epoch}.npz"
+
+
+def saved_step(folder: Path, step: int) -> Path:
+    """The file of a base run's state after a step."""
+    return folder / "steps" / f"{step}.npz"
 
 
 def saved_epochs(folder: Path) -> list[Path]:

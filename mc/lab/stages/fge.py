@@ -76,6 +76,12 @@ class Fge(Run):
             )
         return [members[named.member - 1]]
 
+    def adapters_of(self, named: naming.Network | None = None) -> dict[str, Any] | None:
+        """Its members have those of their start; the average is written as Keras merges it."""
+        if (named and named.member == naming.AVERAGE) or self["lora.paths"] == "merged":
+            return None
+        return self.networks[0].adapters
+
     def check_has(self, named: naming.Network) -> None:
         """Raise unless a finished run has kept the average, or has so many members.
 

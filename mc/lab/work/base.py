@@ -1,13 +1,17 @@
-"""stage=base: train one network from its initial weights, the curve of a single point."""
+"""stage=base: train one network, the curve of a single point."""
+
+from dataclasses import replace
 
 from mc.curve_model import CurveModel
 from mc.datasets import Data
 from mc.evaluation.evaluator import Evaluator
-from mc.lab import batch_notes
+from mc.lab import batch_notes, files
 from mc.lab.job import Job
-from mc.lab.work import kept, networks, training
+from mc.lab.stages.base import ADAPTED
+from mc.lab.work import kept, starting, training
 from mc.lab.work.data import load_data, plain_weights, task_of
 from mc.lab.work.measure import batched
+from mc.network import adapters
 
 
 def run(job: Job) -> dict:
@@ -17,17 +21,26 @@ def run(job: Job) -> dict:
     """
     cfg, section = job.cfg, job.cfg.train.base
     data = load_data(cfg)
-    network = networks.build(cfg, data)
+    network = starting.network(job, data)
     whole = kept.can_be_saved(network)
     order_seed = cfg.seed if section.order_seed is None else section.order_seed
     schedule = training.schedule_of(section, order_seed)
+    beginning = starting.beginning(job, data)
+    schedule = replace(schedule, keep_steps=section.save_steps or (), beginning=beginning)
     label = f"base {cfg.seed}"
     model = training.train_network(job, network, data, schedule, section.weight_decay, label)
     left = model.state_values
     state = kept.reestimated(model.network, model.weights_at(0), left, data)
+    if job.run.adapters_of():
+        model.save(job.folder / ADAPTED)  # as training left it
     model.network_at(0, into=network)
     model.network.assign(model.weights_at(0), state)
-    kept.save(job.folder, network, left, whole)
+    if job.run.adapters_of():
+        merged = starting.plain(job, data)
+        adapters.merge(network, merged)
+        files.save_network(job.folder, merged, whole)
+    else:
+        kept.save(job.folder, network, left, whole)
     summary = metrics_of(model, state, job, data)
     if model.network.batchnorm:
         moving = metrics_of(model, left, job, data)

@@ -17,9 +17,9 @@ from mc.lab.graph import Network, Run
 from mc.lab.job import Job
 from mc.lab.work import kept
 from mc.lab.work.data import found, instantiate, make_loss
-from mc.lab.work.fits import check_fits
-from mc.network import first_look, unpromised
-from mc.network.weights import FlatNetwork, check_same_architecture, pack
+from mc.lab.work.fits import check_fits, check_precision, check_same_precision, difference
+from mc.network import adapters, trainable
+from mc.network.weights import FlatNetwork, pack
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +70,43 @@ def _zeros(spec: keras.KerasTensor) -> np.ndarray:
 def load(job: Job, network: Network, data: Data, left: bool = False) -> keras.Model:
     """A network as a setting names it; of a list of networks, the first.
 
-    `left`: with the BatchNorm statistics that its training left, to go on from, and not those of
-    its reports; see `kept`. A saved Keras model has its own.
+    Args:
+        job: of the run that reads it, whose settings say what w is made of.
+        network: the network.
+        data: what it must fit.
+        left: with the BatchNorm statistics that its training left, to go on from, and not those of
+            its reports; see `kept`. A saved Keras model has its own.
 
     Raises:
         ValueError: the file is damaged or not a model's, or does not fit the data.
     """
-    model = architecture(job, network, data)
-    if network.run is None:
-        return model
-    path = network.files[0]
-    maker = network.run
+    merged = job.cfg.lora.paths == "merged"
+    model = whole(job, network, data, left, merged)
+    trainable.train_only(model, job.cfg.trainable)
+    return model
+
+
+def whole(
+    job: Job, network: Network, data: Data, left: bool = False, merged: bool = True
+) -> keras.Model:
+    """The same, all of its weights trainable; `merged`: with its adapters in these."""
+    model = layers_of(job, network, data)
+    if network.run is not None:
+        if network.adapters:
+            adapters.enable(model, **network.adapters)
+        with trainable.only(model, network.run["trainable"]):
+            _fill(job, network, data, model, left)
+        if network.adapters and merged:
+            plain = layers_of(job, network, data)
+            adapters.merge(model, plain)
+            return plain
+    return model
+
+
+def _fill(job: Job, network: Network, data: Data, model: keras.Model, left: bool) -> None:
+    """Read the file of a network into a model of its layers."""
+    path, maker = network.files[0], network.run
+    assert maker is not None, "a file is read as it is"
     as_left = read(
         path,
         lambda: kept.fill(model, network.named, path),
@@ -91,19 +117,30 @@ def load(job: Job, network: Network, data: Data, left: bool = False) -> keras.Mo
     elif as_left and not left:
         flat = FlatNetwork(model)
         flat.assign(pack(model), kept.reestimated(flat, pack(model), flat.state(), data))
-    return model
 
 
 def architecture(job: Job, network: Network, data: Data) -> keras.Model:
-    """The network of a file, or one of a base network's layers, with weights that do not matter."""
-    root = network.named.root
-    if not root.is_file:
-        return build(job.cfg, data)
-    path = Path(str(root.typed))
+    """A network's layers, its weights those that w is made of, with values that do not matter."""
+    model = layers_of(job, network, data)
+    if network.adapters and job.cfg.lora.paths == "factors":
+        adapters.enable(model, **network.adapters)
+    trainable.train_only(model, job.cfg.trainable)
+    return model
+
+
+def layers_of(job: Job, network: Network, data: Data) -> keras.Model:
+    """The network of a file, or one of a base network's layers, without adapters."""
+    run = network.run
+    if run is not None and run.origin is not None:
+        return layers_of(job, run.origin, data)
+    if run is not None:
+        check_same_precision(job, network)
+        return build(job.cfg if run.variants is job.run.variants else run.cfg, data)
+    path = Path(str(network.named.typed))
     found("model", job.cfg.model._target_)  # whose module may register the layers in the file
     model = read(path, lambda: keras.models.load_model(path, compile=False), lambda: REMEDY)
     check_fits(model, data, f"The endpoint {path}", make_loss(job.cfg, data))
-    _check_precision(job, path, model)
+    check_precision(job, path, model)
     return model
 
 
@@ -147,18 +184,9 @@ def check_alike(job: Job, data: Data, first: tuple, second: tuple) -> None:
         ValueError: they do not; names both.
     """
     (first_name, network), (name, other) = first, second
-    reason: Any = None
-    try:
-        check_same_architecture(network, other)
-    except ValueError as error:
-        reason = error
-    else:
-        x = next(iter(data.train.batches(32)))[0]
-        flat, own = FlatNetwork(network), FlatNetwork(other)
-        if (far := first_look.distance(flat, pack(other), own.state(), other, x)) is not None:
-            reason = f"With the same weights their outputs differ by {far:.3g}: other layers."
-    if reason:
-        message = f"{job.run.name}.networks: {first_name} and {name} do not fit. {reason}"
+    told = difference(network, other, data)
+    if told:
+        message = f"{job.run.name}.networks: {first_name} and {name} do not fit. {told}"
         raise ValueError(message)
 
 
@@ -182,22 +210,3 @@ def read(path: Path, load_file: Callable, remedy: Callable[[], str]) -> Any:
         return load_file()
     except Exception as error:  # h5py, zipfile, and Keras all have kinds of their own
         raise ValueError(f"The model {path} cannot be read ({error}): {remedy()}") from error
-
-
-def _check_precision(job: Job, name: Path, model: keras.Model) -> None:
-    """Raise unless the network of a file works in the dtype policy of base networks beside it.
-
-    Raises:
-        ValueError: it does not; says what to type.
-    """
-    if all(network.is_of_files for network in job.run.networks):
-        return
-    layers = unpromised.layers_of(model, include_self=False)
-    mixed = sorted({layer.dtype_policy.name for layer in layers if layer.weights} - {"float32"})
-    precision = job.cfg.precision
-    if mixed != sorted({precision} - {"float32"}):
-        policy = mixed[0] if mixed else "float32"
-        raise ValueError(
-            f"{name} works in {policy}, as it was saved, but the base networks beside it in "
-            f"precision={precision}, which is another function. Type precision={policy}."
-        )

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,11 +18,12 @@ from mc import training
 from mc.curve_model import CurveModel
 from mc.curves import Point
 from mc.datasets import Data
+from mc.epochs import history_of
 from mc.evaluation import tasks
 from mc.lab import files
 from mc.lab.conditions import devices_here
 from mc.lab.job import Job
-from mc.lab.stages.base import saved_epoch
+from mc.lab.stages.base import saved_epoch, saved_step
 from mc.lab.work.data import instantiate, make_loss, plain_weights
 from mc.network.weights import pack
 
@@ -78,6 +81,8 @@ class Schedule:
         rate: says the learning rate of every step; see `mc.training.train`.
         learning_rate: the first one.
         order_seed: of the order of examples and their augmentation.
+        keep_steps: after which steps to keep it too.
+        beginning: of a training that goes on from another.
     """
 
     epochs: int
@@ -87,6 +92,8 @@ class Schedule:
     learning_rate: float
     order_seed: int
     keep: Collection[int] = ()
+    keep_steps: Collection[int] = ()
+    beginning: training.Beginning | None = None
 
 
 def schedule_of(section: DictConfig, order_seed: int) -> Schedule:
@@ -120,7 +127,8 @@ def train(
 
     Where epochs last milliseconds, after those of a second: a checkpoint takes longer than such an
     epoch. `history.csv` and the tracker are told what the checkpoint holds. After the epochs that
-    are to be kept, whatever they take, the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`.
+    are to be kept, whatever they take, the curve is kept as `epochs/<epoch>.npz`, like `curve.npz`,
+    with what the optimizer has gathered; after such steps as `steps/<step>.npz`.
     """
     states = States(curve, job, schedule)
     check_shares(data, schedule.batch_size)
@@ -139,12 +147,14 @@ def train(
             rate=schedule.rate,
             seed=schedule.order_seed,
             valid=valid,
+            beginning=schedule.beginning,
             snapshot=states.load(),
             after_epoch=states.after_epoch,
+            after_steps={n: partial(states.after_step, n) for n in schedule.keep_steps},
             label=label,
         )
     except FloatingPointError as error:
-        kept = f" The state after epoch {states.told} is kept." if states.told else ""
+        kept = f" The state after epoch {states.last} is kept." if states.told else ""
         raise FloatingPointError(f"{error}{kept}") from error
     files.save_table(job.folder, "history", pd.DataFrame(history))
     return history
@@ -156,35 +166,42 @@ class States:
     def __init__(self, curve: CurveModel, job: Job, schedule: Schedule):
         self.curve, self.folder, self.tracker = curve, job.folder, job.tracker
         self.epochs, self.keep = schedule.epochs, schedule.keep
-        self.written, self.told = time.monotonic(), 0
+        self.written, self.told, self.last = time.monotonic(), 0, 0
 
     def load(self) -> dict | None:
         """The snapshot of an earlier attempt, if there is one."""
         snapshot = files.load_checkpoint(self.folder)
         if snapshot is not None:
-            rows = training.history_of(snapshot)
-            log.info("Continuing after epoch %d.", len(rows))
+            rows = history_of(snapshot)
+            log.info("Continuing after epoch %d.", rows[-1]["epoch"])
             self._tell(rows)  # an offline W&B run begins anew
         return snapshot
 
     def after_epoch(self, history: list[dict], take_snapshot: Callable[[], dict]) -> None:
         """Keep the curve if it is to be, and the state if none was kept for a while."""
-        done = len(history)
+        done = history[-1]["epoch"]
         due = done == self.epochs or time.monotonic() - self.written >= SECONDS
         if not due and done not in self.keep:
             return
         snapshot = take_snapshot()
         if done in self.keep:  # before the checkpoint, or a kill in between would lose it
-            kept = saved_epoch(self.folder, done)
-            kept.parent.mkdir(exist_ok=True)
-            self.curve.save(kept)
+            self._keep(saved_epoch(self.folder, done))
         if due:
             files.save_checkpoint(self.folder, snapshot)
             files.save_table(self.folder, "history", pd.DataFrame(history))
             self._tell(history)
             self.written = time.monotonic()
 
+    def after_step(self, step: int) -> None:
+        """Keep the curve as it is after a step, within an epoch."""
+        self._keep(saved_step(self.folder, step))
+
+    def _keep(self, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        self.curve.save(path, with_optimizer=True)
+
     def _tell(self, history: list[dict]) -> None:
         for row in history[self.told :]:
             self.tracker.history(row)
+            self.last = row["epoch"]
         self.told = len(history)

@@ -1,0 +1,52 @@
+"""Runs that are named by their folders, as `config.yaml` there says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mc.lab.declared import Stage
+from mc.lab.settings import as_typed, default_of
+from mc.lab.variants import CALLABLES, flat, select
+
+
+def of_folder(folder: Path) -> Any:
+    """The run of a folder: an instance of `graph.Run`.
+
+    Raises:
+        ValueError: it is of a stage that is not known, or makes no network; or it is damaged.
+    """
+    try:
+        values: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+        stage = values["stage"]
+    except Exception as error:  # yaml and OmegaConf have kinds of their own
+        raise ValueError(f"{folder / 'config.yaml'} is damaged ({error}).") from error
+    if stage not in Stage.stages or not Stage.stages[stage].makes_networks:
+        makers = [name for name, made in Stage.stages.items() if made.makes_networks]
+        raise ValueError(
+            f"{folder} is a run of stage={stage}, which makes no network. Name one of stage="
+            f"{', '.join(makers)}, or of your own where imports=[...] names its module."
+        )
+    place = {"output_dir": str(folder.parent.parent), "force": False, "build": False}
+    run = Stage.stages[stage](values | place)
+    run.given = folder
+    return run
+
+
+def overrides(values: Mapping[str, Any]) -> list[str]:
+    """What to type for a run with these settings, all nested: those that are not the defaults.
+
+    Of the groups every argument, since which option they were is not noted.
+    """
+    found = [f"stage={values['stage']}"]
+    for group in CALLABLES:
+        for key, value in flat({group: values[group]}).items():
+            found.append(f"++{key}={as_typed(value)}")
+    for key, declared in Stage.fields.items():
+        value = select(values, key, default_of(declared))
+        if key not in ("stage", *CALLABLES) and value != default_of(declared):
+            found.append(f"{key}={as_typed(value)}")
+    return found
