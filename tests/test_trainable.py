@@ -44,9 +44,7 @@ def test_adapters_leave_the_network_as_it_was_until_b_is_not_zero():
     np.testing.assert_array_equal(made(X), network()(X))
     names = {v.path.rpartition("/")[2] for v in made.trainable_variables}
     assert names == {"lora_kernel_a", "lora_kernel_b", "lora_embeddings_a", "lora_embeddings_b"}
-    assert any(
-        np.any(a != b) for a, b in zip(pack(made), pack(adapted(4, trained=False)), strict=True)
-    )
+    assert np.any(pack(made) != pack(adapted(4, trained=False)))  # A is random
 
 
 def merged(source):
@@ -149,7 +147,7 @@ def test_two_adapters_of_one_network_are_joined_from_the_command_line(cli, tmp_p
             assert row["test/nll"] == pytest.approx(base["test/nll"], rel=1e-4)
         plain = keras.models.load_model(folder / "model.keras")
         assert not adapters.have(plain)
-        assert plain.count_params() == sum(v.size for v in plain.trainable_variables)
+        assert plain.count_params() == sum(int(np.prod(v.shape)) for v in plain.trainable_variables)
     status, output = cli(*QUICK, "stage=chain", f"chain.networks=[{parent},{folder}]")
     assert (status, "Only one has adapters: type lora.paths=merged" in output) == (1, True)
     status, output = cli(
