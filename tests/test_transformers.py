@@ -141,7 +141,8 @@ def test_gpt_begins_as_gpt2_does():
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: gpt((7,), 5, width=8), lambda: vit((4, 6, 2), 5, width=8)]
+    "build",
+    [lambda: gpt((7,), 5, width=8, dropout=0.1), lambda: vit((4, 6, 2), 5, width=8, dropout=0.1)],
 )
 def test_equal_seeds_make_equal_networks_and_blocks_differ(build):
     keras.utils.set_random_seed(3)
