@@ -6,6 +6,7 @@ from mc.datasets.examples import Examples
 from mc.datasets.regression import regression
 from mc.datasets.split import Split
 from mc.datasets.stream import Stream
+from mc.datasets.table import table
 from mc.datasets.text import text
 from mc.datasets.tfds_images import tfds_images
 
@@ -17,6 +18,7 @@ __all__ = [
     "digits",
     "make_data",
     "regression",
+    "table",
     "text",
     "tfds_images",
 ]

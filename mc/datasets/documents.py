@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def contained(documents: Sequence[Document]) -> dict[str, str]:
 
 
 def from_files(files: Files | Mapping[str, Files], setting: str = "files") -> list[Document]:
-    """The documents that files hold, in the order in which they are named.
+    """The documents that files hold: as they are named, or sorted by class where there are classes.
 
     Args:
         files: a path, or several, or a mapping from a class to paths; a path may be a pattern
@@ -91,9 +92,12 @@ def from_files(files: Files | Mapping[str, Files], setting: str = "files") -> li
         FileNotFoundError: there is no such file.
         ValueError: a file is named twice, is no text in UTF-8, or a folder.
     """
-    named = files if isinstance(files, Mapping) else {None: files}
+    named: list[tuple[Any, Files]] = [(None, files)]  # type: ignore[list-item]  # no mapping
+    if isinstance(files, Mapping):
+        # Mappings that differ in their order alone are one setting, so they are one data set.
+        named = sorted(files.items(), key=lambda item: str(item[0]))
     documents, seen = [], set()
-    for kind, paths in named.items():
+    for kind, paths in named:
         for path in _expanded(paths, setting):
             if (place := path.resolve()) in seen:
                 raise ValueError(f"dataset.{setting}: {path} is named twice")

@@ -39,9 +39,9 @@ def text(
             class. None: the topics of Python's `help()`, which differ a little between versions.
         topics: those of them to take, by name; each is a document and a class. None: all that no
             longer one contains.
-        predict: `next`: y is x moved on by one token. `document`: y is the class of the document,
-            in the order in which classes are named; `gpt` does that with `model.predict=document`
-            and the `model.vocabulary` that is told here.
+        predict: `next`: y is x moved on by one token. `document`: y is the class, numbered as files
+            are named, or of mappings and topics sorted by name; `gpt` takes it with
+            `model.predict=document` and the `model.vocabulary` that is told here.
         context: T, tokens of a window.
         tokenizer: see `Tokenizer`; None: each character is a token.
         vocabulary_size: how many different tokens the tokenizer has.
