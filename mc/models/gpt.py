@@ -50,13 +50,13 @@ def gpt(
     Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; RMSNorm:
     Zhang and Sennrich 2019, "Root Mean Square Layer Normalization".
     """
-    _check(input_shape, num_classes, norm, predict, vocabulary, mask_zero)
+    classes = _checked(input_shape, num_classes, norm, predict, vocabulary, mask_zero)
     transformer.check_size(layers, heads, width, dropout)
     branches = math.sqrt(2 * layers)
     tokens = keras.Input(tuple(input_shape), dtype="int32", name="tokens")
     real = ops.not_equal(tokens, 0) if mask_zero else None  # [b, T]
     options = {} if real is None else {"attention_mask": real[:, None, :]}
-    x = _embedded(tokens, vocabulary or num_classes, width, dropout)
+    x = _embedded(tokens, vocabulary or classes, width, dropout)
     for i in range(1, layers + 1):
         x = transformer.block(
             x,
@@ -70,21 +70,21 @@ def gpt(
             **options,
         )
     x = _norm(norm, "norm")(x)
-    outputs = _logits(x if real is None else _masked(x, real), num_classes, predict)
+    outputs = _logits(x if real is None else _masked(x, real), classes, predict)
     model = keras.Model(tokens, outputs, name="gpt")
     transformer.divide_attention(model, branches)
     return model
 
 
-def _check(
+def _checked(
     input_shape: Sequence[int],
     num_classes: int | None,
     norm: str,
     predict: str,
     vocabulary: int | None,
     mask_zero: bool,
-) -> None:
-    """Raise unless the inputs are tokens, and the arguments that blocks do not share are sound.
+) -> int:
+    """The number of classes, where the inputs are tokens and the gpt's own arguments are sound.
 
     Raises:
         ValueError: they are not; names the setting.
@@ -111,6 +111,7 @@ def _check(
             "model.predict=document needs model.vocabulary, the number of different tokens, which "
             "dataset=text says when it is read; classes do not tell it"
         )
+    return num_classes
 
 
 def _embedded(
