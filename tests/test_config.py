@@ -43,8 +43,9 @@ def test_the_defaults_pass_their_own_checks():
 def test_every_model_builds(option):
     cfg = compose(f"model={option}")
     check.check(cfg)
-    network = stage_data.instantiate(cfg.model, "model", input_shape=(32, 32, 3), num_classes=10)
-    assert network.output_shape == (None, 10)
+    shape = (16,) if option == "gpt" else (32, 32, 3)  # tokens, or an image
+    network = stage_data.instantiate(cfg.model, "model", input_shape=shape, num_classes=10)
+    assert network.output_shape == ((None, 16, 10) if option == "gpt" else (None, 10))
 
 
 @pytest.mark.parametrize("option", GROUPS["optimizer"])
@@ -65,8 +66,13 @@ def test_every_curve_builds_with_num_bends(option):
 
 
 @pytest.mark.parametrize("option", GROUPS["dataset"])
-def test_every_dataset_builds(option):
-    cfg = compose(f"dataset={option}", *(["dataset.tfds_name=mnist"] if option == "tfds" else []))
+def test_every_dataset_builds(option, tmp_path):
+    (tmp_path / "table.csv").write_text("1,2\n3,4\n5,6\n7,8\n9,10\n")
+    needed = {
+        "tfds": ["dataset.tfds_name=mnist"],
+        "table": [f"dataset.path={tmp_path}/table.csv", "dataset.target=-1"],
+    }
+    cfg = compose(f"dataset={option}", *needed.get(option, []))
     check.check(cfg)
     name = OmegaConf.select(cfg, "dataset.tfds_name")
     if name and not (SHARED / "tfds" / name).is_dir():

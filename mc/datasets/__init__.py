@@ -6,6 +6,8 @@ from mc.datasets.examples import Examples
 from mc.datasets.regression import regression
 from mc.datasets.split import Split
 from mc.datasets.stream import Stream
+from mc.datasets.table import table
+from mc.datasets.text import text
 from mc.datasets.tfds_images import tfds_images
 
 __all__ = [
@@ -16,5 +18,7 @@ __all__ = [
     "digits",
     "make_data",
     "regression",
+    "table",
+    "text",
     "tfds_images",
 ]
