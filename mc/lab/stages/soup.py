@@ -1,5 +1,6 @@
 """stage=soup: one network whose weights are an average of several networks' weights."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,12 @@ class Soup(Run):
                 f"soup.networks must be at least two for how={how}, since one network is no "
                 f"soup; received {given}."
             )
-        if not self["soup.scales"]:
-            raise ValueError("soup.scales must have a number; received none.")
+        scales = self["soup.scales"]
+        if not scales or not all(math.isfinite(scale) for scale in scales):
+            raise ValueError(
+                f"soup.scales must be one finite number or more; received {as_typed(scales)}. Type "
+                "for example soup.scales=[0.5,1]."
+            )
 
     def check_run(self) -> None:
         """Raise unless task vectors have their start, and what is chosen has validation data.
@@ -138,6 +143,3 @@ class Soup(Run):
                 f"soup.how={how} chooses {what} by validation data, and none are held out. Type "
                 "dataset.valid_size=100, with which the networks are trained too."
             )
-        scales = self["soup.scales"]
-        if self.of_tasks and not all(abs(scale) < float("inf") for scale in scales):
-            raise ValueError(f"soup.scales must be numbers; received {as_typed(scales)}.")
