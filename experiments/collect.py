@@ -23,7 +23,14 @@ PATHS = {
 }
 ALONG = ("start", "end", "min", "max", "integral", "barrier_max")
 PLANE = ("min", "max", "point_0", "point_1", "point_2")
-WHO = {"member": "members, mean", "ensemble": "ensemble", "swa": "average of weights"}
+OVER_PAIRS = ("mean", "min", "max")
+WHO = {
+    "member": "members, mean",
+    "ensemble": "ensemble",
+    "swa": "average of weights",
+    "soup": "soup",
+}
+SPLITS = ("train/", "valid/", "test/")
 LEFT_OUT = ("accuracy", "f1")  # what error tells too
 
 
@@ -31,6 +38,8 @@ def table(summary: dict) -> str:
     """Markdown: what a summary says, in the form that its stage asks for."""
     if "num_members" in summary:
         return _markdown(_ensemble(summary), ".4f")
+    if any(key.startswith("pairs/") for key in summary):
+        return _markdown(_pairs(summary), ".4f")
     statistics = PLANE if any(key.startswith("plane/") for key in summary) else ALONG
     rows = {}
     for key, value in summary.items():
@@ -40,10 +49,24 @@ def table(summary: dict) -> str:
     return _markdown(pd.DataFrame.from_dict(rows, orient="index")[list(statistics)], ".4f")
 
 
-def _ensemble(summary: dict) -> pd.DataFrame:
+def _pairs(summary: dict) -> pd.DataFrame:
+    """Of every metric how much worse segments get than their worse end, and distances."""
     rows = {}
     for key, value in summary.items():
-        who, _, metric = key.removesuffix("/mean").partition("/")
+        name, _, statistic = key.removeprefix("pairs/").rpartition("/")
+        if name == "distance" or name.endswith("/barrier_max"):
+            title = name.removesuffix("/barrier_max").replace("/", " ")
+            rows.setdefault(title, {})[statistic] = value
+    return pd.DataFrame.from_dict(rows, orient="index")[list(OVER_PAIRS)]
+
+
+def _ensemble(summary: dict) -> pd.DataFrame:
+    """Of an ensemble, or a soup, and of its members."""
+    rows = {}
+    for key, value in summary.items():
+        own = key.count("/") == 1 and key.startswith(SPLITS)  # of a soup, as of a base network
+        name = f"soup/{key}" if own else key
+        who, _, metric = name.removesuffix("/mean").partition("/")
         if who in WHO and metric.count("/") == 1 and not metric.endswith(LEFT_OUT):
             rows.setdefault(WHO[who], {})[metric.replace("/", " ")] = value
     return pd.DataFrame.from_dict(rows, orient="index")

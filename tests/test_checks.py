@@ -101,7 +101,8 @@ def test_a_precision_that_files_do_not_have_is_refused(tmp_path):
         (tmp_path / f"{name}.keras").touch()
     a, b, c = (tmp_path / f"{name}.keras" for name in "abc")
     half = ["precision=mixed_bfloat16", f"endpoints=[{a},{b}]"]
-    for stage in ("all", "curve", "eval", "plane", "chain", "fge", "ensemble", "figures"):
+    stages = ("all", "curve", "eval", "plane", "chain", "pairs", "fge", "ensemble", "soup")
+    for stage in (*stages, "figures"):
         with pytest.raises(ValueError, match="Leave precision out"):
             check.check(compose(f"stage={stage}", *half))
         check.check(compose(f"stage={stage}", half[0], f"endpoints=[1,{b}]", "fge.start=1"))

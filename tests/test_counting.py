@@ -10,9 +10,9 @@ from mc.lab.graph import Run
 from mc.lab.variants import CALLABLES, Variants
 
 CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
-ANY = {"base", "chain", "fge", *CURVE}
-NETWORKS = {"chain", "fge", *CURVE}
-STATISTICS = {"eval", "all", "plane", "chain", "ensemble"}
+NETWORKS = {"chain", "pairs", "fge", "soup", *CURVE}
+ANY = {"base", *NETWORKS}
+STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
 COUNTS = [
     ("seed", 9, {"base", "fge", *CURVE}),
@@ -61,12 +61,14 @@ COUNTS = [
     ("eval.t", "[0.5]", {"eval", "all"}),
     ("eval.initial", "true", {"eval", "all"}),
     ("eval.predictions", "[0.5]", {"eval", "all"}),
-    ("eval.splits", "[test]", {"eval", "all", "chain", "ensemble"}),
+    ("eval.splits", "[test]", {"eval", "all", "chain", "pairs", "ensemble"}),
     ("ensemble.predictions", "true", {"ensemble"}),
     ("eval.bn_batch_size", 50, STATISTICS),
     ("eval.bn_batches", 5, STATISTICS),
     ("chain.networks", "[1,2,3]", {"chain"}),
     ("chain.num_points", 5, {"chain"}),
+    ("pairs.networks", "[1,2,3]", {"pairs"}),
+    ("pairs.num_points", 5, {"pairs"}),
     ("plane.points", "[0,1,2]", {"plane"}),
     ("plane.networks", "[1,2,3]", {"plane"}),
     ("plane.grid_points", 5, {"plane"}),
@@ -82,6 +84,10 @@ COUNTS = [
     ("ensemble.networks", "[1,2]", {"ensemble"}),
     ("ensemble.num_points", 5, {"ensemble"}),
     ("ensemble.spacing", "arc_length", {"ensemble"}),
+    ("soup.networks", "[1,2,3]", {"soup"}),
+    ("soup.how", "greedy", {"soup"}),
+    ("soup.start", 5, set()),  # but of task vectors; see below
+    ("soup.scales", "[0.5]", set()),
 ]
 # Where and how a run is made, and no more. (`stage` is the folder above.)
 COUNTS_NOWHERE = [
@@ -138,6 +144,12 @@ def test_a_setting_counts_where_it_acts(plain, key, value, stages):
 @pytest.mark.parametrize(("key", "value"), COUNTS_NOWHERE)
 def test_a_setting_that_no_result_depends_on_counts_nowhere(plain, key, value):
     assert changed(plain, key, value) == set()
+
+
+@pytest.mark.parametrize(("key", "value"), [("soup.start", 5), ("soup.scales", "[0.5]")])
+def test_what_is_of_task_vectors_counts_for_them(key, value):
+    tasks = composed("soup.how=tasks", "soup.start=1")
+    assert changed((tasks, hashes(tasks)), key, value) == {"soup"}
 
 
 def test_every_key_of_the_schema_is_in_one_of_the_lists():

@@ -32,6 +32,12 @@ SETTINGS = {
     "chain.num_points": 6,
     "plane.points": None,
     "plane.networks": None,
+    "pairs.networks": None,
+    "pairs.num_points": 11,
+    "soup.networks": None,
+    "soup.how": "uniform",
+    "soup.start": None,
+    "soup.scales": [0.5],
     "fge.start": 1,
     "fge.cycle": 2,
     "ensemble.networks": None,
@@ -100,6 +106,18 @@ NETWORKS = {"train.base.weight_decay", "eval.bn_batches"}  # that no curve joins
             "chain",
             {"endpoints": ["a.keras", "b.keras"]},
             {*NETWORKS, "eval.splits", "endpoints", "chain.num_points"},
+        ),
+        (
+            "pairs",
+            {"pairs.networks": [3, "a.keras"]},
+            {*BASE, *NETWORKS, "optimizer.momentum", "eval.splits"}
+            | {"pairs.networks", "pairs.num_points"},
+        ),
+        ("soup", {}, {*BASE, "optimizer.momentum", "endpoints", "soup.how"}),
+        (
+            "soup",
+            {"soup.networks": ["a.keras", "b.keras"], "soup.how": "tasks", "soup.start": 1},
+            {*BASE, "optimizer.momentum", "soup.networks", "soup.how", "soup.start", "soup.scales"},
         ),
         (
             "fge",

@@ -118,7 +118,7 @@ def test_networks_of_an_ensemble_that_do_not_fit_are_named(cli, tmp_path):
 def test_networks_that_differ_only_in_an_activation_are_told_apart(cli, tmp_path):
     a = saved_network(tmp_path / "a.keras", activation="relu")
     b = saved_network(tmp_path / "b.keras", activation="tanh")
-    for stage in ("ensemble", "chain"):
+    for stage in ("ensemble", "chain", "pairs", "soup"):
         status, output = cli("smoke=true", f"stage={stage}", f"{stage}.networks=[{a},{b}]")
         assert (status, f"{a} and {b} do not fit" in output) == (1, True), output
 

@@ -48,6 +48,27 @@ def test_a_page_gets_files_and_table_of_a_run_with_a_number_that_is_not_finite(s
     assert made == {"README.md", "two_summary.json", "two_points.csv", "two_along_t.png"}
 
 
+def test_pairs_and_soups_have_tables_of_their_own(scripts):
+    collect, _ = scripts
+    values = dict(zip(("mean", "min", "max"), (0.25, 0.125, 0.5), strict=True))
+    names = ("distance", "test/error/barrier_max", "test/error/barrier_mean")
+    summary = {f"pairs/{name}/{s}": value for name in names for s, value in values.items()}
+    assert collect.table(summary).splitlines() == [
+        "| | mean | min | max |",
+        "|---|---:|---:|---:|",
+        "| distance | 0.2500 | 0.1250 | 0.5000 |",
+        "| test error | 0.2500 | 0.1250 | 0.5000 |",
+    ]
+    members = {f"member/test/error/{s}": value for s, value in values.items()}
+    summary = {"num_members": 2, "test/error": 0.2, "distance/max": 3.0, **members}
+    assert collect.table(summary).splitlines() == [
+        "| | test error |",
+        "|---|---:|",
+        "| soup | 0.2000 |",
+        "| members, mean | 0.2500 |",
+    ]
+
+
 def test_the_sweeps_figure_has_a_line_a_family_and_the_straight_segment(scripts, tmp_path):
     _, draw = scripts
     many_runs.write(tmp_path, 48)

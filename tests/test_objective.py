@@ -10,7 +10,8 @@ from test_config import compose
 from mc.lab import check, objective
 from mc.lab.graph import Run
 
-STAGES = ["all", "plane", "chain", "fge", "ensemble"]  # stage=all makes base, curve and eval too
+# stage=all makes base, curve and eval too.
+STAGES = ["all", "plane", "chain", "pairs", "fge", "ensemble", "soup"]
 EVERYTHING = ["dataset.valid_size=40", "eval.initial=true", "fge.start=1"]
 REGRESSION = ["dataset=regression", "model.activation=tanh"]
 

@@ -132,7 +132,7 @@ def test_a_plane_with_values_that_are_not_finite_is_finished_and_drawn(cli, made
         assert value is None or np.isnan(value)
 
 
-@pytest.mark.parametrize("stage", ["plane", "eval", "chain"])
+@pytest.mark.parametrize("stage", ["plane", "eval", "chain", "pairs", "soup"])
 def test_an_interrupted_evaluation_continues_to_the_same_result(
     cli, made_runs, tmp_path, monkeypatch, stage
 ):
@@ -156,7 +156,7 @@ def test_an_interrupted_evaluation_continues_to_the_same_result(
     status, output = cli(*command)
     assert status == 0, output
     assert "Continuing after 2 points" in output
-    points = {"plane": 3 * 3 + 3, "eval": 2 * 3, "chain": 3}[stage]
+    points = {"plane": 3 * 3 + 3, "eval": 2 * 3, "chain": 3, "pairs": 3, "soup": 3}[stage]
     assert len(calls) == 1 + -(-points // 2)  # none but the interrupted block twice
     (folder,) = (p for p in tmp_path.glob(f"{stage}/*") if ".old" not in p.name)
     assert (folder / "summary.json").read_text() == summary

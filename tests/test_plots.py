@@ -383,3 +383,92 @@ def test_joining_members_are_points_and_ensembles_lines():
     assert figure.axes[0].get_xlabel() == "number of members"
     with pytest.raises(ValueError, match="at least one panel"):
         plots.as_members_join([1], {})
+
+
+def test_pairs_are_a_symmetric_matrix_with_its_values_in_the_cells():
+    values = np.array([[9, 0.25, 0.5], [0.25, 9, np.nan], [0.5, np.nan, 9]])
+    figure = plots.pairs(["1", "fge:1/2", "3"], {"barrier of test error (fraction)": values})
+    axes, bar = figure.axes
+    shown = axes.images[0].get_array()
+    np.testing.assert_array_equal(shown.mask, np.isnan(values) | np.eye(3, dtype=bool))
+    assert axes.images[0].get_clim() == (0, 0.5)  # the diagonal is no pair
+    texts = {tuple(text.get_position()): text.get_text() for text in axes.texts}
+    assert texts == {(1, 0): ".250", (0, 1): ".250", (2, 0): ".500", (0, 2): ".500"}
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == ["1", "fge:1/2", "3"]
+    assert bar.get_ylabel().replace("\n", " ") == "barrier of test error (fraction)"
+    assert [patch.get_xy() for patch in axes.patches] == [(1.5, 0.5), (0.5, 1.5)]
+    assert legend_of(figure) == ["not finite"]
+    assert axes.get_xlabel() == axes.get_ylabel() == "network"
+
+
+@pytest.mark.parametrize(
+    ("top", "text"), [(0, "0"), (0.0118, ".0118"), (2.5, "2.50"), (23, "23.0"), (1e9, "1e+09")]
+)
+def test_values_in_cells_are_short(top, text):
+    figure = plots.pairs(["1", "2"], {"barrier": np.full((2, 2), float(top))})
+    assert {found.get_text() for found in figure.axes[0].texts} == {text}
+
+
+def test_values_of_many_pairs_are_not_written_and_the_matrix_grows():
+    few, many = (
+        plots.pairs(list(map(str, range(n))), {"a": np.ones((n, n)), "b": np.ones((n, n))})
+        for n in (5, 12)
+    )
+    assert len(few.axes[0].texts) == 20
+    assert len(many.axes[0].texts) == 0
+    assert many.get_figwidth() > few.get_figwidth()
+    with pytest.raises(
+        ValueError, match=r"matrices \[n, n\] for 2 names; received shapes \[\(3, 3"
+    ):
+        plots.pairs(["1", "2"], {"a": np.ones((3, 3))})
+
+
+def a_soup(*rows):
+    columns = ["what", "name", "members", "kept", "test/error"]
+    return pd.DataFrame([dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def test_a_greedy_soup_is_drawn_in_the_order_in_which_members_are_tried():
+    members = [("member", name, 1, True, v) for name, v in (("1", 0.3), ("2", 0.1), ("3", 0.2))]
+    tried = [
+        ("soup", "2", 1, True, 0.1),
+        ("soup", "3", 2, False, 0.4),
+        ("soup", "1", 2, True, 0.05),
+    ]
+    figure = plots.soup(a_soup(*members, *tried), {"test/error": "test error (fraction)"})
+    lines = lines_of(figure.axes[0])
+    np.testing.assert_array_equal(lines["single members"].get_ydata(), [0.1, 0.2, 0.3])
+    np.testing.assert_array_equal(lines["average of weights"].get_ydata(), [0.1, 0.1, 0.05])
+    np.testing.assert_array_equal(lines["tried and left out"].get_xydata(), [[2, 0.4]])
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["2", "3", "1"]
+    assert figure.axes[0].get_ylabel() == "test error (fraction)"
+    with pytest.raises(ValueError, match="at least one metric"):
+        plots.soup(a_soup(*members, *tried), {})
+
+
+def test_a_uniform_soup_is_one_line_beside_its_members():
+    rows = [("member", "1", 1, True, 0.3), ("member", "2", 1, True, 0.1)]
+    figure = plots.soup(a_soup(*rows, ("soup", "uniform", 2, True, 0.2)), {"test/error": "error"})
+    lines = lines_of(figure.axes[0])
+    np.testing.assert_array_equal(lines["single members"].get_xydata(), [[1, 0.3], [2, 0.1]])
+    np.testing.assert_array_equal(lines["average of weights"].get_ydata(), [0.2, 0.2])
+    assert "tried and left out" not in lines
+
+
+def test_task_vectors_are_drawn_by_scale_with_the_members_beside():
+    table = a_soup(
+        ("start", "1", 1, True, 0.5),
+        ("member", "2", 1, True, 0.3),
+        ("soup", "scale 1", 1, False, 0.3),
+        ("soup", "scale 0", 1, False, 0.5),
+        ("soup", "scale 0.5", 1, True, 0.1),
+    ).assign(scale=[np.nan, np.nan, 1, 0, 0.5])
+    (axes,) = plots.soup(table, {"test/error": "error"}).axes
+    lines = lines_of(axes)
+    expected = [[0, 0.5], [0.5, 0.1], [1, 0.3]]
+    np.testing.assert_array_equal(lines["average of weights"].get_xydata(), expected)
+    np.testing.assert_array_equal(lines["chosen"].get_xydata(), [[0.5, 0.1]])
+    np.testing.assert_array_equal(lines["start"].get_xydata(), [[0, 0.5]])
+    assert lines["single members"].get_xdata()[0] > 1
+    assert axes.get_xticklabels()[-1].get_text() == "alone"

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from bokeh.models import CheckboxButtonGroup
 
 from mc.lab import files, folders, report
+from mc.lab.report import lines
 
 T = np.linspace(0, 1, 5)
 
@@ -191,6 +193,31 @@ def test_what_a_stage_of_your_own_makes_is_a_row_too(outputs):
     runs = report.gather(outputs)
     assert set(runs["stage"]) == {"tangents"}
     assert "plane.grid_points" in runs
+
+
+def test_lines_of_all_pairs_are_left_to_their_matrix(outputs):
+    for stage in ("pairs", "own_stage"):  # of the latter it is not known what it draws
+        folder = outputs / stage / "digits-1-2-3"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"stage: {stage}")
+        (folder / "summary.json").write_text('{"pairs/test/error/barrier_max/mean": 0.5}')
+        table = pd.DataFrame({"path": f"{stage} 1|2", "t": T, "test/error": T})
+        files.save_table(folder, "points", table)
+    runs = report.gather(outputs)
+    assert runs["pairs/test/error/barrier_max/mean"].notna().sum() == 2
+    section = lines.section(runs, outputs)
+    paths = dict.fromkeys(label for found in section.widgets for label in labels_of(found))
+    assert list(paths) == ["curve", "linear", "own_stage 1|2"]
+
+
+def labels_of(widget):
+    """The labels of the buttons that choose paths, in a widget or inside it."""
+    return [
+        label
+        for model in widget.references()
+        if isinstance(model, CheckboxButtonGroup)
+        for label in model.labels
+    ]
 
 
 def test_an_empty_folder_is_an_error(cli, tmp_path):

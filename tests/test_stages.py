@@ -126,3 +126,12 @@ def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(tmp_pat
         ["curve/test/error", "-", "0.25"],
         ["linear/test/error", "0.125", "0.5"],
     ]
+
+
+def test_the_table_of_pairs_shows_the_least_and_the_largest_barrier(tmp_path):
+    names = ("distance", "test/error/barrier_max", "test/error/barrier_mean", "test/f1/barrier_max")
+    summary = {f"pairs/{name}/{s}": 0.5 for name in names for s in ("mean", "min", "max")}
+    lines = summaries.table(summary, "pairs", tmp_path).splitlines()
+    expected = [["min", "max"], ["pairs/test/error/barrier_max", "0.5", "0.5"]]
+    assert [line.split() for line in lines[1:]] == expected
+    assert len(lines[1]) == len(lines[2])  # a column is one

@@ -65,7 +65,13 @@ def _of_one_output(objective: str) -> str:
 def _names(form: str) -> list[str]:
     parts = [WORDS[part[1:-1]] if part.startswith("<") else (part,) for part in form.split("/")]
     names = ["/".join(words) for words in itertools.product(*parts)]
-    return [name for name in names if "/barrier_" not in name or name.split("/")[-2] in BARRIERS]
+    return [name for name in names if _has_barrier(name)]
+
+
+def _has_barrier(name: str) -> bool:
+    """Whether a name is of no barrier, or of one of a metric that has barriers."""
+    before, _, _ = name.partition("/barrier_")
+    return before == name or before.rpartition("/")[2] in BARRIERS
 
 
 def of(summary: dict, objective: str) -> float:

@@ -7,6 +7,7 @@ from mc.evaluation import metrics
 # Of a network, and of the length of a curve; then what is shown of each along a path.
 METRICS = ("loss", "error", "mse", "perplexity")
 STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
+OF_PAIRS = "/barrier_max"  # whose extremes over all pairs of networks are shown too
 
 
 def table(summary: dict, stage: str, folder: Path) -> str:
@@ -18,15 +19,16 @@ def table(summary: dict, stage: str, folder: Path) -> str:
         name, _, last = key.rpartition("/")
         if _is_shown(last) or last == "length_ratio":
             single.append(f"  {key:<24} {value:.4g}")
-        elif last in STATISTICS and _is_shown(name.rpartition("/")[2]):
+        elif last in STATISTICS and _is_shown(name.removesuffix(OF_PAIRS).rpartition("/")[2]):
             along.setdefault(name, {})[last] = value
     lines = [f"{stage}: {folder}", *single]
     there = [s for s in STATISTICS if any(s in row for row in along.values())]
+    width = max(24, *map(len, along)) if along else 0
     if along:
-        lines.append(f"  {'':<24}" + "".join(f"{name:>12}" for name in there))
+        lines.append(f"  {'':<{width}}" + "".join(f"{name:>12}" for name in there))
     for name, row in along.items():
         cells = (f"{row[s]:12.4g}" if s in row else f"{'-':>12}" for s in there)
-        lines.append(f"  {name:<24}" + "".join(cells))
+        lines.append(f"  {name:<{width}}" + "".join(cells))
     figures = sorted((folder / "figures").glob("*.png"))
     if figures:
         beside = f", and {len(figures) - 1} beside it" * (len(figures) > 1)

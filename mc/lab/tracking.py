@@ -174,13 +174,11 @@ class Tracker:
         """
         if self._run is None:
             return
-        import wandb
-
         metrics = [name for name in table.columns if "/" in name]
         for row in table.to_dict("records"):
             named = {f"{row['path']}/{metric}": row[metric] for metric in metrics}
             self._log({"t": row["t"], **named}, axis="t", summary="none")
-        self._send({"points": wandb.Table(dataframe=table)})
+        self.table("points", table)
 
     def members(self, table: DataFrame) -> None:
         """Logs the metrics of an ensemble as its members join, and all of it as a table.
@@ -191,8 +189,6 @@ class Tracker:
         """
         if self._run is None:
             return
-        import wandb
-
         metrics = [name for name in table.columns if "/" in name]
         for row in table.to_dict("records"):
             # Of a single member `member/test/error`: `test/error` is logged by epoch.
@@ -201,7 +197,14 @@ class Tracker:
                 name if name.startswith(others) else f"member/{name}": row[name] for name in metrics
             }
             self._log({"members": row["members"], **named}, axis="members", summary="none")
-        self._send({"members_table": wandb.Table(dataframe=table)})
+        self.table("members_table", table)
+
+    def table(self, name: str, table: DataFrame) -> None:
+        """Logs a table under a name."""
+        if self._run is not None:
+            import wandb
+
+            self._send({name: wandb.Table(dataframe=table)})
 
     def summary(self, metrics: Mapping[str, float]) -> None:
         """Sets the run's summary metrics, over those that W&B derives from the history."""
@@ -209,11 +212,7 @@ class Tracker:
             self._run.summary.update(dict(metrics))
 
     def figures(self, figures: Mapping[str, Path | str]) -> None:
-        """Logs PNG files as images named `figures/<name>`.
-
-        Args:
-            figures: name -> path of a PNG file.
-        """
+        """Logs PNG files, by name and path, as images named `figures/<name>`."""
         if self._run is None or not figures:
             return
         import wandb

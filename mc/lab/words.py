@@ -5,6 +5,7 @@ from mc.evaluation.metrics import METRICS
 SPLITS = ("train", "valid", "test")
 # As what outputs may be evaluated; as `mc.evaluation.tasks.NAMES`, which imports TensorFlow.
 TASKS = ("labels", "binary", "multi-label", "regression", "loss")
+BARRIERS = ("barrier_mean", "barrier_linear", "barrier_max")
 # In the `numbers` of a stage, `<split>` stands for one of these.
 WORDS = {
     "split": SPLITS,
@@ -14,10 +15,8 @@ WORDS = {
     "measure": tuple(m.name for m in METRICS if m.training),
     "score": tuple(m.name for m in METRICS if m.ensemble),
     "path": ("curve", "linear", "initial"),
-    "statistic": (
-        *("start", "end", "min", "max", "mean", "integral"),
-        *("barrier_mean", "barrier_linear", "barrier_max"),
-    ),
+    "statistic": ("start", "end", "min", "max", "mean", "integral", *BARRIERS),
+    "barrier": BARRIERS,
     "spread": ("mean", "min", "max"),
     "place": ("min", "max", "point_0", "point_1", "point_2"),
 }

@@ -4,7 +4,9 @@ from mc.plots.along import PATHS, along_t, panels_of
 from mc.plots.classes import confusion, true_class_density
 from mc.plots.functions import function_fan
 from mc.plots.joining import as_members_join
+from mc.plots.matrices import pairs
 from mc.plots.planes import plane
+from mc.plots.soups import soup
 
 __all__ = [
     "PATHS",
@@ -12,7 +14,9 @@ __all__ = [
     "as_members_join",
     "confusion",
     "function_fan",
+    "pairs",
     "panels_of",
     "plane",
+    "soup",
     "true_class_density",
 ]

@@ -19,6 +19,7 @@ from bokeh.palettes import Colorblind8
 from bokeh.plotting import figure
 
 from mc.evaluation.metrics import label, may_be_shown, shown
+from mc.lab.graph import Run
 from mc.lab.report.tables import headlines, varied
 from mc.lab.report.widgets import Section, cells, filtered, side_by_side, table
 from mc.plots import PATHS
@@ -42,7 +43,7 @@ def section(runs: pd.DataFrame, output_dir: Path) -> Section | None:
         runs: `tables.gather` of `output_dir`.
         output_dir: where their folders are.
     """
-    with_points = [(output_dir / folder / "points.csv").exists() for folder in runs["folder"]]
+    with_points = [_has_lines(output_dir / folder) for folder in runs["folder"]]
     own = runs[with_points].reset_index(drop=True)
     points, lines = _read(own, output_dir)
     if lines.empty:
@@ -79,6 +80,12 @@ def section(runs: pd.DataFrame, output_dir: Path) -> Section | None:
     return Section(
         [Div(text=TEXT), chooser, *below], fits, np.flatnonzero(with_points).tolist(), choose
     )
+
+
+def _has_lines(folder: Path) -> bool:
+    """Whether a run has points, whose stage shows them by no other figure than lines."""
+    draws = getattr(Run.stages.get(folder.parent.name), "draws", ())
+    return ("points.csv" in draws or not draws) and (folder / "points.csv").exists()
 
 
 def _looks(paths: Sequence[str]) -> dict[str, dict]:

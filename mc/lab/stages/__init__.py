@@ -5,7 +5,19 @@ Importing this room registers them. Nothing here imports TensorFlow.
 
 # In the order of the command line.
 # isort: off
-from mc.lab.stages import base, curve, along, plane, chain, fge, ensemble, whole, views
+from mc.lab.stages import base, curve, along, plane, chain, pairs, fge, ensemble, soup, whole, views
 
 # isort: on
-__all__ = ["along", "base", "chain", "curve", "ensemble", "fge", "plane", "views", "whole"]
+__all__ = [
+    "along",
+    "base",
+    "chain",
+    "curve",
+    "ensemble",
+    "fge",
+    "pairs",
+    "plane",
+    "soup",
+    "views",
+    "whole",
+]

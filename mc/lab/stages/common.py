@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mc.lab.graph import Run
+from mc.lab import naming
+from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.schedules import SCHEDULES
 
@@ -39,3 +40,46 @@ def splits(own: dict) -> list[str] | None:
 def common(own: dict) -> dict:
     """Of the values that count, those that every stage depends on."""
     return {key: own[key] for key in Run.depends}
+
+
+class Segments(Run):
+    """A stage that looks at straight segments between networks, in `<section>.networks`."""
+
+    @staticmethod
+    def depends_with(section: str) -> tuple[str, ...]:
+        """What such a stage depends on, with the settings of its own section."""
+        return (*COMMON, section, *BATCHNORM, "eval.splits", "train.base.weight_decay")
+
+    @property
+    def given(self) -> list | None:
+        """The networks as they are typed; None: the endpoints."""
+        return self[f"{self.section}.networks"]
+
+    def inputs(self) -> Inputs:
+        """The networks, in their order."""
+        return {"networks": [self.network(typed) for typed in self.given or self["endpoints"]]}
+
+    def named_by(self) -> tuple[str, ...]:
+        """The networks may be named at the top."""
+        return () if self.given else ("endpoints",)
+
+    def idle(self) -> tuple[str, ...]:
+        """The list of networks, where the endpoints take its place."""
+        return () if self.given else (f"{self.section}.networks",)
+
+    def key(self, own: dict, ids: dict) -> dict:
+        """Where and on what it looks is one."""
+        looks = own[self.section] | statistics(own) | {"splits": splits(own)} | ids
+        looks |= {"weight_decay": own["train.base.weight_decay"]}
+        return common(own) | {self.section: looks}
+
+    def check_settings(self) -> None:
+        """Raise unless there are networks to join.
+
+        Raises:
+            ValueError: there are fewer than two.
+        """
+        given = self.given
+        if given is None or len(given) > 1 or any(naming.read(typed).is_list for typed in given):
+            return
+        raise ValueError(f"{self.section}.networks must be at least two; received {given}.")

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from sklearn.metrics import confusion_matrix
 
 from mc import plots
-from mc.evaluation import metrics
+from mc.ensembles import soups
+from mc.evaluation import metrics, pairs
 from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
@@ -131,8 +132,45 @@ def _along_t(path: Path) -> dict[str, Any]:
     return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}
 
 
+def _pairs(path: Path) -> dict[str, Any]:
+    """The matrix of the barrier of each of the main metrics."""
+    table = pd.read_csv(path)
+    ending = "/barrier_max"
+    there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
+    panels = {
+        f"barrier of {metrics.label(name)}": pairs.matrix(table, f"{name}{ending}")
+        for name in _main(there)
+    }
+    return {"barriers": plots.pairs(pairs.names_of(table), panels)}
+
+
+def _steps(path: Path) -> dict[str, Any]:
+    """Each member of a soup alone, and the soup as it is made; first by what chose it."""
+    table = pd.read_csv(path)
+    columns = _main(table.columns)
+    if (table["what"] == "soup").sum() > 1 or not table["kept"].all():
+        columns = list(dict.fromkeys([soups.chosen_by(table.columns), *columns]))
+    return {"soup": plots.soup(table, {name: metrics.label(name) for name in columns})}
+
+
+def _main(columns: Iterable[str]) -> list[str]:
+    """Of `<split>/<metric>` what figures of several networks show, the loss if there is no other.
+
+    Of the test data, if they were looked at.
+    """
+    there = set(columns)
+    for wanted in (("error", "nll", "mse"), ("loss",)):
+        named = [[f"{split}/{m}" for split in ("test", "valid", "train")] for m in wanted]
+        found = [next((name for name in names if name in there), None) for names in named]
+        if any(found):
+            return [name for name in found if name]
+    return []
+
+
 DRAWN = {
     "points.csv": _along_t,
+    "pairs.csv": _pairs,
+    "steps.csv": _steps,
     "functions.npz": _functions,
     "plane.npz": _planes,
     "predictions.npz": _predictions,
