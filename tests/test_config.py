@@ -220,6 +220,23 @@ def test_a_data_file_counts_by_its_bytes(tmp_path):
     assert a == b != c
 
 
+def test_files_of_text_and_tables_count_by_their_bytes(tmp_path):
+    for name, content in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / f"{name}.txt").write_text(content)
+    base = ["stage=base", "dataset=text"]
+    a, b, c = (f"{tmp_path}/{name}.txt" for name in "abc")
+    assert folder(*base, f"dataset.files={a}") == folder(*base, f"dataset.files={b}")
+    assert folder(*base, f"dataset.files={a}") != folder(*base, f"dataset.files={c}")
+    assert folder(*base, f"dataset.files={a}") != folder(*base, f"dataset.vocabulary_of={a}")
+    every = folder(*base, f"dataset.files='{tmp_path}/*.txt'")
+    assert every == folder(*base, f"dataset.files=[{a},{b},{c}]") != folder(*base)
+    one, other = (folder(*base, f"dataset.files={{x: {x}, y: {y}}}") for x, y in ((a, c), (b, c)))
+    assert one == other != folder(*base, f"dataset.files={{x: {c}, y: {a}}}")
+    of_table = ["stage=base", "dataset=table", "dataset.target=-1"]
+    one, other = (folder(*of_table, f"dataset.path={file}") for file in (a, b))
+    assert one == other != folder(*of_table, f"dataset.path={c}")
+
+
 def test_a_data_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"dataset\.path: there is no file"):
         folder("stage=base", "dataset=regression", f"dataset.path={tmp_path / 'none.npy'}")

@@ -1,5 +1,6 @@
 """Which settings count in fingerprints, and as what."""
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ from mc.lab.declared import Stage
 from mc.lab.variants import CALLABLES
 
 NOT_COUNTED = {"mc.datasets.tfds_images": ("data_dir",)}  # where data lie does not change them
-FILES = {"mc.datasets.regression": ("path",)}  # arguments that enter by the file's content
+FILES = {  # arguments that enter by the content of files
+    "mc.datasets.regression": ("path",),
+    "mc.datasets.table": ("path",),
+    "mc.datasets.text": ("files", "vocabulary_of"),
+}
 
 
 def counts(key: str) -> bool:
@@ -39,8 +44,20 @@ def _of_callable(group: Mapping) -> dict:
     counted = {k: v for k, v in group.items() if k not in NOT_COUNTED.get(target, ())}
     for key in FILES.get(target, ()):
         if counted.get(key) not in (None, fingerprints.NULL):
-            path = Path(counted[key]).expanduser()
-            if not path.is_file():
-                raise FileNotFoundError(f"dataset.{key}: there is no file {str(path)!r}.")
-            counted[key] = fingerprints.of_file(path)
+            counted[key] = _of_files(key, counted[key])
     return counted
+
+
+def _of_files(key: str, named: Any) -> Any:
+    """The content of a file, of those of a pattern, or of several in a list or mapping."""
+    if isinstance(named, Mapping):
+        return {name: _of_files(key, value) for name, value in named.items()}
+    if isinstance(named, list):
+        return [_of_files(key, value) for value in named]
+    path = Path(named).expanduser()
+    if path.is_file():
+        return fingerprints.of_file(path)
+    files = [file for file in sorted(glob.glob(str(path), recursive=True)) if Path(file).is_file()]
+    if not files:
+        raise FileNotFoundError(f"dataset.{key}: there is no file {str(path)!r}.")
+    return [fingerprints.of_file(file) for file in files]

@@ -12,7 +12,9 @@ from mc.lab.graph import Run
 from mc.lab.words import SPLITS, WORDS
 
 # Data sets of ours: these have a training and a test set, and validation where some is held out.
-BUILT_IN = ("mc.datasets.digits", "mc.datasets.regression", "mc.datasets.tfds_images")
+BUILT_IN = tuple(
+    f"mc.datasets.{name}" for name in ("digits", "regression", "table", "text", "tfds_images")
+)
 
 
 def check(run: Run, objective: str) -> None:

@@ -30,7 +30,7 @@ NOT_FINITE: dict[str, Any] = {
 }
 
 
-def pairs(names: Sequence[str], panels: Mapping[str, ArrayLike]) -> Figure:
+def pairs(names: Sequence[str], panels: Mapping[str, ArrayLike], told: str | None = None) -> Figure:
     """Symmetric matrices side by side, a row and a column a network, a matrix a measure.
 
     Colours begin at 0, the pale end. The diagonal, where there is no pair, is grey; what is not
@@ -40,6 +40,7 @@ def pairs(names: Sequence[str], panels: Mapping[str, ArrayLike]) -> Figure:
         names: of the n networks.
         panels: what the colour bar says -> values `[n, n]`, none below 0; the diagonal is not
             shown.
+        told: what stands above, if anything.
 
     Raises:
         ValueError: no panel, or a matrix of another shape.
@@ -55,6 +56,8 @@ def pairs(names: Sequence[str], panels: Mapping[str, ArrayLike]) -> Figure:
     letters = LETTER * max(map(len, names))
     size = (len(matrices) * (side + letters + 1.3), side + letters + 0.55)
     figure = PaperFigure(size, layout="constrained")
+    if told:
+        figure.suptitle(told, fontsize=TEXT)
     grid = figure.subplots(1, len(matrices), squeeze=False)[0]
     for axes, (label, values) in zip(grid, matrices.items(), strict=True):
         _matrix(axes, names, values, label)

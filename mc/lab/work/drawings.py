@@ -124,12 +124,13 @@ def _along_t(path: Path) -> dict[str, Any]:
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
     networks: Any = (0, 1)
+    run = _run_of(path.parent)
     if "chain" in set(points["path"]):
-        settings: Any = OmegaConf.to_container(OmegaConf.load(path.with_name("config.yaml")))
-        names = [network.title for network in Run.stages["chain"](settings).networks]
+        names = [network.title for network in run.networks]
         networks = dict(zip(np.linspace(0, 1, len(names)).tolist(), names, strict=True))
     panels = {name: plots.panels_of(points, columns) for name, columns in figures.items()}
-    return {n: plots.along_t(found, networks=networks) for n, found in panels.items() if found}
+    given = {"networks": networks, "x_label": f"t, position on the path {_way(run)}".strip()}
+    return {n: plots.along_t(found, **given) for n, found in panels.items() if found}
 
 
 def _pairs(path: Path) -> dict[str, Any]:
@@ -141,7 +142,9 @@ def _pairs(path: Path) -> dict[str, Any]:
         f"barrier of {metrics.label(name)}": pairs.matrix(table, f"{name}{ending}")
         for name in _main(there)
     }
-    return {"barriers": plots.pairs(pairs.names_of(table), panels)}
+    way = _way(_run_of(path.parent))
+    told = f"segments {way}" if way else None
+    return {"barriers": plots.pairs(pairs.names_of(table), panels, told)}
 
 
 def _steps(path: Path) -> dict[str, Any]:
@@ -156,15 +159,31 @@ def _steps(path: Path) -> dict[str, Any]:
 def _main(columns: Iterable[str]) -> list[str]:
     """Of `<split>/<metric>` what figures of several networks show, the loss if there is no other.
 
-    Of the test data, if they were looked at.
+    Of the test data, if they were looked at; of tokens no error.
     """
-    there = set(columns)
-    for wanted in (("error", "nll", "mse"), ("loss",)):
-        named = [[f"{split}/{m}" for split in ("test", "valid", "train")] for m in wanted]
-        found = [next((name for name in names if name in there), None) for names in named]
-        if any(found):
-            return [name for name in found if name]
+    there = list(columns)
+    of_tokens = {name.removesuffix("perplexity") for name in there if name.endswith("perplexity")}
+    for wanted in (JOINING, ("loss",)):
+        for split in ("test", "valid", "train"):
+            own = [name for name in there if name.startswith(f"{split}/")]
+            named = [(metrics.found(name.partition("/")[2]), name) for name in own]
+            found = [n for kind in wanted for m, n in named if m and m.name == kind]
+            found = [n for n in found if n.removesuffix("error") not in of_tokens]
+            if found:
+                return found
     return []
+
+
+def _way(run: Run) -> str:
+    """In which weights the paths of a run are straight, where networks have adapters; or nothing."""
+    if not any(network.adapters for network in run.networks):
+        return ""
+    return f"in the {'merged weights' if run['lora.paths'] == 'merged' else 'factors of adapters'}"
+
+
+def _run_of(folder: Path) -> Run:
+    settings: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    return Run.stages[settings["stage"]](settings)
 
 
 DRAWN = {

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from mc.datasets import Data
-from mc.datasets.scale import check_scale
 from mc.datasets.known_tokens import check_tokens, is_masked
+from mc.datasets.scale import check_scale
 from mc.lab.graph import Network
 from mc.lab.job import Job
 from mc.network import adapters, first_look, losses, unpromised
