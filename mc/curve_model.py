@@ -242,6 +242,11 @@ class CurveModel(keras.Model):
             loss = tf.cast(loss, tf.float32) + own_loss / replicas
             scaled = self.optimizer.scale_loss(loss)
         gradient = tape.gradient(scaled, w)
+        if gradient is None:
+            raise ValueError(
+                "No loss to compute: pass loss= to compile(), or build the networks with layers "
+                "that add one."
+            )
         if self.weight_decay:
             share = tf.constant(self.weight_decay / replicas)
             gradient += self.optimizer.scale_loss(share) * w
@@ -257,7 +262,12 @@ class CurveModel(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """`keras.Model.compute_loss`; refuses one-hot targets for a loss that takes labels."""
+        """`keras.Model.compute_loss`; refuses one-hot targets for a loss that takes labels.
+
+        0 where none was compiled with, beside what the network's layers add.
+        """
+        if self.loss is None:
+            return tf.constant(0.0)
         losses.check_targets(self.loss, y, y_pred)
         return super().compute_loss(x, y, y_pred, *args, **kwargs)
 

@@ -103,8 +103,16 @@ def train(
     if after_steps and 0 in after_steps and done == skip == 0:
         after_steps[0]()
     place = Place(done=done, skip=skip, epochs=epochs, steps=steps)
-    calls = {"after_epoch": after_epoch, "after_steps": after_steps or {}, "progress": progress}
-    curve.train_function = Epochs(curve, history, place, rate, valid, **calls)
+    curve.train_function = Epochs(
+        curve,
+        history,
+        place,
+        rate,
+        valid,
+        after_epoch=after_epoch,
+        after_steps=after_steps or {},
+        progress=progress,
+    )
     try:
         # To Keras, all epochs are one, of a call each: what it does around an epoch of its own
         # takes a millisecond. The data shuffle themselves.

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers, losses
 
 import mc
+from mc.models import gpt
 from mc.network.weights import pack
 
 N, SIZE, STEPS = 22, 8, 7  # examples, in batches of which the last is short; steps of a sequence
@@ -45,6 +46,10 @@ def sequence():
     return keras.Sequential([keras.Input((STEPS, 3)), layers.Dense(4, "tanh"), layers.Dense(2)])
 
 
+def with_blanks():
+    return keras.Sequential([keras.Input((STEPS, 3)), layers.Dense(4)])
+
+
 def several(kind):
     def build():
         inputs = keras.Input((5,))
@@ -56,10 +61,34 @@ def several(kind):
     return build
 
 
+def unet(units):
+    """Down, up, and a connection between; outputs for every pixel."""
+
+    def build():
+        inputs = keras.Input((4, 4, 2))
+        wide = layers.Conv2D(3, 3, padding="same", activation="tanh")(inputs)
+        deep = layers.Conv2D(4, 3, padding="same", activation="tanh")(layers.MaxPooling2D(2)(wide))
+        joined = layers.Concatenate()([wide, layers.UpSampling2D(2)(deep)])
+        return keras.Model(inputs, layers.Conv2D(units, 1)(joined))
+
+    return build
+
+
+def from_dict():
+    """Two inputs and two outputs, all by name."""
+    x, tokens = keras.Input((5,), name="x"), keras.Input((STEPS,), dtype="int32", name="tokens")
+    words = layers.GlobalAveragePooling1D()(layers.Embedding(9, 4)(tokens))
+    hidden = layers.Dense(4, "tanh")(layers.Concatenate()([x, words]))
+    outputs = {"a": layers.Dense(1)(hidden), "b": layers.Dense(3, "softmax")(hidden)}
+    return keras.Model({"x": x, "tokens": tokens}, outputs)
+
+
 def own(y_true, y_pred):
     return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 1.5, axis=-1)
 
 
+PICTURES = RNG.normal(size=(N, 4, 4, 2)).astype("float32")
+PIXELS = RNG.integers(0, 3, (N, 4, 4))
 SPARSE = losses.SparseCategoricalCrossentropy(from_logits=True)
 PARTIAL = functools.partial(losses.sparse_categorical_crossentropy, from_logits=True)
 BOTH = {"a": "mse", "b": "sparse_categorical_crossentropy"}
@@ -109,6 +138,23 @@ KINDS = {
         *(None, [0.5, 2.0]),
     ),
     "one loss for names of a list": (several("list"), X, (REAL, LABELS), BOTH),
+    "inputs and outputs by name": (
+        *(from_dict, {"x": X, "tokens": TOKENS}, {"a": REAL, "b": LABELS}, BOTH, None),
+        {"a": 0.5, "b": 2.0},
+    ),
+    "a decoder of padded tokens": (
+        *(lambda: gpt((STEPS,), 9, layers=1, width=8, mask_zero=True), TOKENS),
+        *(np.roll(TOKENS, -1, 1), SPARSE),
+    ),
+    "pixels": (unet(3), PICTURES, PIXELS, SPARSE),
+    "pixels, yes and no": (
+        *(unet(1), PICTURES, (PIXELS > 1)[..., None] * 1),
+        losses.BinaryCrossentropy(from_logits=True),
+    ),
+    "rates": (dense(2, "softplus"), X, RNG.poisson(3, (N, 2)), losses.Poisson()),
+    "sequences without places": (
+        *(with_blanks, SEQUENCES, 1 + RNG.integers(0, 3, (N, 2)), losses.CTC()),
+    ),
 }
 
 
@@ -140,17 +186,24 @@ DEPENDENT = {
     "weights of the batch": "no mean over the examples",
     "a class ignored": "ignores a class",
     "summed": "adds up each batch",
+    "a decoder of padded tokens": "masked",
 }
 
 
 LABELED = ["nll", "error", "accuracy", "f1"]
 SCORES = {"labels": LABELED, "regression": ["mse"], "tokens": [*LABELED, "perplexity"]}
+SCORES |= {"pixels": [*LABELED, "iou"], "loss": []}
 SCORES["several"] = ["a_mse", *(f"b_{name}" for name in LABELED)]
 TASKS = {
     **dict.fromkeys(["binary by name", "binary of logits", "multi-label"], "labels"),
     **dict.fromkeys(["outputs by name", "outputs by name, weighed"], "several"),
     **dict.fromkeys(["outputs in a list", "one loss for names of a list"], "several"),
-    "tokens masked": "tokens",
+    **dict.fromkeys(["tokens masked", "a decoder of padded tokens"], "tokens"),
+    "inputs and outputs by name": "several",
+    "pixels": "pixels",
+    "pixels, yes and no": "pixels",
+    "rates": "regression",
+    "sequences without places": "loss",
     **dict.fromkeys(["labels by object", "labels by name", "labels by function"], "labels"),
     **dict.fromkeys(["labels by partial", "labels, by shape", "labels weighted"], "labels"),
     **dict.fromkeys(["labels of [n, 1]", "one-hot by name", "a class ignored"], "labels"),
@@ -165,13 +218,14 @@ TASKS = {
 def test_the_loss_is_the_one_of_keras_and_known_to_depend_on_batches_where_it_does(kind, caplog):
     build, x, y, loss, weight, loss_weights = (*KINDS[kind], None, None)[:6]
     start, curve = pair_of(build)
-    middle = build()
-    middle.set_weights(mc.unpack(start, curve.weights_at(0.5)))
+    networks = [start, build(), build()]
+    for network, t in zip(networks[1:], (0.5, 1.0), strict=True):
+        network.set_weights(mc.unpack(start, curve.weights_at(t)))
     found, reasons = [], []
     for size in (SIZE, 5):
         data = data_of(x, y, weight, size)
         table = mc.evaluate(curve, test=data, num_points=3, loss=loss, loss_weights=loss_weights)
-        for row, network in ((0, start), (1, middle))[: 2 if size == SIZE else 1]:
+        for row, network in enumerate(networks[: 3 if size == SIZE else 1]):
             expected = keras_says(network, data, loss, loss_weights)["loss"]
             assert table["test/loss"][row] == pytest.approx(expected, rel=1e-5), kind
         found.append(table["test/loss"][0])
@@ -186,7 +240,29 @@ def test_the_loss_is_the_one_of_keras_and_known_to_depend_on_batches_where_it_do
     metrics = SCORES[TASKS[kind]]
     assert list(table.columns[4:]) == [f"test/{m}" for m in ["loss", *metrics]]
     said = [r.getMessage() for r in caplog.records]
-    assert not any("loss alone" in text for text in said)
+    assert any("loss alone" in text for text in said) == (TASKS[kind] == "loss")
+
+
+def test_a_network_whose_loss_is_all_its_own_is_evaluated_by_that():
+    """Of `add_loss` alone, as of an autoencoder: there is neither another loss nor a target."""
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            self.add_loss(keras.ops.mean(keras.ops.square(x)))
+            return x
+
+    def build():
+        inputs = keras.Input((5,))
+        return keras.Model(inputs, Own()(layers.Dense(3)(inputs)))
+
+    start = build()
+    curve = mc.connect(start, build())
+    curve.compile("sgd")
+    assert curve.fit(X, epochs=1, verbose=0).history["loss"][0] > 0
+    table = mc.evaluate(curve, test=data_of(X, REAL), t=[0.0, 1.0])
+    start.compile("sgd")
+    assert table["test/loss"][0] == pytest.approx(start.evaluate(X, verbose=0, batch_size=SIZE))
+    assert list(table.columns[4:]) == ["test/loss"]
 
 
 @pytest.mark.parametrize("kind", ["outputs by name, weighed", "labels by name", "binary by name"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from test_config import compose, run_of
 
-from mc.lab import check, typed
+from mc.lab import check, inputs, typed
 from mc.lab.declared import Stage
 from mc.lab.graph import Run
 from mc.lab.settings import as_typed, setting
@@ -155,7 +155,7 @@ def test_a_command_leaves_out_what_is_typed_in_any_form():
 
 def test_a_stage_without_a_file_of_its_own_is_read_by_its_numbers():
     own = declared(inputs=lambda run: {"eval": run.of("eval")})(compose())
-    (path,) = own.files_read.values()
+    (path,) = inputs.files_read(own).values()
     assert path == own.of("eval").folder / "summary.json"
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import QUICK, only
 from test_config import compose, run_of
 
-from mc.lab import contents, files, folders, missing, stale
+from mc.lab import contents, files, folders, inputs, missing, stale
 from mc.lab.declared import Stage
 from mc.lab.graph import Run
 
@@ -21,7 +21,7 @@ def finish(run, value):
     import h5py
 
     folder = run.folder
-    noted = contents.read(folder, run.files_read)
+    noted = contents.read(folder, inputs.files_read(run))
     folders.begin(folder, "", {"read": noted})
     (folder / "epochs").mkdir(exist_ok=True)
     if run.name == "fge":

@@ -57,7 +57,7 @@ class Split(Examples):
 
     def one_hot(self, num_classes: int) -> "Split":
         """The same examples with labels as one-hot rows `[n, ..., num_classes]` float32."""
-        return replace(self, y=one_hot_rows(self.y, num_classes))  # type: ignore[arg-type]  # of classes, they are no dict
+        return replace(self, y=one_hot_rows(self.y, num_classes))
 
     def _stored(self, batch_size: int) -> tf.data.Dataset:
         def rows(step: tf.Tensor) -> tf.Tensor:

@@ -80,7 +80,7 @@ def evaluate(
         raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
     if loss is None:
         loss, loss_weights = unpromised.compiled_with(curve)
-    if loss is None:
+    if loss is None and not curve.compiled:  # else the network has a loss of its own
         raise ValueError("No loss: compile the curve, or pass loss=.")
     curve.first_look.of_batches(next(iter(splits.values())))
     bn_data = train if bn_data is None else bn_data

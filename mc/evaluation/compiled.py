@@ -20,7 +20,7 @@ class CompiledLoss:
 
     Args:
         loss: as in `keras.Model.compile`: a Keras loss, its name, a function, or a dict or list of
-            them, one an output.
+            them, one an output; None is 0, as of a network that has only losses of its own.
         loss_weights: as in `keras.Model.compile`.
         output_names: of the network, if it has names for its outputs.
 
@@ -47,6 +47,8 @@ class CompiledLoss:
         self._value(x, y, outputs, sample_weight)
 
     def _value(self, *batch: Any) -> tf.Tensor:
+        if self.given is None:
+            return tf.constant(0.0)
         value = self._model.compute_loss(*batch, training=False)
         return tf.reduce_mean(tf.cast(value, tf.float32))  # a loss without reduction has many
 

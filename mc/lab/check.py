@@ -58,7 +58,7 @@ def _check_all(run: Run, above: dict[tuple, str]) -> None:
         ValueError: as `check_run` of the stages; or a run builds on itself, as those of a user's
             own may be declared.
     """
-    own = (run.name, repr(sorted(run.changes.items())), run.given)
+    own = (run.name, repr(sorted(run.changes.items())), run.named_folder)
     if own in above:
         way = " -> ".join([*above.values(), run.name])
         raise ValueError(f"stage={run.name} builds on itself: {way}. Mend the inputs of one.")

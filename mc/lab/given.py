@@ -32,7 +32,7 @@ def of_folder(folder: Path) -> Any:
         )
     place = {"output_dir": str(folder.parent.parent), "force": False, "build": False}
     run = Stage.stages[stage](values | place)
-    run.given = folder
+    run.named_folder = folder
     return run
 
 

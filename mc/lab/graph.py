@@ -34,10 +34,10 @@ class Run(Labelled):
     Attributes:
         changes: the settings that make it another run than the command's own of that stage: its
             own, and those of the run that builds on it.
-        given: its folder, where that is what names it; see `given.of_folder`.
+        named_folder: its folder, where that is what names it; see `given.of_folder`.
     """
 
-    given: Path | None = None
+    named_folder: Path | None = None
 
     def __init__(self, cfg: DictConfig | dict | Variants, **changes: Any):
         self.variants = cfg if isinstance(cfg, Variants) else Variants(cfg)
@@ -111,21 +111,6 @@ class Run(Labelled):
         return each_once([*(deeper for run in self.below for deeper in run.chain()), self])
 
     @property
-    def files_read(self) -> dict[str, Path]:
-        """The files of other runs that it reads, such as `network fge:1/3` or `curve`."""
-        files: dict[str, Path] = {}
-        for name, value in self.inputs().items():
-            if isinstance(value, Run):
-                files[name] = value.result
-                continue
-            for network in value if isinstance(value, list) else [value]:
-                paths = network.files if network.run else ()
-                for number, path in enumerate(paths, 1):
-                    count = f"/{number}" * network.named.is_list
-                    files[f"network {network.named.typed}{count}"] = path
-        return files
-
-    @property
     def result(self) -> Path:
         """The file that runs read that build on this one as a whole."""
         return self.folder / self.makes
@@ -166,7 +151,9 @@ class Run(Labelled):
     @cached_property
     def fingerprint(self) -> str:
         """The hash of all that the result depends on, of which names have 8 digits."""
-        if self.given and (noted := folders.environment(self.given).get("fingerprint")):
+        if self.named_folder and (
+            noted := folders.environment(self.named_folder).get("fingerprint")
+        ):
             return noted
         return fingerprints.of_settings(self.settings)
 
@@ -182,7 +169,7 @@ class Run(Labelled):
         Where another run, whose hash begins alike, was first there, 16 digits of the hash.
         """
         beside = Path(self["output_dir"]) / self.name
-        return self.given or folders.of_run(beside, self.label, self.fingerprint)
+        return self.named_folder or folders.of_run(beside, self.label, self.fingerprint)
 
     @property
     def summary(self) -> dict | None:
@@ -239,7 +226,7 @@ class Run(Labelled):
 
     def words(self, overrides: Iterable[str] = (), *more: str) -> list[str]:
         """The overrides of that command."""
-        if self.given:
+        if self.named_folder:
             return [*given.overrides(self.values), *more]
         gone = {*TYPED_ONCE, *self.changes, *self.refuses()}
         typed = [o for o in overrides if o.partition("=")[0].lstrip("+") not in gone]

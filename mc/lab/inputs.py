@@ -81,3 +81,18 @@ def each_once(runs: Iterable[Run]) -> list[Run]:
         folder = run.folder
         found[folder] = found[folder].both(run) if folder in found else run
     return list(found.values())
+
+
+def files_read(run: Run) -> dict[str, Path]:
+    """The files of other runs that a run reads, such as `network fge:1/3` or `curve`."""
+    files: dict[str, Path] = {}
+    for name, value in run.inputs().items():
+        if not isinstance(value, Network | list):
+            files[name] = value.result
+            continue
+        for network in value if isinstance(value, list) else [value]:
+            paths = network.files if network.run else ()
+            for number, path in enumerate(paths, 1):
+                count = f"/{number}" * network.named.is_list
+                files[f"network {network.named.typed}{count}"] = path
+    return files

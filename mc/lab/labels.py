@@ -16,8 +16,15 @@ class Labelled(Stage):
     """A stage whose runs have readable names."""
 
     # Of every run; see `graph.Run`.
-    values: dict
-    networks: list[Network]
+    @property
+    def values(self) -> dict:
+        """All settings, plain and resolved."""
+        raise NotImplementedError
+
+    @property
+    def networks(self) -> list[Network]:
+        """The networks that it is about."""
+        raise NotImplementedError
 
     @property
     def curve(self) -> Run | None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 AVERAGE = "swa"
 SAVED = re.compile(r"(.+)@(step)?(\d+)")  # a network as it was after an epoch, or a step
@@ -81,7 +82,7 @@ def read(typed: int | str) -> Network:
         return Network(typed, seed=typed)
     if typed.startswith("fge:"):
         return _of_fge(typed)
-    name, kept = typed, {}
+    name, kept = typed, dict[str, Any]()
     if found := SAVED.fullmatch(typed):
         name, kept = found[1], {"step" if found[2] else "epoch": int(found[3])}
     if kept and name.isdecimal():

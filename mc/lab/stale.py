@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from mc.lab import contents, folders, missing, sources, sweeps
+from mc.lab import contents, folders, inputs, missing, sources, sweeps
 from mc.lab.graph import Run
 from mc.lab.variants import select
 
@@ -123,7 +123,7 @@ def notes(run: Run) -> dict:
     targets = [select(run.values, f"{group}._target_", None) for group in sorted(groups)]
     hashes = {target: sources.of(target) for target in [*targets, *run["imports"]] if target}
     return {
-        "read": contents.read(run.folder, run.files_read),
+        "read": contents.read(run.folder, inputs.files_read(run)),
         "sources": {target: digest for target, digest in hashes.items() if digest},
     }
 

@@ -51,7 +51,7 @@ def of(
     if named is not None and named not in NAMES:
         raise ValueError(f"task must be one of {', '.join(NAMES)}; received {named!r}.")
     if len(keras.tree.flatten(outputs)) > 1:
-        return _of_several(loss, y, outputs, named, output_names)  # type: ignore[arg-type]  # no task
+        return _of_several(loss, y, outputs, named, output_names)
     (out,), targets = keras.tree.flatten(outputs), keras.tree.flatten(y)
     if len(targets) != 1:
         return Task(why=f"there are {len(targets)} targets for one output")

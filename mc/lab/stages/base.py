@@ -84,14 +84,9 @@ class Base(Run):
         return {"start": type(self)(self.variants, **self.changes | AFRESH).network(typed)}
 
     @property
-    def start(self) -> Network | None:
-        """The network that it starts from."""
-        return self.networks[0] if self.networks else None
-
-    @property
     def origin(self) -> Network | None:
         """Of a start that goes back to a file, that file's layers, not those of the model group."""
-        return self.start if self.start and self.start.is_of_files else None
+        return next((start for start in self.networks if start.is_of_files), None)
 
     def idle(self) -> tuple[str, ...]:
         """The start enters by what it is; without one, how it is gone on with."""
@@ -168,7 +163,7 @@ class Base(Run):
         Raises:
             ValueError: says what to type.
         """
-        start = self.start
+        start = self.networks[0] if self.networks else None
         continues = self["train.base.start_schedule"] == "continue"
         keeps = self["train.base.start_optimizer"] == "keep"
         if start is None:

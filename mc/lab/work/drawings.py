@@ -175,7 +175,7 @@ def _main(columns: Iterable[str]) -> list[str]:
 
 
 def _way(run: Run) -> str:
-    """In which weights the paths of a run are straight, where networks have adapters; or nothing."""
+    """In which weights paths of networks with adapters are straight; nothing of others."""
     if not any(network.adapters for network in run.networks):
         return ""
     return f"in the {'merged weights' if run['lora.paths'] == 'merged' else 'factors of adapters'}"

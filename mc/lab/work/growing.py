@@ -33,7 +33,7 @@ class Growing:
 
         `stacked`: of those that hold so many arrays one after another, how many: `[k, n, ...]`.
         """
-        found = {}
+        found = dict[str, np.ndarray]()
         for name, (count, like) in self.batches.items():
             several = (stacked or {}).get(name.partition("/")[0])
             axes = (count,) if several is None else (several, count // several)

@@ -4,7 +4,7 @@ import keras
 
 from mc import curve_file
 from mc.datasets import Data
-from mc.lab.graph import Run
+from mc.lab.graph import Network, Run
 from mc.lab.job import Job, acting
 from mc.lab.work import fits, networks
 from mc.network import adapters, trainable
@@ -27,15 +27,17 @@ def network(job: Job, data: Data) -> keras.Model:
 
 def plain(job: Job, data: Data) -> keras.Model:
     """A network of the same layers without adapters, all of whose weights are trainable."""
-    return (
-        networks.layers_of(job, job.run.start, data)
-        if job.run.start
-        else networks.build(job.cfg, data)
-    )
+    origin = job.run.origin
+    return networks.layers_of(job, origin, data) if origin else networks.build(job.cfg, data)
+
+
+def start_of(run: Run) -> Network | None:
+    """The network that the training of a base network starts from."""
+    return run.networks[0] if run.networks else None
 
 
 def _begun(job: Job, data: Data) -> keras.Model:
-    start = job.run.start
+    start = start_of(job.run)
     if start is None:
         return networks.build(job.cfg, data)
     made = networks.whole(job, start, data, left=True)
@@ -56,7 +58,7 @@ def beginning(job: Job, data: Data) -> Beginning:
     Raises:
         ValueError: the file of the start holds no optimizer.
     """
-    section, start = job.cfg.train.base, job.run.start
+    section, start = job.cfg.train.base, start_of(job.run)
     if start is None or start.run is None:
         return Beginning()
     saved = curve_file.read(start.file) if start.named.is_kept else None
