@@ -196,10 +196,16 @@ class Evaluator:
         outputs, _, own_loss = self.network(w, state, x, training=False)
         value = self.loss(x, y, outputs, sample_weight) + own_loss
         parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
-        finite = [True, *(tf.reduce_all(tf.math.is_finite(o)) for o in parts)]
-        broken = 1.0 - tf.cast(tf.reduce_all(finite), tf.float32)
+        broken = 1.0 - tf.cast(tf.reduce_all([True, *map(_is_finite, parts)]), tf.float32)
         sums = self.task.sums(y, outputs, sample_weight)
         return {"loss": value, "broken": broken} | sums
+
+
+def _is_finite(outputs: tf.Tensor) -> tf.Tensor:
+    """Whether all outputs are finite; `[]`."""
+    # The sum is fast, and says so where it is finite: else it may be too large a one.
+    whole = tf.math.is_finite(tf.reduce_sum(outputs))
+    return tf.cond(whole, lambda: True, lambda: tf.reduce_all(tf.math.is_finite(outputs)))
 
 
 def in_blocks(
