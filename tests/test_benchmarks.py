@@ -17,6 +17,10 @@ SMALLEST = {
     ],
     "small_steps": ["regression", "--epochs", "2"],
     "whole_experiment": ["regression", "--epochs", "2"],
+    "tokens": [
+        *("--vocabulary", "8", "--context", "4", "--sequences", "4", "--batch-size", "2"),
+        *("--points", "2"),
+    ],
 }
 
 # Random images where TFDS looks for CIFAR-10.
