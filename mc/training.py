@@ -1,6 +1,6 @@
 """Training of a curve, or of a single network, the curve `Point()`, by Keras' `fit`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,7 @@ def train(
     batches = data.epochs(batch_size, seed, first=done, last=epochs, steps=steps, skip=skip)
     progress = Progress(epochs, label, done)
     valid = valid.batches(batch_size) if valid else None
+    _check_within(after_steps or {}, first, epochs * steps)
     if after_steps and 0 in after_steps and done == skip == 0:
         after_steps[0]()
     place = Place(done=done, skip=skip, epochs=epochs, steps=steps)
@@ -146,6 +147,15 @@ def _begin(curve: CurveModel, beginning: Beginning, epochs: int, steps: int) -> 
     for variable, array in zip(own, beginning.optimizer, strict=True):
         variable.assign(curve_file.typed(array, variable.numpy()))
     return beginning.steps
+
+
+def _check_within(after: Iterable[int], first: int, last: int) -> None:
+    """Raise unless a training passes all of some steps."""
+    if outside := [n for n in after if not first <= n <= last]:
+        raise ValueError(
+            f"The training goes from step {first} to step {last}, and these are to be kept: "
+            f"{', '.join(map(str, outside))}. Choose others, or more epochs."
+        )
 
 
 def _check_limits(epochs: int, steps: int) -> None:

@@ -5,7 +5,7 @@ import yaml
 from omegaconf import OmegaConf
 from test_config import compose, run_of
 
-from mc.lab import fingerprints, schema, typed
+from mc.lab import counting, fingerprints, schema, typed
 from mc.lab.graph import Run
 from mc.lab.variants import CALLABLES, Variants
 
@@ -164,6 +164,13 @@ def test_every_key_of_the_schema_is_in_one_of_the_lists():
 def test_how_a_start_is_gone_on_with_counts_where_there_is_one(plain, changes):
     started = {"train.base.start": "1@4"}
     before, after = hashes(plain[0], **started), hashes(plain[0], **started, **changes)
+    assert {stage for stage in ANY if before[stage] != after[stage]} == ANY
+
+
+def test_another_text_of_python_s_own_is_other_data(monkeypatch):
+    before = hashes(composed("dataset=text", "model=gpt"))
+    monkeypatch.setattr(counting, "_of_topics", lambda: "another")
+    after = hashes(composed("dataset=text", "model=gpt"))
     assert {stage for stage in ANY if before[stage] != after[stage]} == ANY
 
 

@@ -1,14 +1,19 @@
 """Base networks that begin at another network, and networks that are named by folders."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import QUICK, only, saved_network
+from conftest import QUICK, arrays, logits_loss, only, saved_network
+from omegaconf import OmegaConf
+from test_config import compose, run_of
 
-from mc import curve_file
+import mc
+from mc import curve_file, training
+from mc.datasets import Split
 
 SHORT = ["train.base.steps_per_epoch=5", "train.base.epochs=3", "train.base.batch_size=16"]
 SMALL_BN = ["model._target_=conftest.small_bn", "~model.padding", *SHORT]
@@ -116,6 +121,15 @@ def test_a_start_may_be_a_file_with_layers_of_its_own(cli, tmp_path):
         (["train.base.start=fge:1"], "where one network is wanted"),
         (["train.base.start=1@9"], "no epoch 9"),
         (["train.base.save_steps=[]"], "must be numbers of steps"),
+        (["lora.alpha=2"], "type lora.rank=4 too"),
+        (
+            ["train.base.start=1@2", "train.base.start_optimizer=keep", "lora.rank=2"],
+            "is of other weights than those that are trained here",
+        ),
+        (
+            ["train.base.start={base}", "train.base.start_schedule=continue", "dataset=regression"],
+            "was trained on other data, whose steps",
+        ),
         (["train.base.start={chain}"], "which makes no network. Name one of stage=base"),
         (["train.base.start=outputs/none"], "there is no saved Keras model at"),
         (["train.base.start={base}", "model.widths=[4]"], "is no network of model._target_="),
@@ -139,3 +153,47 @@ def test_the_steps_of_a_start_must_leave_some(cli, made_runs, tmp_path):
     status, output = cli(*QUICK, *overrides)
     assert status == 1
     assert "goes on from step 4 of another, and ends after 2 epochs of 2 steps" in output
+
+
+def test_steps_that_a_training_does_not_pass_are_refused_before_its_first(plain_networks):
+    curve = mc.connect(*plain_networks)
+    x, y = arrays(1)
+    given = {"loss": logits_loss(), "metrics": [], "epochs": 2, "batch_size": 16, "seed": 0}
+    rate = training.EpochRate(0.1, "constant", 2)
+    with pytest.raises(ValueError, match="from step 0 to step 6, and these are to be kept: 9"):
+        training.train(
+            curve,
+            Split(x, y),
+            optimizer="sgd",
+            rate=rate,
+            after_steps={3: lambda: None, 9: lambda: None},
+            **given,
+        )
+    assert curve.step.numpy() == 0
+
+
+def test_the_folder_of_fge_is_the_average_of_its_members(cli, made_runs, tmp_path):
+    assert cli(*QUICK, "stage=fge")[0] == 0
+    folder = only(tmp_path, "fge/*")
+    status, output = cli(*QUICK, "stage=chain", f"chain.networks=[{folder},1]")
+    assert status == 0, output
+    points = pd.read_csv(only(tmp_path, "chain/*/points.csv"))
+    found = json.loads((folder / "summary.json").read_text())
+    assert points["test/nll"][0] == pytest.approx(found["swa/test/nll"], rel=1e-5)
+    status, output = cli(*QUICK, "stage=chain", f"chain.networks=[{folder}@3,1]")
+    assert (status, "stage=fge keeps no network on its way" in output) == (1, True)
+
+
+def test_two_folders_of_one_seed_keep_their_numbers_apart(tmp_path):
+    folders = []
+    for rate in (0.1, 0.2):
+        settings = ["stage=base", f"train.base.learning_rate={rate}", f"output_dir={tmp_path}"]
+        run = run_of(compose(*settings))
+        run.folder.mkdir(parents=True)
+        OmegaConf.save(run.cfg, run.folder / "config.yaml", resolve=True)
+        folders.append(str(run.folder))
+    whole = run_of(compose("stage=all", f"endpoints=[{','.join(folders)}]", "force=true"))
+    titles = [f"seed1-{folder[-8:]}" for folder in folders]
+    assert list(whole.parts()) == [*(f"base_{title}/" for title in titles), "training/", ""]
+    (Path(folders[0]) / "summary.json").write_text("{}")
+    assert folders[0] not in [str(run.folder) for run in whole.needs()]  # given, not made again

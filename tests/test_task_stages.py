@@ -144,6 +144,57 @@ def test_networks_and_ensembles_of_every_task(cli, tmp_path, case):
     assert np.all((mean >= 0) & (mean <= 1))
 
 
+def masks():
+    x = random().random((40, 4, 4, 1)).astype("float32")
+    return both(x, (x[..., 0] > 0.5).astype(int))
+
+
+def one_channel(input_shape, num_outputs):
+    assert num_outputs == 1
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Conv2D(num_outputs, 3, padding="same")(inputs))
+
+
+def phrases():
+    rng = random()
+    return both(rng.normal(size=(40, 7, 3)).astype("float32"), rng.integers(1, 4, (40, 2)))
+
+
+def listener(input_shape, num_classes):
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(num_classes)])
+
+
+def own_binary(y_true, y_pred):
+    return keras.losses.binary_focal_crossentropy(y_true, y_pred, from_logits=True)
+
+
+def focal():
+    return own_binary
+
+
+@pytest.mark.parametrize(
+    ("overrides", "there", "gone"),
+    [
+        (of("masks", "one_channel", "binary"), "test/error", "test/mse"),
+        (of("phrases", "listener", "keras.losses.CTC"), "test/loss", "test/nll"),
+        (
+            [*of("several_labels", "tagger", "test_task_stages.focal"), "task=multi-label"],
+            "test/f1",
+            "test/mse",
+        ),
+    ],
+)
+def test_what_only_the_loss_or_the_task_says(cli, tmp_path, overrides, there, gone):
+    if "task=multi-label" in overrides:
+        drop = "~model.padding", "model._target_=test_task_stages.tagger"
+        overrides = [*(o for o in overrides if o not in drop), "model=mlp"]
+    status, output = cli(*overrides, "stage=base")
+    assert status == 0, output
+    found = of_run(tmp_path, "base/*")
+    assert there in found
+    assert gone not in found
+
+
 @pytest.mark.parametrize("case", ["tokens", "several"])
 def test_curves_of_tokens_and_of_several_outputs(cli, tmp_path, case):
     more = ["eval.predictions=[0,0.5]", "eval.num_points=3"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mc
-from mc.network import adapters, trainable
+from mc.network import adapters, copying, trainable
 from mc.network.weights import FlatNetwork, pack
 
 RNG = np.random.default_rng(0)
@@ -99,6 +99,26 @@ def test_names_that_keras_has_numbered_count_from_the_first_of_this_network(befo
     trainable.train_only(made, r"^dense/kernel|multi_head_attention/query")
     assert [tuple(v.shape) for v in made.trainable_variables] == [(8, 2, 4), (2, 4), (8, 3)]
     assert FlatNetwork(made).size == 64 + 8 + 24
+
+
+@pytest.mark.parametrize("how", ["pattern", "adapters"])
+def test_batchnorm_of_which_nothing_is_trained_is_constant(how):
+    layers = [keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    made = keras.Sequential([keras.Input((5,)), *layers])
+    if how == "pattern":
+        with trainable.only(made, "^sequential/dense_1|dense_1"):
+            assert FlatNetwork(made).batchnorm == {}
+        assert len(FlatNetwork(made).batchnorm) == 2
+        assert len(made.trainable_variables) == 6
+        trainable.train_only(made, "batch_normalization/gamma")
+        assert len(FlatNetwork(made).batchnorm) == 2  # whose averages follow what is trained
+    else:
+        adapters.enable(made, 2)
+        assert FlatNetwork(made).batchnorm == {}
+    other = copying.copy(made)
+    other.set_weights(made.get_weights())
+    curve = mc.connect(made, other, curve="polychain", num_bends=0)
+    assert len(curve.network.batchnorm) == (2 if how == "pattern" else 0)
 
 
 def test_weights_that_are_not_trained_stay_and_must_be_equal():

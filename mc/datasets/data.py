@@ -103,6 +103,7 @@ def make_data(
     valid_size: int = 0,
     divide_by_255: bool | None = None,
     loss: losses.Loss | None = None,
+    task: str | None = None,
 ) -> Data:
     """The `Data` of what a dataset callable returned.
 
@@ -128,6 +129,8 @@ def make_data(
         valid_size: the last so many training examples, in stored order, become `valid`.
         divide_by_255: in place of what `raw` says of it.
         loss: a Keras loss that was chosen; None: what fits y is chosen later.
+        task: what y are, in place of what the loss says: `labels`, `binary`, `multi-label`,
+            `regression`.
 
     Raises:
         ValueError: another structure, bad arrays, labels outside [0, num_classes), or a
@@ -154,7 +157,7 @@ def make_data(
         )
     if arrays:
         arrays = labels_of_floats(arrays, num_classes)
-        arrays, num_classes = read_targets(arrays, num_classes, loss)
+        arrays, num_classes = read_targets(arrays, num_classes, loss, task)
         check_alike(arrays)
     for name, split in splits.items():
         check_stream(name, split, num_classes)  # type: ignore[arg-type]  # streams come with it

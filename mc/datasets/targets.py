@@ -11,7 +11,10 @@ Splits = dict[str, tuple[Arrays, Arrays]]
 
 
 def read_targets(
-    arrays: Splits, num_classes: int | None, loss: losses.Loss | None = None
+    arrays: Splits,
+    num_classes: int | None,
+    loss: losses.Loss | None = None,
+    task: str | None = None,
 ) -> tuple[Splits, int | None]:
     """The splits with y in its final form, and the number of classes (None: there are none).
 
@@ -19,7 +22,7 @@ def read_targets(
         arrays: `(x [n, ...], y [n, ...])` of every split; of several outputs, y are dicts, each
             part of which stays what it is: integers, or floats.
         num_classes: the number that the dataset callable announced, if it did.
-        loss: the loss that was chosen, if one was; see `make_data`.
+        loss, task: what was chosen, if it was; see `make_data`.
 
     Raises:
         ValueError: y that are neither labels, class probabilities nor regression targets.
@@ -32,8 +35,10 @@ def read_targets(
     if num_classes is not None and (not _is_whole(num_classes) or num_classes < 2):
         raise ValueError(f"dataset: 'num_classes' must be >= 2, received {num_classes!r}")
     kind = None if loss is None else losses.meaning(loss)
+    kind = {"multi-label": "binary", "loss": kind}.get(task, task) if task else kind
     if num_classes is None and kind in ("regression", "binary"):
-        if kind == "binary" and losses.expects_logits(loss) is not None:  # a hinge takes -1 and 1
+        # A hinge takes -1 and 1.
+        if kind == "binary" and loss is not None and losses.expects_logits(loss) is not None:
             _check_yes_and_no(ys)
         ys = _of_numbers(ys)
         return {name: (x, ys[name]) for name, (x, _) in arrays.items()}, None

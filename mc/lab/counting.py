@@ -2,6 +2,7 @@
 
 import glob
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,17 @@ def _of_callable(group: Mapping) -> dict:
     for key in FILES.get(target, ()):
         if counted.get(key) not in (None, fingerprints.NULL):
             counted[key] = _of_files(key, counted[key])
+    if target == "mc.datasets.text" and counted.get("files") in (None, fingerprints.NULL):
+        counted["topics_are"] = _of_topics()
     return counted
+
+
+@cache
+def _of_topics() -> str:
+    """The content of the text that every Python has, which differs between its versions."""
+    from pydoc_data.topics import topics
+
+    return fingerprints.of_settings(topics)
 
 
 def _of_files(key: str, named: Any) -> Any:

@@ -178,7 +178,20 @@ class Stage:
         return self.numbers
 
     def check_has(self, named: naming.Network) -> None:
-        """Raise unless the run has a network, or will have it once it is made."""
+        """Raise unless the run has a network, or will have it once it is made.
+
+        Raises:
+            ValueError: it is to be kept on the way, which the stage does not.
+        """
+        if named.is_kept:
+            raise ValueError(
+                f"{named.typed}: stage={self.name} keeps no network on its way. Leave "
+                f"{named.kept} out."
+            )
+
+    def in_folder(self, named: naming.Network) -> naming.Network:
+        """The network that the folder of the run names."""
+        return named
 
     def files_of(self, named: naming.Network) -> list[Path]:
         """The files of a network, or of a list of networks, that the run makes."""

@@ -85,7 +85,8 @@ class Run(Labelled):
         if named.is_file:
             return Network(named, None)
         if named.folder:
-            return Network(named, given.of_folder(named.folder))
+            run = given.of_folder(named.folder)
+            return Network(run.in_folder(named), run)
         if named.start:
             return Network(named, self.of("fge", **{"fge.start": named.start.typed}))
         kept: dict[str, Any] = {}

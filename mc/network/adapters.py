@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 
 from mc.network import unpromised
+from mc.network.trainable import freeze_batchnorm
 
 LAYERS = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Embedding)
 
@@ -43,6 +44,7 @@ def enable(network: keras.Model, rank: int, alpha: float | None = None) -> None:
         layer.enable_lora(rank, lora_alpha=alpha)
     for variable in before:
         variable.trainable = False
+    freeze_batchnorm(network)
 
 
 def have(network: keras.Model) -> bool:

@@ -7,6 +7,7 @@ import keras
 
 from mc.network import adapters, first_look, hidden_state
 from mc.network.shapes import check_same_shapes
+from mc.network.trainable import freeze_batchnorm
 from mc.network.weights import FlatNetwork, State, Vector
 
 
@@ -37,6 +38,7 @@ def copy(network: keras.Model) -> keras.Model:
     for own, variable in zip(network.variables, clone.variables, strict=False):
         if own.trainable != variable.trainable:  # weights, of which w is made of some
             variable.trainable = own.trainable
+    freeze_batchnorm(clone)
     check_same_shapes(network, clone)
     return clone
 

@@ -95,6 +95,11 @@ def _function(loss: Any) -> Any:
     return loss
 
 
+def is_without_places(loss: Loss) -> bool:
+    """Whether labels come in an order alone, and at no step of their own, as CTC takes them."""
+    return any(name == "ctc" for name, _ in _names(loss))
+
+
 def compares_other_shapes(loss: Any, shape: tuple[int, ...]) -> bool:
     """Whether a loss may compare targets with outputs of another shape than `[batch, *shape]`.
 
@@ -119,7 +124,8 @@ def takes_one_hot(loss: Loss) -> bool:
 
     True of Keras' own losses other than those on labels; a loss from elsewhere gets the labels.
     """
-    return type(loss).__module__.startswith("keras.") and meaning(loss) != "labels"
+    from_keras = type(loss).__module__.startswith("keras.")
+    return from_keras and meaning(loss) != "labels" and not is_without_places(loss)
 
 
 def expects_logits(loss: Loss) -> bool | None:

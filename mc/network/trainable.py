@@ -37,16 +37,33 @@ def train_only(network: keras.Model, pattern: str | None) -> list[keras.Variable
         )
     for variable in others:
         variable.trainable = False
+    freeze_batchnorm(network)
     return others
+
+
+def freeze_batchnorm(network: keras.Model) -> None:
+    """Make constants of BatchNorm layers of which no weight is trained: of their averages too."""
+    for layer in _batchnorms(network):
+        own = unpromised.own_weights(layer)
+        if own and not any(v.trainable for v in own):
+            layer.trainable = False
+
+
+def _batchnorms(network: keras.Model) -> list[keras.layers.Layer]:
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in unpromised.layers_of(network) if isinstance(layer, kind)]
 
 
 @contextmanager
 def only(network: keras.Model, pattern: str | None) -> Iterator[None]:
     """`train_only` as long as a `with` block lasts."""
+    before = [layer for layer in _batchnorms(network) if layer.trainable]
     others = train_only(network, pattern)
     try:
         yield
     finally:
+        for layer in before if others else ():
+            layer.trainable = True
         for variable in others:
             variable.trainable = True
 

@@ -118,7 +118,8 @@ def _made(
         "multi-label": alike,
         "regression": alike,
     }.get(kind, True)
-    if kind == "labels" and num_classes is not None and shape[-1] != num_classes:
+    placed = loss is None or not losses.is_without_places(loss)
+    if kind == "labels" and placed and num_classes not in (None, shape[-1]):
         raise ValueError(
             "Classification is evaluated from one output for each class, "
             f"[batch, ..., {num_classes}]; the network gives {shape}. For two classes use two "
@@ -126,7 +127,7 @@ def _made(
         )
     if is_named and not fits:
         raise ValueError(f"task={kind} does not fit targets {targets} and outputs {shape}.")
-    if not fits or kind == "loss":
+    if not (fits and placed) or kind == "loss":
         what = getattr(loss, "name", None) or getattr(loss, "__name__", loss)
         return Task(
             why=f"what the loss {what} compares targets {targets} and outputs {shape} by is not "
@@ -176,6 +177,8 @@ def training_metrics(loss: Any, num_classes: int | None) -> list:
     None of several outputs, whose losses Keras shows one by one, nor where a class is ignored.
     """
     if isinstance(loss, dict | list | tuple) or losses.argument(loss, "ignore_class") is not None:
+        return []
+    if losses.is_without_places(loss):
         return []
     if num_classes is not None:
         return ["accuracy"]

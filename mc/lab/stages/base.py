@@ -81,7 +81,10 @@ class Base(Run):
         typed = self["train.base.start"]
         if typed is None:
             return {}
-        return {"start": type(self)(self.variants, **self.changes | AFRESH).network(typed)}
+        afresh: dict[str, Any] = dict(AFRESH)
+        if self["train.base.start_schedule"] == "restart":  # else its order is gone on with
+            afresh["train.base.order_seed"] = None
+        return {"start": type(self)(self.variants, **self.changes | afresh).network(typed)}
 
     @property
     def origin(self) -> Network | None:
@@ -163,6 +166,10 @@ class Base(Run):
         Raises:
             ValueError: says what to type.
         """
+        if self["lora.alpha"] is not None and self["lora.rank"] is None:
+            raise ValueError(
+                f"lora.alpha={self['lora.alpha']} acts with adapters alone: type lora.rank=4 too."
+            )
         start = self.networks[0] if self.networks else None
         continues = self["train.base.start_schedule"] == "continue"
         keeps = self["train.base.start_optimizer"] == "keep"
@@ -174,21 +181,45 @@ class Base(Run):
                     "train.base.start=NETWORK too, such as train.base.start=1@step100."
                 )
             return
+        if continues:
+            self._check_continues(start)
+        if keeps:
+            self._check_keeps(start)
+
+    def _check_continues(self, start: Network) -> None:
         typed = start.named.typed
-        if continues and (start.run is None or start.run.name != self.name):
+        if start.run is None or start.run.name != self.name:
             raise ValueError(
-                f"train.base.start_schedule=continue needs a base network, whose steps are known; "
+                "train.base.start_schedule=continue needs a base network, whose steps are known; "
                 f"received train.base.start={typed}. Leave it out to begin its schedule anew."
             )
-        if keeps and not start.named.is_kept:
+        if not start.named.is_kept and start.run.own["dataset"] != self.own["dataset"]:
+            raise ValueError(
+                f"train.base.start_schedule=continue: {typed} was trained on other data, whose "
+                "steps in an epoch are not known here. Name it as it was kept after an epoch, "
+                f"{typed}@{start.run['train.base.epochs']}, or begin its schedule anew."
+            )
+
+    def _check_keeps(self, start: Network) -> None:
+        typed = start.named.typed
+        if not start.named.is_kept:
             raise ValueError(
                 "train.base.start_optimizer=keep needs a network that was kept after an epoch or a "
                 f"step, with its optimizer; received train.base.start={typed}. Type for example "
                 f"train.base.start={typed}@{self['train.base.epochs']}."
             )
+        others = start.run is None or start.run["trainable"] != self["trainable"]
+        if others or self["lora.rank"] or start.adapters:
+            raise ValueError(
+                f"train.base.start_optimizer=keep: what the optimizer of {typed} has gathered is "
+                "of other weights than those that are trained here (trainable, lora.rank). Leave "
+                "it out."
+            )
 
     def both(self, other: Run) -> Run:
         """The run that keeps all epochs and steps that are wanted of it."""
+        if self.named_folder:  # which is made
+            return self
         every = [run["train.base.save_every"] for run in (self, other)]
         steps = [*(self["train.base.save_steps"] or ()), *(other["train.base.save_steps"] or ())]
         kept: dict[str, Any] = {}

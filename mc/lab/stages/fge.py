@@ -1,6 +1,6 @@
 """stage=fge: fast geometric ensembling from a trained, or partly trained, network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,17 @@ class Fge(Run):
             return None
         return self.networks[0].adapters
 
+    def in_folder(self, named: naming.Network) -> naming.Network:
+        """The average of all members."""
+        return replace(named, member=naming.AVERAGE)
+
     def check_has(self, named: naming.Network) -> None:
         """Raise unless a finished run has kept the average, or has so many members.
 
         Raises:
             ValueError: says what to type.
         """
+        super().check_has(named)
         if not self.is_done:
             return
         self.files_of(named)  # which raises where there are fewer members

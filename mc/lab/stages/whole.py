@@ -28,8 +28,12 @@ class All(Eval):
     def parts(self) -> dict[str, Run]:
         """The runs whose numbers it joins, by what is put before the names of these."""
         (curve,) = self.below
-        bases = [n.run for n in self.networks if n.run and n.run.name == Base.name]
-        parts = {f"base_{run['seed']}/": run for run in bases}
+        bases = [n for n in self.networks if n.run and n.run.name == Base.name]
+        parts = {
+            f"base_{n.title if n.named.folder else n.run['seed']}/": n.run
+            for n in bases
+            if n.run is not None
+        }
         return parts | {"training/": curve, "": self.of(Eval.name)}
 
     @property
@@ -78,7 +82,9 @@ class All(Eval):
         force = self["force"]
         if evaluation.is_done and not force:
             return []
-        wanted = each_once([*super().needs(), *(p for p in parts if force or not p.is_done)])
+        # A run that its folder names is what is given, and not made again.
+        anew = (p for p in parts if not p.is_done or (force and p.named_folder is None))
+        wanted = each_once([*super().needs(), *anew])
         order = [run.folder for run in self.chain()]
         return [*sorted(wanted, key=lambda run: order.index(run.folder)), evaluation]
 

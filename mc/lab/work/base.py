@@ -26,7 +26,11 @@ def run(job: Job) -> dict:
     order_seed = cfg.seed if section.order_seed is None else section.order_seed
     schedule = training.schedule_of(section, order_seed)
     beginning = starting.beginning(job, data)
-    schedule = replace(schedule, keep_steps=section.save_steps or (), beginning=beginning)
+    steps = section.save_steps or ()
+    if cfg.smoke:  # which is over before most of them
+        each = section.steps_per_epoch or data.train.steps(section.batch_size)
+        steps = [step for step in steps if step <= section.epochs * each]
+    schedule = replace(schedule, keep_steps=steps, beginning=beginning)
     label = f"base {cfg.seed}"
     model = training.train_network(job, network, data, schedule, section.weight_decay, label)
     left = model.state_values

@@ -24,7 +24,8 @@ def load_data(cfg: DictConfig) -> Data:
     loss = None if cfg.loss._target_ is None else instantiate(cfg.loss, "loss")
     loss = None if isinstance(loss, dict | list | tuple) else loss  # of several outputs
     size, divide = (cfg.dataset.get(key) for key in ("valid_size", "divide_by_255"))
-    data = make_data(raw, size or 0, divide, loss)
+    task = None if cfg.task == "auto" else cfg.task
+    data = make_data(raw, size or 0, divide, loss, task)
     if loss is None:
         warn_of_floats(data)
     if cfg.smoke:

@@ -91,12 +91,14 @@ def _predictions(path: Path) -> dict[str, Any]:
         matrices, given = {}, {}
         for of_path in ("linear", "curve"):
             log_p = log_probabilities(arrays[of_path][i])
+            there = (labels >= 0) & (labels < log_p.shape[1])  # others are ignored
+            log_p, true = log_p[there], labels[there]
             classes = range(log_p.shape[1])
             name = plots.PATHS[of_path]
             matrices[f"{name}, t = {t:g}"] = confusion_matrix(
-                labels, log_p.argmax(axis=1), labels=classes
+                true, log_p.argmax(axis=1), labels=classes
             )
-            given[name] = np.exp(log_p[np.arange(len(labels)), labels])
+            given[name] = np.exp(log_p[np.arange(len(true)), true])
         made[f"confusion_t{t:g}"] = plots.confusion(matrices)
         densities[f"t = {t:g}"] = given
     return made | {"true_class_density": plots.true_class_density(densities)}

@@ -48,6 +48,7 @@ def run(job: Job) -> dict:
     distances = [float(np.linalg.norm(member.w - before)) for member in left()]
     table.insert(2, "distance", distances)
     files.save_table(job.folder, "members", table)
+    network = networks.without_adapters(job, start, network, data)
     files.save_network(job.folder, network, whole)  # which holds the average of all
     job.tracker.members(table)
     drawings.draw(job)

@@ -33,7 +33,10 @@ def check_fits(network: keras.Model, data: Data, name: str, loss: Any) -> None:
     if needed is None or losses.compares_other_shapes(loss, needed):
         return
     found = [tuple(part.shape) for part in keras.tree.flatten(outputs)]
-    if found != [(None, *needed)]:
+    alike = [(None, *needed)]
+    if data.num_classes is None and len(needed) > 1:  # as of pixels, with or without their channel
+        alike.append((None, *needed, 1))
+    if len(found) != 1 or found[0] not in alike:
         what = "classes" if data.num_classes else "targets"
         each = f" for each of {' x '.join(map(str, needed[:-1]))} steps" * (len(needed) > 1)
         raise ValueError(

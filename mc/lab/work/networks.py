@@ -42,7 +42,9 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
     keras.utils.set_random_seed(cfg.seed)
     offered = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     if data.num_classes is None and data.output_shape is not None:
-        offered["num_outputs"] = data.output_shape[-1]
+        shape, inputs = data.output_shape, data.input_shape
+        of_each = isinstance(inputs, tuple) and 1 < len(shape) < len(inputs)  # a number a pixel
+        offered["num_outputs"] = 1 if of_each else shape[-1]
     try:
         network = instantiate(cfg.model, "model", **offered)
     except Exception as error:  # whatever layers say of None classes
@@ -96,11 +98,16 @@ def whole(
             adapters.enable(model, **network.adapters)
         with trainable.only(model, network.run["trainable"]):
             _fill(job, network, data, model, left)
-        if network.adapters and merged:
-            plain = layers_of(job, network, data)
-            adapters.merge(model, plain)
-            return plain
-    return model
+    return without_adapters(job, network, model, data) if merged else model
+
+
+def without_adapters(job: Job, network: Network, model: keras.Model, data: Data) -> keras.Model:
+    """A model with the layers of a network, its adapters, if it has any, merged into weights."""
+    if not adapters.have(model):
+        return model
+    plain = layers_of(job, network, data)
+    adapters.merge(model, plain)
+    return plain
 
 
 def _fill(job: Job, network: Network, data: Data, model: keras.Model, left: bool) -> None:
@@ -110,13 +117,23 @@ def _fill(job: Job, network: Network, data: Data, model: keras.Model, left: bool
     as_left = read(
         path,
         lambda: kept.fill(model, network.named, path),
-        lambda: how_to_mend(job.run, shlex.join(maker.words())),
+        lambda: _other_data(network) or how_to_mend(job.run, shlex.join(maker.words())),
     )
     if left and not as_left:
         kept.take_left(model, path.parent)
     elif as_left and not left:
         flat = FlatNetwork(model)
         flat.assign(pack(model), kept.reestimated(flat, pack(model), flat.state(), data))
+
+
+def _other_data(network: Network) -> str:
+    """What may be wrong of a network that its folder names, where it was not made for the data."""
+    if network.named.folder is None:
+        return ""
+    return (
+        "if it is of other data, these must have inputs of the same shape and as many classes "
+        "(texts: the same dataset.vocabulary_of)."
+    )
 
 
 def architecture(job: Job, network: Network, data: Data) -> keras.Model:

@@ -17,7 +17,6 @@ from mc.lab.job import Job
 from mc.lab.work import drawings, gathered, kept, measure, networks
 from mc.lab.work.data import load_data
 from mc.lab.work.gathered import Gathered
-from mc.network import adapters
 
 log = logging.getLogger(__name__)
 
@@ -167,12 +166,9 @@ def _save(job: Job, data: Data, found: Gathered, row: np.ndarray, whole: bool) -
     w = curves.mix(row, found.points).numpy()
     state = kept.reestimated(found.network, w, found.network.state(), data)
     found.network.assign(w, state)
-    model = found.network.model
-    if adapters.have(model):  # which Keras' files merge
-        merged = networks.layers_of(job, job.run.networks[0], data)
-        adapters.merge(model, merged)
-        model = merged
-    files.save_network(job.folder, model, whole)
+    first = job.run.networks[0]
+    merged = networks.without_adapters(job, first, found.network.model, data)
+    files.save_network(job.folder, merged, whole)
 
 
 def _summary(table: pd.DataFrame) -> dict[str, float]:
