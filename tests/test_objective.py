@@ -16,11 +16,12 @@ EVERYTHING = ["dataset.valid_size=40", "eval.initial=true", "fge.start=1"]
 REGRESSION = ["dataset=regression", "model.activation=tanh"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(EVERYTHING, marks=pytest.mark.slow, id="classes"),
-        pytest.param(REGRESSION, marks=pytest.mark.long, id="regression"),
+        pytest.param(EVERYTHING, id="classes"),
+        pytest.param(REGRESSION, id="regression"),
     ],
 )
 def test_all_that_a_stage_makes_may_be_the_objective(cli, tmp_path, settings):

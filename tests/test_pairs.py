@@ -113,6 +113,7 @@ def test_networks_and_members_of_a_run_meet_in_pairs(cli, made_runs, tmp_path):
     assert {p.name for p in (folder / "figures").iterdir()} == {"barriers.png", "barriers.pdf"}
 
 
+@pytest.mark.long
 def test_two_networks_with_batchnorm_are_a_chain(cli, tmp_path):
     quick = ["smoke=true", "model._target_=conftest.small_bn", "build=true", "eval.bn_batch_size=8"]
     for stage in ("pairs", "chain"):

@@ -145,6 +145,7 @@ def test_a_uniform_soup_is_the_mean_of_the_weights(cli, made_runs, tmp_path):
     assert {p.name for p in (folder / "figures").iterdir()} == {"soup.png", "soup.pdf"}
 
 
+@pytest.mark.long
 def test_the_soup_has_the_batchnorm_statistics_of_its_own_weights(cli, tmp_path):
     quick = ["smoke=true", "model._target_=conftest.small_bn"]
     of_curves = ["eval.bn_batch_size=8", "eval.bn_batches=1"]  # which networks do not follow

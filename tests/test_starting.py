@@ -55,7 +55,7 @@ def test_a_training_that_is_begun_again_equals_the_uninterrupted_one(cli, tmp_pa
     assert curve_file.read(whole / "steps/7.npz")["step"] == 7
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_its_optimizer_or_its_schedule_a_training_begins_another_way(cli, tmp_path):
     assert cli("stage=base", *SMALL_BN, "train.base.save_every=1")[0] == 0
     whole = weights(folder_of(tmp_path, "digits-small_bn-seed1-*"))

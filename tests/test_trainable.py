@@ -176,7 +176,7 @@ def test_two_adapters_of_one_network_are_joined_from_the_command_line(cli, tmp_p
     assert status == 0, output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_adapters_of_two_networks_are_not_joined_in_their_factors(cli, tmp_path):
     for seed in (7, 8):
         assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0

@@ -97,7 +97,8 @@ def _function(loss: Any) -> Any:
 
 def is_without_places(loss: Loss) -> bool:
     """Whether labels come in an order alone, and at no step of their own, as CTC takes them."""
-    return any(name == "ctc" for name, _ in _names(loss))
+    by_shape = isinstance(loss, str) and loss.lower() in BY_SHAPE
+    return not by_shape and any(name == "ctc" for name, _ in _names(loss))
 
 
 def compares_other_shapes(loss: Any, shape: tuple[int, ...]) -> bool:
