@@ -226,7 +226,7 @@ def test_members_and_planes_of_tokens(cli, tmp_path):
     [
         (["model._target_=test_task_stages.without_mask"], "masks nothing, but the dataset's"),
         (["model._target_=test_task_stages.few_tokens"], "knows the tokens 0 to 4"),
-        (["task=regression"], "task=regression does not fit targets"),
+        (["task=regression"], "are of tokens to predict, and y are no classes"),
         (["task=classes"], "task must be one of auto, labels, binary, multi-label, regression"),
         (["objective=test/perplexities"], "objective=test/perplexities is not made"),
         (["loss._target_=null", "plan=true"], ""),  # of more than two classes, labels by themselves

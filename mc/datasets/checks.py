@@ -81,6 +81,11 @@ def checked_characters(given: Any, num_classes: int | None) -> np.ndarray | None
     """
     if given is None:
         return None
+    if num_classes is None:
+        raise ValueError(
+            "dataset: 'token_characters' are of tokens to predict, and y are no classes, as the "
+            "loss or the task says. Leave one of them out."
+        )
     counts = np.asarray(given, np.float32)
     if counts.shape != (num_classes,) or counts.min() < 0:
         raise ValueError(
