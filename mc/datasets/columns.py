@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mc.datasets.raw import read_npy
+
 Column = int | str
 
 
@@ -112,15 +114,7 @@ def _as_numbers(column: pd.Series) -> pd.Series:
 
 
 def _array(path: Path) -> pd.DataFrame:
-    try:
-        array = np.load(path)
-        shape, kind = array.shape, array.dtype.kind
-    # What np.load raises for a damaged file depends on where the damage is.
-    except (ValueError, OSError, EOFError, AttributeError) as error:
-        raise ValueError(
-            f"dataset.path={path} is not a readable .npy file of numbers ({error}); write it with "
-            "numpy.save(path, array)"
-        ) from error
+    array, shape, kind = read_npy(path)
     if len(shape) != 2 or kind not in "biuf":
         raise ValueError(
             f"dataset.path={path} must hold real numbers of shape [n, columns], received "

@@ -1,6 +1,7 @@
 """What a dataset callable returned, as checked numpy arrays."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
@@ -117,6 +118,23 @@ def read_dataset(name: str, dataset: tf.data.Dataset) -> tuple[Arrays, Arrays]:
             f"{str(error).splitlines()[0]}"
         ) from error
     raise ValueError(f"dataset: {name} has no examples; every split needs at least one")
+
+
+def read_npy(path: Path) -> tuple[np.ndarray, tuple[int, ...], str]:
+    """The array of a `.npy` file that `dataset.path` names, its shape, and the kind of its type.
+
+    Raises:
+        ValueError: it cannot be read, or holds no single array.
+    """
+    try:
+        array = np.load(path)
+        return array, array.shape, array.dtype.kind
+    # What np.load raises for a damaged file depends on where the damage is; .npz has no shape.
+    except (ValueError, OSError, EOFError, AttributeError) as error:
+        raise ValueError(
+            f"dataset.path={path} is not a readable .npy file of numbers ({error}); write it "
+            "with numpy.save(path, array)"
+        ) from error
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from mc.datasets.raw import read_npy
+
 # RandomState, not default_rng: NumPy promises never to change its streams.
 SEED = 0
 CLUSTERS = ((-7.0, -4.8), (-1.2, 1.2), (4.8, 7.0))
@@ -63,15 +65,7 @@ def _read(path: Path) -> np.ndarray:
             f"dataset.path={path}: no such file (looked at {path.absolute()}); give a .npy file "
             "with columns x and y, or leave dataset.path=null for the built-in points"
         )
-    try:
-        points = np.load(path)
-        shape, kind = points.shape, points.dtype.kind
-    # What np.load raises for a damaged file depends on where the damage is; .npz has no shape.
-    except (ValueError, OSError, EOFError, AttributeError) as error:
-        raise ValueError(
-            f"dataset.path={path} is not a readable .npy file of numbers ({error}); write it "
-            "with numpy.save(path, array)"
-        ) from error
+    points, shape, kind = read_npy(path)
     if len(shape) != 2 or shape[1] != 2 or shape[0] < 5 or kind not in "iuf":
         raise ValueError(
             f"dataset.path={path} must hold real numbers of shape [n, 2], columns x and y, "

@@ -13,17 +13,29 @@ from mc.lab.settings import as_typed, default_of
 from mc.lab.variants import CALLABLES, flat, select
 
 
+def settings_of(folder: Path) -> dict:
+    """All settings of a run, as its `config.yaml` has them.
+
+    Raises:
+        ValueError: it is gone or damaged.
+    """
+    try:
+        values: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+        if "stage" not in values:
+            raise ValueError("it names no stage")
+    except Exception as error:  # yaml and OmegaConf have kinds of their own
+        raise ValueError(f"{folder / 'config.yaml'} is damaged ({error}).") from error
+    return values
+
+
 def of_folder(folder: Path) -> Any:
     """The run of a folder: an instance of `graph.Run`.
 
     Raises:
         ValueError: it is of a stage that is not known, or makes no network; or it is damaged.
     """
-    try:
-        values: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-        stage = values["stage"]
-    except Exception as error:  # yaml and OmegaConf have kinds of their own
-        raise ValueError(f"{folder / 'config.yaml'} is damaged ({error}).") from error
+    values = settings_of(folder)
+    stage = values["stage"]
     if stage not in Stage.stages or not Stage.stages[stage].makes_networks:
         makers = [name for name, made in Stage.stages.items() if made.makes_networks]
         raise ValueError(

@@ -1,9 +1,10 @@
 """What several stages declare alike."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from mc.lab import naming
-from mc.lab.graph import COMMON, Inputs, Run
+from mc.lab.graph import COMMON, Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.schedules import SCHEDULES
 
@@ -42,22 +43,34 @@ def common(own: dict) -> dict:
     return {key: own[key] for key in Run.depends}
 
 
-class Segments(Run):
-    """A stage that looks at straight segments between networks, in `<section>.networks`."""
+@dataclass
+class SeveralNetworks:
+    """Which networks, some of which may be lists."""
 
-    @staticmethod
-    def depends_with(section: str) -> tuple[str, ...]:
-        """What such a stage depends on, with the settings of its own section."""
-        return (*COMMON, section, *BATCHNORM, "eval.splits", "train.base.weight_decay")
+    networks: list[Any] | None = setting(
+        None,
+        "two or more networks, in the form of endpoints, or fge:START for all members of that "
+        "run; null: the endpoints",
+        repeats=True,
+        names="lists",
+    )
+
+
+class OfNetworks(Run):
+    """A stage of the networks that `<section>.networks` names, or else the endpoints."""
 
     @property
     def given(self) -> list | None:
         """The networks as they are typed; None: the endpoints."""
         return self[f"{self.section}.networks"]
 
-    def inputs(self) -> Inputs:
+    def named_networks(self) -> list[Network]:
         """The networks, in their order."""
-        return {"networks": [self.network(typed) for typed in self.given or self["endpoints"]]}
+        return [self.network(typed) for typed in self.given or self["endpoints"]]
+
+    def inputs(self) -> Inputs:
+        """The networks."""
+        return {"networks": self.named_networks()}
 
     def named_by(self) -> tuple[str, ...]:
         """The networks may be named at the top."""
@@ -66,6 +79,15 @@ class Segments(Run):
     def idle(self) -> tuple[str, ...]:
         """The list of networks, where the endpoints take its place."""
         return () if self.given else (f"{self.section}.networks",)
+
+
+class Segments(OfNetworks):
+    """A stage that looks at straight segments between networks."""
+
+    @staticmethod
+    def depends_with(section: str) -> tuple[str, ...]:
+        """What such a stage depends on, with the settings of its own section."""
+        return (*COMMON, section, *BATCHNORM, "eval.splits", "train.base.weight_decay")
 
     def key(self, own: dict, ids: dict) -> dict:
         """Where and on what it looks is one."""

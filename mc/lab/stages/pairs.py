@@ -1,10 +1,9 @@
 """stage=pairs: the straight segments between all pairs of a list of networks."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from mc.lab.settings import setting
-from mc.lab.stages.common import Segments
+from mc.lab.stages.common import Segments, SeveralNetworks
 
 
 class Pairs(Segments):
@@ -20,16 +19,9 @@ class Pairs(Segments):
     draws = ("pairs.csv",)
 
     @dataclass
-    class Settings:
+    class Settings(SeveralNetworks):
         """Which networks, and how closely to look."""
 
-        networks: list[Any] | None = setting(
-            None,
-            "two or more networks, in the form of endpoints, or fge:START for all members of that "
-            "run; null: the endpoints",
-            repeats=True,
-            names="lists",
-        )
         num_points: int = setting(
             11, "equidistant points of each segment, ends included", low=3, smoke=3
         )

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from mc.lab import naming, objective
-from mc.lab.graph import COMMON, Inputs, Run
+from mc.lab.graph import COMMON, Inputs
 from mc.lab.settings import as_typed, setting
-from mc.lab.stages.common import common
+from mc.lab.stages.common import OfNetworks, SeveralNetworks, common
 
 HOW = ("uniform", "greedy", "tasks")
 
 
-class Soup(Run):
+class Soup(OfNetworks):
     """Average the weights of several networks: all, greedily, or as task vectors."""
 
     name = "soup"
@@ -31,16 +31,9 @@ class Soup(Run):
     makes_networks = True
 
     @dataclass
-    class Settings:
+    class Settings(SeveralNetworks):
         """Which networks, and how they are mixed."""
 
-        networks: list[Any] | None = setting(
-            None,
-            "two or more networks, in the form of endpoints, or fge:START for all members of that "
-            "run; null: the endpoints",
-            repeats=True,
-            names="lists",
-        )
         how: str = setting(
             "uniform",
             "the mean of all; of those that do not make the validation worse, best first; or start "
@@ -72,29 +65,22 @@ class Soup(Run):
     def decays(self) -> list[float]:
         """The weight decay that each member was trained with; of a file, that of base networks."""
         base = self.of("base")
-        return [(network.run or base).weight_decay for network in self._members()]
-
-    def _members(self) -> list:
-        return [self.network(typed) for typed in self["soup.networks"] or self["endpoints"]]
+        return [(network.run or base).weight_decay for network in self.named_networks()]
 
     def inputs(self) -> Inputs:
         """The start network of task vectors, and the members, in their order."""
         typed = self["soup.start"] if self.of_tasks else None
         start = {} if typed is None else {"start": self.network(typed)}
-        return {**start, "networks": self._members()}
+        return {**start, "networks": self.named_networks()}
 
     def key(self, own: dict, ids: dict) -> dict:
         """What is mixed, and how; the decay is of networks from files."""
         decay = {"weight_decay": own["train.base.weight_decay"]}
         return common(own) | {"soup": own["soup"] | ids | decay}
 
-    def named_by(self) -> tuple[str, ...]:
-        """The networks may be named at the top."""
-        return () if self["soup.networks"] else ("endpoints",)
-
     def idle(self) -> tuple[str, ...]:
         """The list of networks, where the endpoints take its place, and what is of task vectors."""
-        names = () if self["soup.networks"] else ("soup.networks",)
+        names = super().idle()
         return names if self.of_tasks else (*names, "soup.start", "soup.scales")
 
     def files_of(self, named: naming.Network) -> list[Path]:
@@ -111,9 +97,9 @@ class Soup(Run):
         Raises:
             ValueError: says which key, the rule, and what to type.
         """
-        given, how = self["soup.networks"], self["soup.how"]
-        alone = given is not None and len(given) < 2 and not self.of_tasks
-        if given == [] or (alone and not naming.read(given[0]).is_list):
+        given, how = self.given, self["soup.how"]
+        alone = given is not None and len(given) == 1 and not naming.read(given[0]).is_list
+        if given == [] or (alone and not self.of_tasks):
             raise ValueError(
                 f"soup.networks must be at least two for how={how}, since one network is no "
                 f"soup; received {given}."

@@ -28,8 +28,7 @@ def run(job: Job) -> dict:
     beginning = starting.beginning(job, data)
     steps = section.save_steps or ()
     if cfg.smoke:  # which is over before most of them
-        each = section.steps_per_epoch or data.train.steps(section.batch_size)
-        steps = [step for step in steps if step <= section.epochs * each]
+        steps = [step for step in steps if step <= training.steps_of(section, data)]
     schedule = replace(schedule, keep_steps=steps, beginning=beginning)
     label = f"base {cfg.seed}"
     model = training.train_network(job, network, data, schedule, section.weight_decay, label)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 from sklearn.metrics import confusion_matrix
 
 from mc import plots
 from mc.ensembles import soups
 from mc.evaluation import metrics, pairs
-from mc.lab import files
+from mc.lab import files, given
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.network.predictions import labels_of, log_probabilities
@@ -184,7 +183,7 @@ def _way(run: Run) -> str:
 
 
 def _run_of(folder: Path) -> Run:
-    settings: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    settings = given.settings_of(folder)
     return Run.stages[settings["stage"]](settings)
 
 

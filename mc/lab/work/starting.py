@@ -6,7 +6,7 @@ from mc import curve_file
 from mc.datasets import Data
 from mc.lab.graph import Network, Run
 from mc.lab.job import Job, acting
-from mc.lab.work import fits, networks
+from mc.lab.work import fits, networks, training
 from mc.network import adapters, trainable
 from mc.training import Beginning
 
@@ -64,7 +64,8 @@ def beginning(job: Job, data: Data) -> Beginning:
     saved = curve_file.read(start.file) if start.named.is_kept else None
     steps, optimizer = 0, None
     if section.start_schedule == "continue":
-        steps = saved["step"] if saved else _steps_of(start.run, data)
+        before = acting(start.run).train.base
+        steps = saved["step"] if saved else training.steps_of(before, data)
     if section.start_optimizer == "keep" and saved:
         optimizer = saved["optimizer"]
         if not optimizer:
@@ -73,9 +74,3 @@ def beginning(job: Job, data: Data) -> Beginning:
                 "without its optimizer. Make it again with force=true, or leave it out."
             )
     return Beginning(steps, optimizer)
-
-
-def _steps_of(run: Run, data: Data) -> int:
-    """How many steps a finished base network was trained for."""
-    section = acting(run).train.base
-    return section.epochs * (section.steps_per_epoch or data.train.steps(section.batch_size))

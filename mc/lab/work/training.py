@@ -96,6 +96,11 @@ class Schedule:
     beginning: training.Beginning | None = None
 
 
+def steps_of(section: DictConfig, data: Data) -> int:
+    """How many steps all epochs of a section have together."""
+    return section.epochs * (section.steps_per_epoch or data.train.steps(section.batch_size))
+
+
 def schedule_of(section: DictConfig, order_seed: int) -> Schedule:
     """What a section says: `train.base` or `train.curve`."""
     epochs, every = section.epochs, section.save_every
