@@ -472,3 +472,15 @@ def test_task_vectors_are_drawn_by_scale_with_the_members_beside():
     np.testing.assert_array_equal(lines["start"].get_xydata(), [[0, 0.5]])
     assert lines["single members"].get_xdata()[0] > 1
     assert axes.get_xticklabels()[-1].get_text() == "alone"
+
+
+def test_what_is_told_of_the_weights_stands_above():
+    told = "segments in the factors of adapters"
+    soup = a_soup(("member", "1", 1, True, 0.3), ("soup", "uniform", 1, True, 0.2))
+    drawn = [
+        a_plane(told=told)[0],
+        plots.pairs(["1", "2"], {"barrier": np.ones((2, 2))}, told),
+        plots.soup(soup, {"test/error": "error"}, told),
+    ]
+    assert [figure.get_suptitle() for figure in drawn] == [told] * 3
+    assert a_plane()[0].get_suptitle() == ""

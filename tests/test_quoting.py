@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import ChoiceSweep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mc.lab.quoting import remedy
+from mc.lab.quoting import remedy, typed
 
 
 def suggested(override: str):
@@ -41,6 +41,16 @@ def test_a_suggestion_is_read_as_the_letters_that_were_typed(value):
     read = suggested(f"key={value}")
     read = ",".join(map(str, read)) if isinstance(read, list) else str(read)
     assert sorted(re.sub(r"['\s]", "", read)) in (sorted(value), sorted(value[1:-1]))
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text("ab1[](){}%:=, '\"\\~-."), st.just("null")
+)
+
+
+@given(st.one_of(VALUES, st.lists(VALUES)))
+def test_what_is_typed_for_a_value_is_read_as_that_value(value):
+    assert OverridesParser.create().parse_override(f"key={typed(value)}").value() == value
 
 
 @pytest.mark.parametrize("override", ["seed", "seed=1", "a=[1,2", "=x[:1]", "~"])

@@ -247,7 +247,7 @@ def test_greedy_soups_and_task_vectors_are_chosen_by_validation(cli, tmp_path, m
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["soup.networks=[1]"], "soup.networks must be at least two for how=uniform"),
+        (["soup.networks=[1]"], "soup.networks must be at least two; received [1]"),
         (["soup.networks=[]"], "soup.networks must be at least two"),
         (["soup.how=greedy"], "Type dataset.valid_size=100"),
         (["soup.how=tasks", "soup.start=1"], "Type dataset.valid_size=100"),

@@ -1,5 +1,6 @@
 """Results belong to what they were made from, by content."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -261,3 +262,16 @@ def test_a_run_of_before_is_shown_as_it_is_with_one_line(cli, made_runs, tmp_pat
         status, output = cli(*QUICK, f"stage={stage}")
         assert (status, "Finished before" in output) == (0, True), output
         assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["dataset.tokenizer=own_tokens.encode", "dataset.tokenizer={_target_: own_tokens.Words}"],
+)
+def test_the_source_of_a_tokenizer_is_noted(tmp_path, monkeypatch, named):
+    (tmp_path / "own_tokens.py").write_text("def encode(text): return list(text.encode())")
+    monkeypatch.syspath_prepend(tmp_path)
+    texts = ["dataset=text", "model=gpt", named, "dataset.vocabulary_size=256"]
+    run = run_of(compose("stage=base", *texts, f"output_dir={tmp_path}"))
+    (noted,) = stale.notes(run)["sources"].values()
+    assert noted == hashlib.sha256((tmp_path / "own_tokens.py").read_bytes()).hexdigest()

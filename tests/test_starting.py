@@ -197,3 +197,21 @@ def test_two_folders_of_one_seed_keep_their_numbers_apart(tmp_path):
     assert list(whole.parts()) == [*(f"base_{title}/" for title in titles), "training/", ""]
     (Path(folders[0]) / "summary.json").write_text("{}")
     assert folders[0] not in [str(run.folder) for run in whole.needs()]  # given, not made again
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["dataset=regression", "model=mlp", "model.widths=[8]", "train.base.learning_rate=.01"],
+        ["dataset._target_=own.data", "+dataset.text='a, \"b\" [c]'", "model=cnn", "lora.alpha=2"],
+    ],
+)
+def test_the_command_for_a_folder_or_for_what_it_began_at_names_that_run(tmp_path, typed):
+    run = run_of(compose("stage=base", "train.base.start=2", f"output_dir={tmp_path}", *typed))
+    run.folder.mkdir(parents=True)
+    OmegaConf.save(run.cfg, run.folder / "config.yaml", resolve=True)
+    named = run.network(str(run.folder)).run
+    (below,) = named.below
+    for one, whole in ((named, run), (below, run.below[0])):
+        words = one.words(["seed=7", "dataset=mnist"])  # of the command that named the folder
+        assert run_of(compose(*words)).fingerprint == whole.fingerprint

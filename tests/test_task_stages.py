@@ -9,6 +9,7 @@ import pytest
 from conftest import only
 
 from mc.lab.words import TASKS
+from mc.lab.work.growing import growing
 
 LOSSES = {
     "sparse": "keras.losses.SparseCategoricalCrossentropy",
@@ -208,6 +209,16 @@ def test_curves_of_tokens_and_of_several_outputs(cli, tmp_path, case):
     with np.load(only(tmp_path, "eval/*/predictions.npz")) as file:
         outputs = file["curve" + "/kind" * (case == "several")]
     assert outputs.shape == ((2, 8, 3) if case == "several" else (2, 8, 6, 3))
+
+
+def test_outputs_in_a_list_are_kept_under_their_names():
+    x = keras.Input([2])
+    model = keras.Model(x, [keras.layers.Dense(1, name=name)(x) for name in ("kind", "size")])
+    with growing(model) as kept:
+        for batch in ([1.0], [2.0, 3.0]):
+            kept.add("curve", [np.array(batch), -np.array(batch)])
+        found = {name: array.tolist() for name, array in kept.arrays().items()}
+    assert found == {"curve/kind": [1, 2, 3], "curve/size": [-1, -2, -3]}
 
 
 def test_members_and_planes_of_tokens(cli, tmp_path):

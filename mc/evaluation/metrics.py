@@ -65,17 +65,22 @@ def shown(columns: Iterable[str]) -> list[str]:
     The training loss and the test error, as in the paper; of tokens nll in place of the error, of a
     regression mse; of several outputs each output's.
     """
-    there = [column for column in columns if may_be_shown(column)]
+    there = [column for column in without_errors_of_tokens(columns) if may_be_shown(column)]
     order = [name for kind in ("loss", "nll", "error", "mse") for name in there if _is(name, kind)]
-    of_tokens = {name.removesuffix("perplexity") for name in there if _is(name, "perplexity")}
-    kept = []
-    for name in order:
-        if _is(name, "nll") or _is(name, "error"):
-            kind = "nll" if _is(name, "nll") else "error"
-            if (name.removesuffix(kind) in of_tokens) != (kind == "nll"):
-                continue
-        kept.append(name)
-    return kept
+    tokens = _of_tokens(there)
+    return [n for n in order if not _is(n, "nll") or n.removesuffix("nll") in tokens]
+
+
+def without_errors_of_tokens(columns: Iterable[str]) -> list[str]:
+    """The columns `<split>/<metric>` without the errors beside which there is a perplexity."""
+    there = list(columns)
+    tokens = _of_tokens(there)
+    return [n for n in there if not (_is(n, "error") and n.removesuffix("error") in tokens)]
+
+
+def _of_tokens(columns: Iterable[str]) -> set[str]:
+    """The beginnings of the names of columns that are of tokens, `test/` or `test/<output>_`."""
+    return {name.removesuffix("perplexity") for name in columns if _is(name, "perplexity")}
 
 
 def may_be_shown(column: str) -> bool:

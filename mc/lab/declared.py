@@ -205,7 +205,7 @@ class Stage:
         """Its figures, by name, as far as the files that it draws are there."""
         from mc.lab.work import drawings
 
-        return drawings.of_files(self.folder, self.draws)
+        return drawings.of_files(cast("Run", self))
 
     def parts(self) -> dict[str, Run]:
         """The runs whose numbers are its own, by what is put before the names of these."""

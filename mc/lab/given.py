@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from mc.lab.declared import Stage
-from mc.lab.settings import as_typed, default_of
-from mc.lab.variants import CALLABLES, flat, select
+from mc.lab.quoting import typed
+from mc.lab.settings import default_of
+from mc.lab.variants import CALLABLES, GROUPS, flat, select
 
 
 def settings_of(folder: Path) -> dict:
@@ -48,17 +48,20 @@ def of_folder(folder: Path) -> Any:
     return run
 
 
-def overrides(values: Mapping[str, Any]) -> list[str]:
-    """What to type for a run with these settings, all nested: those that are not the defaults.
+def overrides(run: Any) -> list[str]:
+    """What to type for a run of a folder, or one below it: its settings that are not the defaults.
 
     Of the groups every argument, since which option they were is not noted.
     """
-    found = [f"stage={values['stage']}"]
+    values, found = run.values, [f"stage={run.name}"]
     for group in CALLABLES:
+        # An option of a group is left whole, or arguments of the default one would stay.
+        found += [f"~{group}"] * (group in GROUPS)
+        plus = "+" if group in GROUPS else "++"
         for key, value in flat({group: values[group]}).items():
-            found.append(f"++{key}={as_typed(value)}")
+            found.append(f"{plus}{key}={typed(value)}")
     for key, declared in Stage.fields.items():
         value = select(values, key, default_of(declared))
         if key not in ("stage", *CALLABLES) and value != default_of(declared):
-            found.append(f"{key}={as_typed(value)}")
+            found.append(f"{key}={typed(value)}")
     return found

@@ -227,8 +227,8 @@ class Run(Labelled):
 
     def words(self, overrides: Iterable[str] = (), *more: str) -> list[str]:
         """The overrides of that command."""
-        if self.named_folder:
-            return [*given.overrides(self.values), *more]
+        if not self.variants.is_composed:
+            return [*given.overrides(self), *more]
         gone = {*TYPED_ONCE, *self.changes, *self.refuses()}
         typed = [o for o in overrides if o.partition("=")[0].lstrip("+") not in gone]
         acting = (key for key in self.changes if key not in TYPED_ONCE and self._acts(key))

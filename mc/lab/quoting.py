@@ -1,11 +1,26 @@
-"""What to type where Hydra's grammar cannot read a value, such as train[:80%]."""
+"""How values are typed so that Hydra's grammar reads them, such as train[:80%]."""
 
+import re
 import shlex
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from mc.lab.settings import as_typed
+
+UNREAD: Any = object()  # of what Hydra's grammar cannot read
 BRACKETS = ("[]", "()", "{}")
+
+
+def typed(value: Any) -> str:
+    """A value as the command line takes it, with quotes wherever Hydra would read another one."""
+    if isinstance(value, list):
+        return f"[{','.join(map(typed, value))}]"
+    text = as_typed(value)
+    if not isinstance(value, str) or (text and _read(f"key={text}") == value):
+        return text
+    return _in_quotes(text)
 
 
 def remedy(override: str) -> str | None:
@@ -39,12 +54,18 @@ def _parts(text: str) -> list[str]:
 
 
 def _in_quotes(text: str) -> str:
-    return '"' + text.replace('"', '\\"') + '"'
+    """A text in quotes; before a quote, backslashes are signs of the grammar, and come in pairs."""
+    escaped = re.sub(r"(\\*)(\"|$)", lambda found: 2 * found[1] + (found[2] and '\\"'), text)
+    return f'"{escaped}"'
 
 
 def _is_read(override: str) -> bool:
+    return _read(override) is not UNREAD
+
+
+def _read(override: str) -> Any:
+    """The value of an override, or `UNREAD`."""
     try:
-        OverridesParser.create().parse_override(override)
+        return OverridesParser.create().parse_override(override).value()
     except HydraException:
-        return False
-    return True
+        return UNREAD

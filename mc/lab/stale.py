@@ -1,11 +1,14 @@
 """Results that belong to what they were made from: what has changed since, and what to type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mc.lab import contents, folders, inputs, missing, sources, sweeps
 from mc.lab.graph import Run
 from mc.lab.variants import select
+
+CALLED = {"mc.datasets.text": ("tokenizer",)}  # arguments that name a callable
 
 
 def check_command(run: Run, overrides: Iterable[str] | None = None) -> None:
@@ -120,12 +123,23 @@ def notes(run: Run) -> dict:
         earlier = folders.read_environment(run.folder)
         return {key: earlier[key] for key in ("read", "sources") if key in earlier}
     groups = {"dataset", "model", "loss", *run.depends} | ({"curve"} if run.curve else set())
-    targets = [select(run.values, f"{group}._target_", None) for group in sorted(groups)]
-    hashes = {target: sources.of(target) for target in [*targets, *run["imports"]] if target}
+    called = [t for g in sorted(groups) for t in _called(select(run.values, g, None))]
+    hashes = {target: sources.of(target) for target in [*called, *run["imports"]]}
     return {
         "read": contents.read(run.folder, inputs.files_read(run)),
         "sources": {target: digest for target, digest in hashes.items() if digest},
     }
+
+
+def _called(value: Any) -> Iterator[str]:
+    """The callables that a group names, at any depth."""
+    if isinstance(value, list):
+        yield from (name for one in value for name in _called(one))
+    if not isinstance(value, Mapping):
+        return
+    naming = ("_target_", *CALLED.get(value.get("_target_", ""), ()))
+    for key, one in value.items():
+        yield from ([one] if key in naming and isinstance(one, str) else _called(one))
 
 
 def is_begun(folder: Path) -> bool:

@@ -23,12 +23,16 @@ class Variants:
         self._configurations: dict[str, DictConfig] = {}
         self._values: dict[str, dict] = {}
 
+    @property
+    def is_composed(self) -> bool:
+        """Whether it is of a command, and not of the `config.yaml` of a run."""
+        return isinstance(self._cfg, DictConfig)
+
     def cfg(self, changes: Mapping[str, Any]) -> DictConfig:
         """The configuration with some values changed, by their full keys; not to be written to."""
         key = repr(sorted(changes.items()))
         if key not in self._configurations:
-            composed = isinstance(self._cfg, DictConfig)
-            cfg = self._cfg.copy() if composed else OmegaConf.create(self._cfg)
+            cfg = self._cfg.copy() if self.is_composed else OmegaConf.create(self._cfg)
             assert isinstance(cfg, DictConfig)
             for name, value in changes.items():
                 OmegaConf.update(cfg, name, value)

@@ -55,6 +55,7 @@ def plane(
     names: Sequence[str] | None = None,
     bends: Sequence[int] = (1,),
     off: ArrayLike | None = None,
+    told: str | None = None,
 ) -> Figure:
     """A metric on a plane through three networks: filled contours, the networks, the curve.
 
@@ -72,6 +73,7 @@ def plane(
         bends: with a curve, the positions among the points of those that are no networks but bends.
             If the first and last are not among them, the straight segment between them is drawn.
         off: `[k]`, how far the curve's points lie off the plane; the legend says the largest.
+        told: what stands above, if anything.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -85,8 +87,10 @@ def plane(
     shape = (y[-1] - y[0]) / (x[-1] - x[0])
     stretch = float(np.clip(shape, *SHAPES)) / shape
     rows = 1 if curve is None else 2  # of the legend
-    height = BOX * shape * stretch + 0.55 + 0.2 * rows
+    height = BOX * shape * stretch + 0.55 + 0.2 * (rows + bool(told))
     figure = PaperFigure((COLUMN_WIDTH, height), layout="constrained")
+    if told:
+        figure.suptitle(told, fontsize=TEXT)
     axes = figure.subplots()
     axes.set_aspect(stretch)
     _contours(axes, x, y, values, label)

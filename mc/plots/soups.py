@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mc.plots.style import COLUMN_WIDTH, NETWORK, PaperFigure, dress, legend_of, looks
+from mc.plots.style import COLUMN_WIDTH, NETWORK, TEXT, PaperFigure, dress, legend_of, looks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,7 +20,7 @@ LEFT_OUT: dict[str, Any] = {"linestyle": "none", "marker": "x", "color": "0.45",
 CHOSEN: dict[str, Any] = {"linestyle": "none", "marker": "*", "color": "black", "markersize": 9}
 
 
-def soup(steps: DataFrame, labels: Mapping[str, str]) -> Figure:
+def soup(steps: DataFrame, labels: Mapping[str, str], told: str | None = None) -> Figure:
     """A panel a metric: each member alone as a ring, and the soup as a line.
 
     Of a greedy soup members stand in the order in which they were tried; the line is the soup so
@@ -31,13 +31,17 @@ def soup(steps: DataFrame, labels: Mapping[str, str]) -> Figure:
     Args:
         steps: of `stage=soup`, as `steps.csv` has them.
         labels: column -> what its axis says.
+        told: what stands above, if anything.
 
     Raises:
         ValueError: no panel.
     """
     if not labels:
         raise ValueError("soup needs at least one metric to show.")
-    figure = PaperFigure((COLUMN_WIDTH * len(labels), 2.7), layout="constrained")
+    size = (COLUMN_WIDTH * len(labels), 2.9 if told else 2.7)
+    figure = PaperFigure(size, layout="constrained")
+    if told:
+        figure.suptitle(told, fontsize=TEXT)
     grid = figure.subplots(1, len(labels), squeeze=False)[0]
     panel = _at_scales if "scale" in steps else _joining
     for axes, (column, label) in zip(grid, labels.items(), strict=True):

@@ -76,6 +76,23 @@ class OfNetworks(Run):
         """The networks may be named at the top."""
         return () if self.given else ("endpoints",)
 
+    @property
+    def least(self) -> int:
+        """How many networks it needs."""
+        return 2
+
+    def check_settings(self) -> None:
+        """Raise unless there are networks enough; lists are counted when they are read.
+
+        Raises:
+            ValueError: there are fewer.
+        """
+        given = self.given
+        if given is None or len(given) >= self.least or any(naming.read(n).is_list for n in given):
+            return
+        least = {1: "one", 2: "two"}[self.least]
+        raise ValueError(f"{self.section}.networks must be at least {least}; received {given}.")
+
     def idle(self) -> tuple[str, ...]:
         """The list of networks, where the endpoints take its place."""
         return () if self.given else (f"{self.section}.networks",)
@@ -94,14 +111,3 @@ class Segments(OfNetworks):
         looks = own[self.section] | statistics(own) | {"splits": splits(own)} | ids
         looks |= {"weight_decay": own["train.base.weight_decay"]}
         return common(own) | {self.section: looks}
-
-    def check_settings(self) -> None:
-        """Raise unless there are networks to join.
-
-        Raises:
-            ValueError: there are fewer than two.
-        """
-        given = self.given
-        if given is None or len(given) > 1 or any(naming.read(typed).is_list for typed in given):
-            return
-        raise ValueError(f"{self.section}.networks must be at least two; received {given}.")

@@ -57,8 +57,16 @@ class Soup(OfNetworks):
         return self["soup.how"] == "tasks"
 
     @property
+    def least(self) -> int:
+        """One task vector is enough, but one network is no soup."""
+        return 1 if self.of_tasks else 2
+
+    @property
     def weight_decay(self) -> float:
-        """The mean of those that its members were trained with, for it was trained with none."""
+        """The mean of those that its members were trained with, for it was trained with none.
+
+        A list counts once, whatever is in it.
+        """
         decays = self.decays()
         return sum(decays) / len(decays) if len(set(decays)) > 1 else decays[0]
 
@@ -97,13 +105,7 @@ class Soup(OfNetworks):
         Raises:
             ValueError: says which key, the rule, and what to type.
         """
-        given, how = self.given, self["soup.how"]
-        alone = given is not None and len(given) == 1 and not naming.read(given[0]).is_list
-        if given == [] or (alone and not self.of_tasks):
-            raise ValueError(
-                f"soup.networks must be at least two for how={how}, since one network is no "
-                f"soup; received {given}."
-            )
+        super().check_settings()
         scales = self["soup.scales"]
         if not scales or not all(math.isfinite(scale) for scale in scales):
             raise ValueError(

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from mc import plots
 from mc.ensembles import soups
 from mc.evaluation import metrics, pairs
-from mc.lab import files, given
+from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.network.predictions import labels_of, log_probabilities
@@ -34,31 +34,32 @@ def of_run(run: Run) -> dict[str, Path]:
     return files.save_figures(run.folder, run.figures())
 
 
-def of_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """The figures of those files of a folder that are there."""
+def of_files(run: Run) -> dict[str, Any]:
+    """The figures of those files that a run draws and that are there."""
     made: dict[str, Any] = {}
-    for name in names:
+    for name in run.draws:
         if name not in DRAWN:
             raise TypeError(
                 f"draws: no figure of {name} is known, only of {', '.join(DRAWN)}. A stage that "
                 "makes another file has a method figures() -> {name: matplotlib figure} of its own."
             )
-        if (folder / name).exists():
-            made |= DRAWN[name](folder / name)
+        if (run.folder / name).exists():
+            made |= DRAWN[name](run, run.folder / name)
     return made
 
 
-def _functions(path: Path) -> dict[str, Any]:
+def _functions(run: Run, path: Path) -> dict[str, Any]:
     with np.load(path) as f:
         train, test = ((f[f"{split}_x"], f[f"{split}_y"]) for split in ("train", "test"))
         return {"functions": plots.function_fan(train, test, f["x"], f["t"], f["y"])}
 
 
-def _planes(path: Path) -> dict[str, Any]:
+def _planes(run: Run, path: Path) -> dict[str, Any]:
     """A plane for each of the main metrics; files of before have no names and distances."""
     with np.load(path) as file:
         arrays = dict(file)
     given = {key: arrays[key] for key in ("names", "bends", "off") if key in arrays}
+    given["told"] = _told("a plane", run)
     x, y, corners = (arrays[key] for key in ("x", "y", "corners"))
     return {
         f"plane_{column.replace('/', '_')}": plots.plane(
@@ -68,7 +69,7 @@ def _planes(path: Path) -> dict[str, Any]:
     }
 
 
-def _predictions(path: Path) -> dict[str, Any]:
+def _predictions(run: Run, path: Path) -> dict[str, Any]:
     """Confusion matrices at each t, and densities of the probability of the true class.
 
     Nothing of a regression, of an ensemble, or of tokens and pixels, which have too many of each.
@@ -103,7 +104,7 @@ def _predictions(path: Path) -> dict[str, Any]:
     return made | {"true_class_density": plots.true_class_density(densities)}
 
 
-def _members(path: Path) -> dict[str, Any]:
+def _members(run: Run, path: Path) -> dict[str, Any]:
     table, panels = pd.read_csv(path), {}
     for metric in table.columns:
         split, _, name = metric.partition("/")
@@ -119,13 +120,12 @@ def _members(path: Path) -> dict[str, Any]:
     return {"as_members_join": made} if made else {}
 
 
-def _along_t(path: Path) -> dict[str, Any]:
+def _along_t(run: Run, path: Path) -> dict[str, Any]:
     points = pd.read_csv(path)
     figures: dict[str, tuple[str, ...] | None] = {"along_t": None}
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
     networks: Any = (0, 1)
-    run = _run_of(path.parent)
     if "chain" in set(points["path"]):
         names = [network.title for network in run.networks]
         networks = dict(zip(np.linspace(0, 1, len(names)).tolist(), names, strict=True))
@@ -134,7 +134,7 @@ def _along_t(path: Path) -> dict[str, Any]:
     return {n: plots.along_t(found, **given) for n, found in panels.items() if found}
 
 
-def _pairs(path: Path) -> dict[str, Any]:
+def _pairs(run: Run, path: Path) -> dict[str, Any]:
     """The matrix of the barrier of each of the main metrics."""
     table = pd.read_csv(path)
     ending = "/barrier_max"
@@ -143,18 +143,17 @@ def _pairs(path: Path) -> dict[str, Any]:
         f"barrier of {metrics.label(name)}": pairs.matrix(table, f"{name}{ending}")
         for name in _main(there)
     }
-    way = _way(_run_of(path.parent))
-    told = f"segments {way}" if way else None
-    return {"barriers": plots.pairs(pairs.names_of(table), panels, told)}
+    return {"barriers": plots.pairs(pairs.names_of(table), panels, _told("segments", run))}
 
 
-def _steps(path: Path) -> dict[str, Any]:
+def _steps(run: Run, path: Path) -> dict[str, Any]:
     """Each member of a soup alone, and the soup as it is made; first by what chose it."""
     table = pd.read_csv(path)
     columns = _main(table.columns)
     if (table["what"] == "soup").sum() > 1 or not table["kept"].all():
         columns = list(dict.fromkeys([soups.chosen_by(table.columns), *columns]))
-    return {"soup": plots.soup(table, {name: metrics.label(name) for name in columns})}
+    labels = {name: metrics.label(name) for name in columns}
+    return {"soup": plots.soup(table, labels, _told("averages", run))}
 
 
 def _main(columns: Iterable[str]) -> list[str]:
@@ -162,15 +161,12 @@ def _main(columns: Iterable[str]) -> list[str]:
 
     Of the test data, if they were looked at; of tokens no error.
     """
-    there = list(columns)
-    of_tokens = {name.removesuffix("perplexity") for name in there if name.endswith("perplexity")}
+    there = metrics.without_errors_of_tokens(columns)
     for wanted in (JOINING, ("loss",)):
         for split in ("test", "valid", "train"):
             own = [name for name in there if name.startswith(f"{split}/")]
             named = [(metrics.found(name.partition("/")[2]), name) for name in own]
-            found = [n for kind in wanted for m, n in named if m and m.name == kind]
-            found = [n for n in found if n.removesuffix("error") not in of_tokens]
-            if found:
+            if found := [n for kind in wanted for m, n in named if m and m.name == kind]:
                 return found
     return []
 
@@ -182,9 +178,9 @@ def _way(run: Run) -> str:
     return f"in the {'merged weights' if run['lora.paths'] == 'merged' else 'factors of adapters'}"
 
 
-def _run_of(folder: Path) -> Run:
-    settings = given.settings_of(folder)
-    return Run.stages[settings["stage"]](settings)
+def _told(what: str, run: Run) -> str | None:
+    way = _way(run)
+    return f"{what} {way}" if way else None
 
 
 DRAWN = {

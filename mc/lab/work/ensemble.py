@@ -27,7 +27,7 @@ def run(job: Job) -> dict:
     flat, members = (_networks if cfg.ensemble.networks else _points)(job, data)
 
     given: dict[str, Any] = {"loss": make_loss(cfg, data), **task_of(cfg, data)}
-    with growing() as kept:
+    with growing(flat.model) as kept:
 
         def keep(split: str, number: int, mean: Any) -> None:
             if split == "test":

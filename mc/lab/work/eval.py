@@ -55,7 +55,7 @@ def save_predictions(job: Job, curve: CurveModel, data: Data) -> None:
     outputs = predictor(curve.network)
     paths = {"curve": curve.family.coefficients(t).numpy()}
     paths["linear"] = geometry.straight_segment(t, curve.family.num_points)
-    with growing() as kept:
+    with growing(curve.network.model) as kept:
         for _, y in batches:
             kept.add("targets", y)
         for path, rows in paths.items():
