@@ -11,6 +11,7 @@ import tensorflow as tf
 from mc import curve_file, schedules
 from mc.curve_model import CurveModel
 from mc.epochs import AfterEpoch, Epochs, Place, Rate, restore
+from mc.network import first_look
 from mc.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def train(
         steps_per_execution=steps,
     )
     curve.optimizer.build(curve.trainable_variables)
+    _make_metrics(curve, data.batches(batch_size))
     first = _begin(curve, beginning or Beginning(), epochs, steps)
     history = restore(curve, snapshot) if snapshot else []
     done, skip = (history[-1]["epoch"], 0) if history else divmod(first, steps)
@@ -125,6 +127,16 @@ def train(
     if history[-1]["epoch"] < epochs:
         raise RuntimeError(f"The training ended after {history[-1]['epoch']} of {epochs} epochs.")
     return history
+
+
+def _make_metrics(curve: CurveModel, batches: Iterable) -> None:
+    """Have Keras make its metrics by a few examples: made in a graph, they have it traced twice."""
+    if tf.distribute.has_strategy():  # for which it makes them before
+        return
+    for batch in batches:
+        curve.first_look.watching(curve.test_step, first_look.examples(curve.network, batch))
+        curve.reset_metrics()
+        break
 
 
 def _begin(curve: CurveModel, beginning: Beginning, epochs: int, steps: int) -> int:

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from hydra._internal.core_plugins import basic_launcher
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 from mc import run
+from mc.plots.style import PaperFigure
 
 # How long something takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile(
@@ -30,6 +32,7 @@ logging.getLogger("tensorflow").setLevel("ERROR")
 PATIENCE = 1800  # seconds: an end for what hangs, which no busy machine meets
 
 CLASSES = 3
+render = PaperFigure.savefig
 # Small runs of every stage, which many tests begin with.
 QUICK = ["smoke=true", "model=mlp", "model.widths=[8]"]
 
@@ -161,7 +164,12 @@ def plain_networks():
 
 @pytest.fixture
 def cli(tmp_path, monkeypatch, caplog):
-    """The command line in this process: arguments -> (exit status, what it said)."""
+    """The command line in this process: arguments -> (exit status, what it said).
+
+    Figures are made, and not rendered, which takes a second each: `render` does so.
+    """
+    dot = Image.new("1", (1, 1))
+    monkeypatch.setattr(PaperFigure, "savefig", lambda _, to, **how: dot.save(to, "PNG"))
     caplog.set_level("INFO", logger="mc")
     for module in (hydra.core.utils, hydra._internal.hydra, basic_launcher):
         # Hydra's logging would close the streams that pytest captures with.

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import QUICK as SMOKE
-from conftest import only
+from conftest import only, render
 from wandb_files import axes_of, history_of, of_kind, records_of, summary_of
 
 import mc
 from mc.datasets import make_data
+from mc.plots.style import PaperFigure
 
 QUICK = [
     "model=mlp",
@@ -181,8 +182,9 @@ def test_a_finished_run_is_not_run_again(finished, cli):
     assert after == before
 
 
-def test_figures_are_drawn_again(finished, cli):
+def test_figures_are_drawn_again(finished, cli, monkeypatch):
     folder, _ = finished
+    monkeypatch.setattr(PaperFigure, "savefig", render)
     figure = only(folder, "eval/*/figures/along_t.png")
     drawn = figure.read_bytes()
     figure.unlink()

@@ -105,7 +105,7 @@ class _Joint:
         self.network, self.loss, self.told = network, loss, told | {"output_names": names}
         self.scratch, self.count = scratch, dict[str, int]()
         self.task = tasks.Task()  # until the first batch shows which it is
-        self.call = tf.function(self._call, reduce_retracing=True)
+        self.call = tf.function(self._call, reduce_retracing=True, autograph=False)
 
     def _call(self, w: tf.Tensor, state: list, x: Any, sample_weight: Any) -> tuple:
         outputs = self.network(w, state, x, training=False)[0]

@@ -18,7 +18,8 @@ def typed(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(typed, value))}]"
     text = as_typed(value)
-    if not isinstance(value, str) or (text and _read(f"key={text}") == value):
+    # Between commas, a backslash is a sign of the grammar too.
+    if not isinstance(value, str) or (text and _read(f"key=[{text},{text}]") == [value, value]):
         return text
     return _in_quotes(text)
 

@@ -63,7 +63,7 @@ def estimator(
     scale = [1.0 / (1.0 - network.batchnorm[i]) for i in where]
     signature = [tf.TensorSpec(zeroed[i].shape, tf.float32) for i in where]
 
-    @tf.function(reduce_retracing=True)  # of lengths that vary
+    @tf.function(reduce_retracing=True, autograph=False)  # of lengths that vary
     def of_batch(coefficients: tf.Tensor, x: Any) -> list[tf.Tensor]:
         def at(row: tf.Tensor) -> list[tf.Tensor]:
             _, new, _ = network(curves.mix(row, points), zeroed, x, training=True)

@@ -17,7 +17,7 @@ def predictor(network: FlatNetwork) -> Callable[[Vector, State, Iterable], Itera
     outputs each is a structure of arrays, as the network gives them.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def call(w: tf.Tensor, state: list[tf.Tensor], x: Any) -> Any:
         outputs = network(w, state, x, training=False)[0]
         return tf.nest.map_structure(lambda out: tf.cast(out, tf.float32), outputs)
