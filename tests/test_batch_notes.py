@@ -88,6 +88,7 @@ def short():
     return [f"model._target_={HERE}.overflowing", *epochs, "train.curve.batch_size=100"]
 
 
+@pytest.mark.slow
 def test_numbers_that_are_not_finite_are_null_and_every_reader_bears_them(cli, tmp_path, short):
     status, output = cli(*short, "stage=all", "eval.predictions=[0.5]")
     assert status == 0, output
@@ -108,6 +109,7 @@ def test_numbers_that_are_not_finite_are_null_and_every_reader_bears_them(cli, t
     assert "objective=test/error is not finite in this run" in output
 
 
+@pytest.mark.long
 def test_scores_of_counts_are_a_regression_s_and_one_sigmoid_says_yes_or_no(cli, tmp_path):
     for name, loss in (("counts", "MeanSquaredError"), ("yes", "BinaryCrossentropy")):
         own = [f"dataset._target_={HERE}.{name}", f"model._target_={HERE}.one_output"]

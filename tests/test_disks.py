@@ -131,6 +131,7 @@ def test_a_folder_that_vanishes_is_named(tmp_path, start):
     assert f"cannot be written: there is no folder {folder}." in errors
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_refused(cli, tmp_path):
     quick = ["smoke=true", "model=mlp", "stage=base"]
     assert cli(*quick)[0] == 0

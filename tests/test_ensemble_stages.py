@@ -62,6 +62,7 @@ def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, made_runs, 
     assert table["ensemble/test/nll"][0] == pytest.approx(table["test/nll"][0], rel=1e-9)
 
 
+@pytest.mark.long
 def test_ensembles_and_points_of_a_curve_take_statistics_from_as_few_batches(cli, tmp_path):
     quick = ["smoke=true", "model._target_=conftest.small_bn", "eval.bn_batch_size=8"]
     assert cli(*quick)[0] == 0
@@ -163,6 +164,7 @@ def test_settings_that_make_no_ensemble_are_refused(cli, setting, words):
     assert (status, words in output) == (1, True), output
 
 
+@pytest.mark.slow
 def test_eval_keeps_predictions_and_the_curve_before_its_training(cli, tmp_path):
     quick = [*QUICK, "train.curve.init=random"]
     status, output = cli(*quick, "eval.predictions=[0,0.5]", "eval.initial=true")

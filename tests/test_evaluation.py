@@ -41,7 +41,7 @@ def expected_row(network, x, y):
     }
 
 
-@pytest.mark.parametrize("family", ["bezier", "polychain"])
+@pytest.mark.parametrize("family", ["bezier", pytest.param("polychain", marks=pytest.mark.long)])
 def test_every_metric_at_every_point_equals_a_plain_network_s(networks, family):
     curve = connected(networks, curve=family, num_bends=2, init="random")
     train, test = arrays(3, n=45), arrays(4, n=33)

@@ -54,6 +54,7 @@ def test_another_backend_of_keras_gets_one_line_at_once(tmp_path, backend):
     assert f"keras.json names the backend {backend}, but mc works with TensorFlow alone" in last
 
 
+@pytest.mark.long
 def test_two_runs_whose_hashes_begin_alike_have_a_folder_each(cli, tmp_path):
     rates = ("0.0565554", "0.0572371")
     runs_of = ["smoke=true", "model=mlp", "stage=base"]

@@ -185,6 +185,7 @@ def test_processes_and_their_threads_are_as_many_as_there_are_cores(
     assert set(given["env"].values()) == {str(threads)}
 
 
+@pytest.mark.slow
 def test_the_jobs_of_one_process_leave_nothing_behind(cli):
     def graphs(seed):
         assert cli(*QUICK, "stage=base", f"seed={seed}")[0] == 0
@@ -415,6 +416,7 @@ def test_a_plugin_that_is_not_installed_names_the_extra(cli, monkeypatch, plugin
     assert f"pip install 'mc[{extra}]'" in output
 
 
+@pytest.mark.slow
 @optuna_warns
 def test_optuna_gets_the_objective_of_each_run(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")
@@ -426,6 +428,7 @@ def test_optuna_gets_the_objective_of_each_run(cli, tmp_path):
     assert best["best_value"] == min(found)
 
 
+@pytest.mark.slow
 @optuna_warns
 def test_optuna_goes_on_after_a_trial_whose_number_is_not_finite(cli, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs mc[optuna]")

@@ -55,6 +55,7 @@ def error_of(network, x, y):
     return float(np.mean(network.predict(x, verbose=0).argmax(-1) != y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [["train.base.save_every=1"], ["+optimizer.use_ema=true", "+optimizer.ema_momentum=0.5"]],
@@ -123,6 +124,7 @@ def trained(cli, tmp_path, made):
     return tmp_path
 
 
+@pytest.mark.long
 def test_members_and_averages_are_networks_of_one_kind(cli, trained):
     table = pd.read_csv(only(trained, "fge/*/members.csv"))
     # The average of one member is this member; of all, it is written as a base network is.
@@ -148,6 +150,7 @@ def test_members_and_averages_are_networks_of_one_kind(cli, trained):
     np.testing.assert_allclose(joined, [own] * 3 + members + [swa] * 2 + members, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_members_and_averages_are_ends_of_chains_planes_and_curves(cli, trained):
     names = "[1,fge:1/2,fge:1/swa]"  # not on one line
     status, output = cli(*QUICK, "stage=chain", f"chain.networks={names}")
@@ -187,6 +190,7 @@ def test_training_that_goes_on_takes_what_training_left(cli, trained):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_network_of_before_is_shown_with_a_line_and_read_as_others_are(cli, trained):
     folder = only(trained, "base/*")
     now = summary(folder)

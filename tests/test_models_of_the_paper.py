@@ -109,7 +109,7 @@ def test_initial_weights_have_the_spread_of_the_original():
         models.conv_fc,
         models.vgg16,
         lambda *a: models.preresnet(*a, depth=20),
-        lambda *a: models.preresnet(*a, depth=47),
+        pytest.param(lambda *a: models.preresnet(*a, depth=47), marks=pytest.mark.long),
         lambda *a: models.wide_resnet(*a, depth=10, width=2),
     ],
 )

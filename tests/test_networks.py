@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from conftest import QUICK, only, saved_weights
 from test_config import compose
 
@@ -23,6 +24,7 @@ def test_initial_weights_are_those_of_the_seed_whatever_was_drawn_before():
     assert np.any(pack(networks.build(other, data)) != first)
 
 
+@pytest.mark.slow
 def test_the_order_of_examples_has_a_seed_of_its_own(cli, tmp_path):
     w, first = {}, {}
     orders = {

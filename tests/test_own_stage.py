@@ -96,6 +96,7 @@ def test_its_settings_are_checked_and_what_it_builds_on_is_named(cli, own, tmp_p
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_it_is_planned_built_reported_and_swept(cli, own, tmp_path, capsys):
     outputs = tmp_path / "outputs"
     assert cli(*own, "plan=true")[0] == 0

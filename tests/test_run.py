@@ -101,6 +101,7 @@ def test_the_ends_of_the_curve_are_the_base_networks(finished):
             assert row[metric] == pytest.approx(base[metric], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_files_open_with_keras_and_numpy_alone(finished):
     folder, _ = finished
     code = (
@@ -203,6 +204,7 @@ def test_the_same_command_gives_the_same_result_in_another_process(finished, tmp
         np.testing.assert_array_equal(a["control_points"], b["control_points"])
 
 
+@pytest.mark.slow
 def test_force_sets_the_finished_run_aside(cli, made_runs, tmp_path):
     quick = ["stage=base", *SMOKE]
     folder = only(tmp_path, "base/*seed1-*")
@@ -255,6 +257,7 @@ def test_a_regression_draws_its_functions(cli, tmp_path):
     assert {k.split("/")[2] for k in summary if k.count("/") == 3} == {"loss", "mse"}
 
 
+@pytest.mark.slow
 def test_validation_data_are_watched_and_evaluated_by_any_keras_loss(cli, tmp_path):
     loss = ["loss._target_=keras.losses.CategoricalCrossentropy", "+loss.from_logits=true"]
     status, output = cli(*SMOKE, "dataset.valid_size=100", *loss, "+loss.label_smoothing=0.1")
@@ -335,6 +338,7 @@ def test_a_network_and_data_of_ones_own(cli, own, tmp_path):
     assert "model.unit is not an argument of own_module.net. Known: input_shape" in output
 
 
+@pytest.mark.slow
 def test_one_hot_targets_take_the_loss_that_is_theirs(cli, own, tmp_path):
     numbers = {}
     for data in ("data", "one_hot"):
@@ -372,6 +376,7 @@ def test_a_callable_that_draws_at_random_gives_every_network_the_same_data(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 def test_a_regression_of_several_variables_has_no_functions_to_draw(cli, own, tmp_path):
     model = ["model._target_=mc.models.mlp", "+model.widths=[4]", "+model.activation=relu"]
     status, output = cli(*own[2:], "dataset._target_=own_module.plane", *model)
@@ -535,6 +540,7 @@ def test_data_that_are_not_there(cli, tmp_path, monkeypatch):
     assert "Traceback" not in output
 
 
+@pytest.mark.long
 def test_saved_epochs_are_endpoints_and_starting_points(cli, tmp_path):
     quick = ["smoke=true", "model=mlp", "train.base.save_every=1", "train.curve.save_every=1"]
     early = "endpoints=[1@1,2@1]"

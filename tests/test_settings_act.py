@@ -78,6 +78,7 @@ def test_the_default_loss_takes_keras_arguments(cli, own, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_nested_settings_of_a_callable_of_ones_own_act(cli, own, tmp_path):
     own_model = ["smoke=true", "stage=base", "model._target_=own_layers.softmax"]
     loss = ["+loss.from_logits=false"]
@@ -92,6 +93,7 @@ def test_nested_settings_of_a_callable_of_ones_own_act(cli, own, tmp_path):
     assert len(list(tmp_path.glob("base/*"))) == 3
 
 
+@pytest.mark.slow
 def test_a_typed_null_is_told_from_the_option_s_own(cli, tmp_path):
     small = ["smoke=true", "model=mlp", "train.base.learning_rate=0.001"]
     regression = [*small, "dataset=regression", "stage=base"]
@@ -119,6 +121,7 @@ def test_stage_all_trains_nothing_for_a_curve_that_cannot_be(cli, own, tmp_path,
     assert not (tmp_path / "base").exists()
 
 
+@pytest.mark.long
 def test_a_curve_with_a_free_end_is_gone_on_with(cli, made_runs, tmp_path):
     shutil.rmtree(tmp_path / "curve")
     free = [*QUICK, "train.curve.fix_end=false"]
@@ -168,6 +171,7 @@ def test_files_with_layers_of_ones_own_are_endpoints(cli, own, tmp_path):
     assert (status, "imports names no_such_module, which cannot be imported" in output) == (1, True)
 
 
+@pytest.mark.long
 def test_a_file_beside_a_base_network_works_in_its_precision(cli, tmp_path):
     policy = keras.config.dtype_policy()
     base = ["smoke=true", "model=mlp", "model.widths=[4]", "model.activation=linear"]

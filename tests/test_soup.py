@@ -171,6 +171,7 @@ def test_the_soup_has_the_batchnorm_statistics_of_its_own_weights(cli, tmp_path)
     assert summary(folder)["test/nll"] == pytest.approx(nll, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_greedy_soups_and_task_vectors_are_chosen_by_validation(cli, tmp_path, monkeypatch):
     names = ["1@1", "2", "1", "2@1"]
     greedy = [*VALID, "stage=soup", f"soup.networks=[{','.join(names)}]", "soup.how=greedy"]

@@ -174,6 +174,7 @@ def own(tmp_path, monkeypatch):
     sys.modules.pop("changing", None)
 
 
+@pytest.mark.long
 def test_what_was_made_of_another_network_is_not_shown_as_if_it_held(cli, own, tmp_path):
     settings, change = own
     assert cli(*settings)[0] == 0
@@ -223,6 +224,7 @@ def test_what_was_made_of_another_network_is_not_shown_as_if_it_held(cli, own, t
     assert joined.read_text() != before[joined]
 
 
+@pytest.mark.slow
 def test_a_half_trained_curve_does_not_go_on_between_other_networks(
     cli, own, tmp_path, monkeypatch
 ):
@@ -249,6 +251,7 @@ def test_a_half_trained_curve_does_not_go_on_between_other_networks(
     assert (status, "Continuing" in output) == (0, True), output
 
 
+@pytest.mark.slow
 def test_a_run_of_before_is_shown_as_it_is_with_one_line(cli, made_runs, tmp_path):
     for path in tmp_path.glob("*/*/environment.json"):
         noted = json.loads(path.read_text())

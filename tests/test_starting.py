@@ -31,7 +31,7 @@ def weights(folder):
         return [*found, *(left[name] for name in sorted(left))]
 
 
-@pytest.mark.parametrize("at", ["1@step7", "1@2"])
+@pytest.mark.parametrize("at", ["1@step7", pytest.param("1@2", marks=pytest.mark.long)])
 def test_a_training_that_is_begun_again_equals_the_uninterrupted_one(cli, tmp_path, at):
     """Step 7 is within epoch 2; BatchNorm, momentum, and the order of examples go on too."""
     keeps = ["train.base.save_steps=[0,7,10]", "train.base.save_every=1"]
@@ -69,6 +69,7 @@ def test_without_its_optimizer_or_its_schedule_a_training_begins_another_way(cli
         assert any(np.any(a != b) for a, b in zip(whole, one, strict=True))
 
 
+@pytest.mark.slow
 def test_fine_tunes_of_one_folder_are_joined_and_meet_networks_of_other_settings(cli, tmp_path):
     assert cli(*QUICK, "stage=base", "seed=3", "train.base.learning_rate=0.1")[0] == 0
     parent = folder_of(tmp_path, "smoke-digits-mlp-seed3-*")
@@ -103,6 +104,7 @@ def test_a_folder_and_a_seed_that_name_one_network_make_one_folder(cli, made_run
     assert {p.name[-8:] for p in tmp_path.glob("chain/*")} == with_seed
 
 
+@pytest.mark.slow
 def test_a_start_may_be_a_file_with_layers_of_its_own(cli, tmp_path):
     path = saved_network(tmp_path / "mine.keras", units=3)
     status, output = cli(*QUICK, "stage=base", f"train.base.start={path}")
@@ -172,6 +174,7 @@ def test_steps_that_a_training_does_not_pass_are_refused_before_its_first(plain_
     assert curve.step.numpy() == 0
 
 
+@pytest.mark.slow
 def test_the_folder_of_fge_is_the_average_of_its_members(cli, made_runs, tmp_path):
     assert cli(*QUICK, "stage=fge")[0] == 0
     folder = only(tmp_path, "fge/*")

@@ -130,7 +130,9 @@ def of_run(tmp_path, pattern):
     return json.loads(only(tmp_path, f"{pattern}/summary.json").read_text())
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case != "tokens")) for case in CASES]
+)
 def test_networks_and_ensembles_of_every_task(cli, tmp_path, case):
     words = ["stage=ensemble", "ensemble.networks=[1,2]", "ensemble.predictions=true", "build=true"]
     status, output = cli(*overrides_of(case), *words)
@@ -196,7 +198,7 @@ def test_what_only_the_loss_or_the_task_says(cli, tmp_path, overrides, there, go
     assert gone not in found
 
 
-@pytest.mark.parametrize("case", ["tokens", "several"])
+@pytest.mark.parametrize("case", ["tokens", pytest.param("several", marks=pytest.mark.slow)])
 def test_curves_of_tokens_and_of_several_outputs(cli, tmp_path, case):
     more = ["eval.predictions=[0,0.5]", "eval.num_points=3"]
     status, output = cli(*overrides_of(case), *more)
@@ -221,6 +223,7 @@ def test_outputs_in_a_list_are_kept_under_their_names():
     assert found == {"curve/kind": [1, 2, 3], "curve/size": [-1, -2, -3]}
 
 
+@pytest.mark.slow
 def test_members_and_planes_of_tokens(cli, tmp_path):
     overrides = CASES["tokens"][0]
     assert cli(*overrides, "stage=fge", "build=true")[0] == 0

@@ -145,6 +145,7 @@ def test_patterns_that_match_nothing_list_the_layers(pattern, message):
         trainable.train_only(network(), pattern)
 
 
+@pytest.mark.slow
 def test_two_adapters_of_one_network_are_joined_from_the_command_line(cli, tmp_path):
     assert cli(*QUICK, "stage=base", "seed=7")[0] == 0
     parent = only(tmp_path, "base/*seed7-*")
@@ -188,6 +189,7 @@ def test_adapters_of_two_networks_are_not_joined_in_their_factors(cli, tmp_path)
     assert (status, "where they are of one base network" in output) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_part_of_a_network_is_trained_from_the_command_line(cli, tmp_path):
     assert cli(*QUICK, "stage=base", "seed=7")[0] == 0
     parent = only(tmp_path, "base/*seed7-*")

@@ -260,6 +260,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 def test_files_load_where_nothing_of_ours_is_imported(tmp_path):
     for name, (build, shape, options, x) in NETWORKS.items():
         network = numbered(build, shape, 5, width=8, **options)
