@@ -36,6 +36,7 @@ LEFT_OUT = ("accuracy", "f1")  # what error tells too
 
 def table(summary: dict) -> str:
     """Markdown: what a summary says, in the form that its stage asks for."""
+    summary = {key: "not finite" if value is None else value for key, value in summary.items()}
     if "num_members" in summary:
         return _markdown(_ensemble(summary), ".4f")
     if any(key.startswith("pairs/") for key in summary):
@@ -73,9 +74,10 @@ def _ensemble(summary: dict) -> pd.DataFrame:
 
 
 def _markdown(frame: pd.DataFrame, form: str) -> str:
+    frame = frame.astype(object).where(frame.notna(), "")  # of what a metric does not have
     lines = ["| | " + " | ".join(frame.columns) + " |", "|---|" + "---:|" * len(frame.columns)]
     for name, row in frame.iterrows():
-        cells = ("not finite" if pd.isna(v) else format(v, form) for v in row)
+        cells = (v if isinstance(v, str) else format(v, form) for v in row)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -36,6 +36,7 @@ def test_a_page_gets_files_and_table_of_a_run_with_a_number_that_is_not_finite(s
     names = ("start", "end", "min", "max", "integral", "barrier_max")
     summary = {f"curve/test/error/{name}": 0.25 for name in names}
     summary["curve/test/error/max"] = None
+    summary |= {f"curve/test/iou/{name}": 0.5 for name in names[:-1]}  # which has no barrier
     (run / "summary.json").write_text(json.dumps(summary))
     (run / "points.csv").write_text("path,t\n")
     (run / "figures" / "along_t.png").write_bytes(b"a figure")
@@ -43,7 +44,8 @@ def test_a_page_gets_files_and_table_of_a_run_with_a_number_that_is_not_finite(s
     text = (page / "README.md").read_text()
     row = "| curve: test error | 0.2500 | 0.2500 | 0.2500 | not finite | 0.2500 | 0.2500 |"
     assert text.startswith("before\n<!-- two -->\n| | start ")
-    assert f"\n{row}\n<!-- end of two -->\nafter" in text
+    other = "| curve: test iou | 0.5000 | 0.5000 | 0.5000 | 0.5000 | 0.5000 |  |"
+    assert f"\n{row}\n{other}\n<!-- end of two -->\nafter" in text
     made = {path.name for path in page.iterdir()}
     assert made == {"README.md", "two_summary.json", "two_points.csv", "two_along_t.png"}
 
