@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mc.datasets import digits
 from mc.evaluation import pairs
-from mc.lab.work import gathered
+from mc.lab.work import drawings, gathered
 
 BARRIERS = {
     "barrier_mean": lambda v, t: v.max() - (v[0] + v[-1]) / 2,
@@ -157,3 +157,15 @@ def test_one_network_has_no_pairs(cli):
     one = gathered.Gathered(None, ["fge:1/1"], [np.zeros(3)], [1])
     with pytest.raises(ValueError, match="received fge:1/1 alone"):
         gathered.check_several(job, one)
+
+
+@pytest.mark.parametrize("of_tokens", [True, False])
+def test_the_matrix_of_tokens_shows_no_error(tmp_path, of_tokens):
+    measured = ["test/nll", "test/error"]
+    row = {"start": "1", "end": "2"} | {f"{name}/barrier_max": 0.5 for name in measured}
+    pd.DataFrame([row]).to_csv(tmp_path / "pairs.csv", index=False)
+    columns = ["path", "t", *measured, *["test/perplexity"] * of_tokens]
+    pd.DataFrame(columns=columns).to_csv(tmp_path / "points.csv", index=False)
+    run = SimpleNamespace(networks=[])
+    figure = drawings.DRAWN["pairs.csv"](run, tmp_path / "pairs.csv")["barriers"]
+    assert len(figure.axes) == (2 if of_tokens else 4)  # each with a colour bar

@@ -139,9 +139,11 @@ def _pairs(run: Run, path: Path) -> dict[str, Any]:
     table = pd.read_csv(path)
     ending = "/barrier_max"
     there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
+    measured = pd.read_csv(path.with_name("points.csv"), nrows=0).columns
     panels = {
         f"barrier of {metrics.label(name)}": pairs.matrix(table, f"{name}{ending}")
-        for name in _main(there)
+        for name in _main(measured)
+        if name in there
     }
     return {"barriers": plots.pairs(pairs.names_of(table), panels, _told("segments", run))}
 
