@@ -456,6 +456,14 @@ def test_a_uniform_soup_is_one_line_beside_its_members():
     assert "tried and left out" not in lines
 
 
+def test_members_whose_names_are_long_are_counted():
+    rows = [("member", name * 30, 1, True, 0.3) for name in "abc"]
+    figure = plots.soup(a_soup(*rows, ("soup", "uniform", 3, True, 0.2)), {"test/error": "error"})
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "number of the member"
+    assert [tick for tick in axes.get_xticks() if tick % 1] == []
+
+
 def test_task_vectors_are_drawn_by_scale_with_the_members_beside():
     table = a_soup(
         ("start", "1", 1, True, 0.5),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mc.plots.style import COLUMN_WIDTH, NETWORK, TEXT, PaperFigure, dress, legend_of, looks
 
@@ -66,6 +67,7 @@ def _joining(axes: Axes, steps: DataFrame, column: str) -> str:
     if sum(map(len, map(str, order))) <= MOST_LETTERS:
         axes.set_xticks(x, list(map(str, order)))
         return "member, in the order tried" if greedy else "member"
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return "number of members tried" if greedy else "number of the member"
 
 
