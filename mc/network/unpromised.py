@@ -76,3 +76,16 @@ def forget_gradients() -> None:
     registered = getattr(ops.gradient_registry, "_registry", {})
     for name in [n for n in registered if n.startswith("CustomGradient-")]:
         del registered[name]
+
+
+def graph_of(operation: Any) -> Any:
+    """The functional graph of a model, of a `Sequential` too; None of all else."""
+    if isinstance(operation, keras.Sequential):
+        return operation._functional
+    is_graph = isinstance(operation, keras.Model) and hasattr(operation, "_run_through_graph")
+    return operation if is_graph else None
+
+
+def run_graph(graph: Any, inputs: Any, call: Any) -> Any:
+    """The outputs of a functional graph where every operation is `call(operation, *inputs)`."""
+    return graph._run_through_graph(inputs, call_fn=call)

@@ -1,0 +1,54 @@
+"""Attention: heads, and units within them, which queries and keys have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import layers
+
+from mc.symmetry.axes import Axis
+from mc.symmetry.rules.dense import einsum
+from mc.symmetry.walk import Array, Walk, check_known, rule
+
+
+@rule(layers.MultiHeadAttention)
+def multi_head(
+    walk: Walk, layer: Any, query: Array, value: Array, key: Array | None = None, **masks: Any
+) -> Any:
+    """query, key `[d, heads, units]`, value `[d, heads, values]`, output `[heads, values, out]`.
+
+    Whole heads are a group, and so are the units within a head, in all heads alike.
+    """
+    check_known(not masks.get("return_attention_scores"))
+    return attended(walk, layer, query, value, value if key is None else key, ())
+
+
+@rule(layers.GroupQueryAttention)
+def grouped_query(
+    walk: Walk, layer: Any, query: Array, value: Array, key: Array | None = None, **masks: Any
+) -> Any:
+    """As with heads alone, but that several heads of queries share one of keys and values."""
+    check_known(not masks.get("return_attention_scores"))
+    repeats = layer.num_query_heads // layer.num_key_value_heads
+    return attended(walk, layer, query, value, value if key is None else key, (repeats,))
+
+
+def attended(
+    walk: Walk, layer: Any, query: Array, value: Array, key: Array, repeats: tuple[int, ...]
+) -> Array:
+    """What attention gives for a query, values and keys."""
+    asked = einsum(walk, layer._query_dense, query)
+    keys, values = einsum(walk, layer._key_dense, key), einsum(walk, layer._value_dense, value)
+    heads, kept = asked.axes[-2], keys.axes[-2]
+    walk.one(kept, values.axes[-2])
+    if repeats:
+        found, _ = walk.units.split(heads, len(kept))
+        walk.units.unify(found, kept)
+    else:
+        walk.one(heads, kept)
+    walk.one(asked.axes[-1], keys.axes[-1])
+    joined: tuple[Axis | None, ...] = (*asked.axes[:-1], values.axes[-1])
+    if getattr(layer, "use_gate", False):
+        gate = einsum(walk, layer._gate_dense, query)
+        joined = tuple(walk.one(a, b) for a, b in zip(joined, gate.axes, strict=True))
+    return einsum(walk, layer._output_dense, Array(joined))

@@ -1,0 +1,157 @@
+"""The units of a network that may be renumbered, found from its graph and proved on a copy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+import mc.symmetry.rules  # noqa: F401  # which registers them
+from mc.network import copying, unpromised
+from mc.symmetry import axes, proof
+from mc.symmetry.axes import NONE
+from mc.symmetry.permutation import Gather, Permutation
+from mc.symmetry.walk import Walk, Weight, still
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Symmetries:
+    """What of a network may be renumbered without a change of what it computes.
+
+    Attributes:
+        members: group -> its units, which may be exchanged with one another; a group is called by
+            the first weight that it touches.
+        weights: of the variables of `network.variables`, by place, the axes of those that move.
+        paths: the path of each variable.
+        unseen: names of layers and functions that could not be seen through: what they touch stays.
+        size: how many units there are, those of no group too.
+    """
+
+    members: Mapping[str, np.ndarray]
+    weights: Mapping[int, Weight]
+    paths: list[str]
+    unseen: list[str]
+    size: int
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Group -> how many units it has."""
+        return {name: len(members) for name, members in self.members.items()}
+
+    def random(self, seed: int) -> Permutation:
+        """A random renumbering of all groups at once."""
+        rng = np.random.default_rng(seed)
+        return self.permutation({name: rng.permutation(n) for name, n in self.groups.items()})
+
+    def permutation(self, orders: Mapping[str, np.ndarray]) -> Permutation:
+        """The renumbering that puts unit i of a group to place `orders[group][i]`, `[n] int`.
+
+        Groups that are not named stay.
+        """
+        images = np.arange(self.size)
+        for name, order in orders.items():
+            images[self.members[name]] = self.members[name][order]
+        gathers = {}
+        for place, weight in self.weights.items():
+            sources = tuple(axes.moved(axis, images) for axis in weight.axes)
+            if any((source != np.arange(len(source))).any() for source in sources):
+                gathers[place] = Gather(weight.shape, sources)
+        return Permutation(gathers)
+
+    def without(self, names: Iterable[str]) -> Symmetries:
+        """The same, but that some groups stay."""
+        gone = set(names)
+        return replace(self, members={n: m for n, m in self.members.items() if n not in gone})
+
+    def touched(self, name: str) -> list[tuple[str, tuple[int, ...]]]:
+        """The weights that a group touches, by path, and on which of their axes."""
+        found = []
+        for place, weight in self.weights.items():
+            of = [np.isin(axis.units, self.members[name]).any() for axis in weight.axes]
+            if any(of):
+                found.append((self.paths[place], tuple(np.flatnonzero(of).tolist())))
+        return found
+
+    def __str__(self) -> str:
+        """A table: group, size, and what it touches."""
+        if not self.members:
+            return "no units that may be renumbered"
+        width = max(map(len, self.members))
+        rows = [f"{'group':{width}}  size  weights [axes]"]
+        for name, members in self.members.items():
+            told = (f"{path} {list(of)}" for path, of in self.touched(name))
+            rows.append(f"{name:{width}}  {len(members):4}  {', '.join(told)}")
+        if self.unseen:
+            rows.append(f"not seen through: {', '.join(self.unseen)}")
+        return "\n".join(rows)
+
+
+def symmetries(network: keras.Model) -> Symmetries:
+    """The groups of units of a network that may be renumbered.
+
+    They follow from what every operation of its graph says of the axes of its inputs, outputs and
+    weights. What cannot be seen through (a Lambda, raw TensorFlow) lets nothing that it touches
+    move. Then all groups are renumbered at once, at random, in a copy of the network with random
+    weights: groups that change its outputs are told, and stay.
+
+    Args:
+        network: a functional or sequential model, built; what layers of one's own are made of is
+            looked at where Keras can trace it.
+
+    Raises:
+        ValueError: it has no graph; a layer is quantized; or Keras cannot copy it.
+    """
+    # Tracing leaves marks in layers, and proving other weights.
+    own = copying.copy(network)
+    graph = unpromised.graph_of(own)
+    if graph is None:
+        raise ValueError(
+            f"The network {network.name!r} is no functional or sequential model, so what its units "
+            "are cannot be seen. Build it by keras.Model(inputs, outputs)."
+        )
+    walk = Walk()
+    inputs = keras.tree.map_structure(lambda x: still(x.shape), graph.inputs)
+    for array in keras.tree.flatten(walk.through(graph, inputs)):
+        walk.pin(array)
+    if walk.unseen:
+        log.info("Not seen through, so what they touch stays: %s", ", ".join(walk.unseen))
+    found = _found(walk, network.variables, own.variables)
+    changing = proof.changing(found, own)
+    for name in changing:
+        told = ", ".join(path for path, _ in found.touched(name))
+        log.warning(
+            "Renumbering the units of %s changes what the network computes: they stay.", told
+        )
+    return found.without(changing)
+
+
+def _found(walk: Walk, variables: list, own: list) -> Symmetries:
+    """What a walk through a copy has found, of the variables of the network."""
+    weights: dict[int, Weight] = {}
+    first: dict[int, str] = {}
+    for place, variable in enumerate(own):
+        if (weight := walk.weights.get(id(variable))) is None:
+            continue
+        now = Weight(weight.shape, tuple(map(walk.units.of, weight.axes)))
+        weights[place] = now
+        for axis in now.axes[::-1]:
+            for unit in np.unique(axis.units[axis.units != NONE]).tolist():
+                first.setdefault(unit, variables[place].path)
+    members: dict[str, np.ndarray] = {}
+    for units in sorted(walk.units.groups().values(), key=lambda units: int(units[0])):
+        if (path := first.get(int(units[0]))) is not None:
+            taken = sum(name == path or name.startswith(f"{path} (") for name in members)
+            members[f"{path} ({taken + 1})" if taken else path] = units
+    moving = np.concatenate([*members.values(), np.empty(0, int)])
+    moves = {
+        place: weight
+        for place, weight in weights.items()
+        if any(np.isin(axis.units, moving).any() for axis in weight.axes)
+    }
+    paths = [variable.path for variable in variables]
+    return Symmetries(members, moves, paths, walk.unseen, len(walk.units.group))
