@@ -271,8 +271,16 @@ APPLICATIONS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", APPLICATIONS)
+LONG = ("NASNetMobile", "Xception", "EfficientNetB0", "MobileNetV2")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.long if n in LONG else pytest.mark.slow)
+        for n in APPLICATIONS
+    ],
+)
 def test_published_networks_are_seen_through(name):
     side, sizes = APPLICATIONS[name]
     build = getattr(keras.applications, name)

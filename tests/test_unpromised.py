@@ -96,3 +96,39 @@ def test_gradients_that_are_kept_for_ever_are_forgotten():
     assert kept()
     unpromised.forget_gradients()
     assert not kept()
+
+
+def test_the_graph_of_a_model_is_run_with_another_call():
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="inner")])
+    x = keras.Input((2,))
+    model = keras.Model(x, [keras.layers.Dense(4, name="outer")(inner(x))])
+    assert unpromised.graph_of(keras.layers.Dense(2)) is None
+    seen = []
+
+    def call(operation, *inputs, **_):
+        if graph := unpromised.graph_of(operation):
+            return unpromised.run_graph(graph, list(inputs), call)
+        seen.append((operation.name, *inputs))
+        return f"after {operation.name}"
+
+    assert unpromised.run_graph(unpromised.graph_of(model), ["x"], call) == ["after outer"]
+    assert seen == [("inner", "x"), ("outer", "after inner")]
+
+
+def test_what_a_layer_stores_is_told_without_its_adapters():
+    layers = keras.layers.Dense(3), keras.layers.EinsumDense("ab,bc->ac", 3)
+    for layer in layers:
+        layer(np.zeros((2, 4)))
+        kernel = layer.kernel
+        layer.enable_lora(1)
+        assert unpromised.stored(layer) is kernel
+    table = keras.layers.Embedding(3, 2)
+    table(np.zeros(2))
+    assert unpromised.stored(table) is table.embeddings
+
+
+def test_attention_is_made_of_dense_layers():
+    attention = keras.layers.MultiHeadAttention(2, 3)
+    attention(np.zeros((1, 4, 5)), np.zeros((1, 4, 5)))
+    shapes = {n: p.kernel.shape for n, p in unpromised.attention_parts(attention).items()}
+    assert shapes == dict.fromkeys(("query", "key", "value"), (5, 2, 3)) | {"output": (2, 3, 5)}

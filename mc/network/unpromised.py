@@ -10,6 +10,8 @@ from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from tensorflow.python.framework import ops
 
+ATTENTION = ("query", "key", "value", "gate", "output")
+
 
 def layers_of(model: keras.Model, include_self: bool = True) -> list[keras.layers.Layer]:
     """Every layer of a model, nested ones too, the model among them."""
@@ -89,3 +91,15 @@ def graph_of(operation: Any) -> Any:
 def run_graph(graph: Any, inputs: Any, call: Any) -> Any:
     """The outputs of a functional graph where every operation is `call(operation, *inputs)`."""
     return graph._run_through_graph(inputs, call_fn=call)
+
+
+def stored(layer: keras.layers.Layer) -> keras.Variable:
+    """The kernel or the table of a layer, without the adapters that it may have."""
+    names = ("_kernel", "kernel", "_embeddings", "embeddings")
+    return next(getattr(layer, name) for name in names if hasattr(layer, name))
+
+
+def attention_parts(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
+    """The dense layers of attention: `query`, `key`, `value`, `output`, `gate` if it has one."""
+    parts = {name: getattr(layer, f"_{name}_dense", None) for name in ATTENTION}
+    return {name: part for name, part in parts.items() if part is not None}

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import layers
 
+from mc.network import unpromised
 from mc.symmetry.axes import Axis
 from mc.symmetry.rules.dense import einsum
 from mc.symmetry.walk import Array, Walk, check_known, rule
@@ -37,8 +38,9 @@ def attended(
     walk: Walk, layer: Any, query: Array, value: Array, key: Array, repeats: tuple[int, ...]
 ) -> Array:
     """What attention gives for a query, values and keys."""
-    asked = einsum(walk, layer._query_dense, query)
-    keys, values = einsum(walk, layer._key_dense, key), einsum(walk, layer._value_dense, value)
+    parts = unpromised.attention_parts(layer)
+    asked = einsum(walk, parts["query"], query)
+    keys, values = einsum(walk, parts["key"], key), einsum(walk, parts["value"], value)
     heads, kept = asked.axes[-2], keys.axes[-2]
     walk.one(kept, values.axes[-2])
     if repeats:
@@ -48,7 +50,7 @@ def attended(
         walk.one(heads, kept)
     walk.one(asked.axes[-1], keys.axes[-1])
     joined: tuple[Axis | None, ...] = (*asked.axes[:-1], values.axes[-1])
-    if getattr(layer, "use_gate", False):
-        gate = einsum(walk, layer._gate_dense, query)
+    if "gate" in parts:
+        gate = einsum(walk, parts["gate"], query)
         joined = tuple(walk.one(a, b) for a, b in zip(joined, gate.axes, strict=True))
-    return einsum(walk, layer._output_dense, Array(joined))
+    return einsum(walk, parts["output"], Array(joined))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import layers
 
+from mc.network import unpromised
 from mc.symmetry import axes
 from mc.symmetry.axes import Axis
 from mc.symmetry.walk import Array, Unknown, Walk, check_known, rule
@@ -26,8 +27,7 @@ def kernel_of(walk: Walk, layer: Any, *of: Axis | None) -> tuple[Axis, ...]:
             f"The layer {layer.name} is quantized to {layer.quantization_mode}, whose scales are "
             "not renumbered: align networks before they are quantized."
         )
-    plain = getattr(layer, "_kernel", layer.kernel)
-    known = walk.weight(plain, *of)
+    known = walk.weight(unpromised.stored(layer), *of)
     if layer.bias is not None:
         walk.weight(layer.bias, known[-1])
     if getattr(layer, "lora_enabled", False):
@@ -138,8 +138,7 @@ def resized(layer: Any, x: Array, place: int, channels: Axis | None) -> Array:
 @rule(layers.Embedding)
 def embedding(walk: Walk, layer: Any, x: Array) -> Array:
     """embeddings `[tokens, d]`; tokens stay."""
-    plain = getattr(layer, "_embeddings", layer.embeddings)
-    _, width = walk.weight(plain, axes.fixed(layer.input_dim), None)
+    _, width = walk.weight(unpromised.stored(layer), axes.fixed(layer.input_dim), None)
     if getattr(layer, "lora_enabled", False):
         tokens = axes.fixed(layer.input_dim)
         _, rank = walk.weight(layer.lora_embeddings_a, tokens, None)
@@ -223,7 +222,7 @@ def einsum(walk: Walk, layer: Any, x: Array) -> Array:
 
 def kernel_axes(walk: Walk, layer: Any, of: list[Axis | None]) -> tuple[Axis, ...]:
     """The axes of the kernel of an `EinsumDense`, and of its adapters."""
-    known = walk.weight(getattr(layer, "_kernel", layer.kernel), *of)
+    known = walk.weight(unpromised.stored(layer), *of)
     if getattr(layer, "lora_enabled", False):
         *_, rank = walk.weight(layer.lora_kernel_a, *known[:-1], None)
         walk.weight(layer.lora_kernel_b, rank, known[-1])
