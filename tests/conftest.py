@@ -168,7 +168,7 @@ def cli(tmp_path, monkeypatch, caplog):
 
     Figures are made, and not rendered, which takes a second each: `render` does so.
     """
-    dot = Image.new("1", (1, 1))
+    dot = Image.new("RGB", (400, 300))
     monkeypatch.setattr(PaperFigure, "savefig", lambda _, to, **how: dot.save(to, "PNG"))
     caplog.set_level("INFO", logger="mc")
     for module in (hydra.core.utils, hydra._internal.hydra, basic_launcher):
