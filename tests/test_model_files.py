@@ -76,3 +76,11 @@ def test_a_file_that_is_not_there_is_told_with_what_is_near(saved):
         FileNotFoundError, match=r"at 'none/of.keras'\. Needed is .* by their seeds"
     ):
         check_model_file("endpoints", Path("none/of.keras"))
+
+
+def test_the_folder_of_a_run_that_is_nearly_named_is_suggested(tmp_path):
+    folder = tmp_path / "text-gpt-seed1-6d684c48"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("stage: base")
+    with pytest.raises(FileNotFoundError, match=f"no run at .* Did you mean {folder}"):
+        check_model_file("train.base.start", tmp_path / "text-gpt-seed1-6d684")

@@ -490,5 +490,9 @@ def test_what_is_told_of_the_weights_stands_above():
         plots.pairs(["1", "2"], {"barrier": np.ones((2, 2))}, told),
         plots.soup(soup, {"test/error": "error"}, told),
     ]
-    assert [figure.get_suptitle() for figure in drawn] == [told] * 3
-    assert a_plane()[0].get_suptitle() == ""
+    plane, pairs, soup = drawn
+    assert pairs.get_suptitle() == told
+    for figure in (plane, soup):  # above the legend, which it must not cover
+        (legend,) = figure.legends
+        assert legend.get_title().get_text() == told
+    assert a_plane()[0].legends[0].get_title().get_text() == ""

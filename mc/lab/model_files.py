@@ -18,12 +18,14 @@ def check_model_file(key: str, path: Path) -> None:
             what it is, and what to do. `key` is the setting that names it.
     """
     if not path.exists():
-        there = [file.name for file in path.parent.glob("*") if file.suffix in (".keras", *H5)]
+        beside = list(path.parent.glob("*"))
+        there = [file.name for file in beside if file.suffix in (".keras", *H5)]
+        there += [folder.name for folder in beside if (folder / "config.yaml").is_file()]
         near = difflib.get_close_matches(path.name, there, n=1)
         meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
         raise FileNotFoundError(
-            f"{key}: there is no saved Keras model at {str(path)!r}.{meant} {ACCEPTED}; base "
-            "networks of this project are named by their seeds, 1."
+            f"{key}: there is no saved Keras model and no run at {str(path)!r}.{meant} {ACCEPTED}; "
+            "networks of this project are named by their seeds, 1, or by the folders of their runs."
         )
     if told := _what_it_is(path):
         raise ValueError(f"{key}: {path} {told}. {ACCEPTED}.")

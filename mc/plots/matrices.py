@@ -56,13 +56,13 @@ def pairs(names: Sequence[str], panels: Mapping[str, ArrayLike], told: str | Non
     letters = LETTER * max(map(len, names))
     size = (len(matrices) * (side + letters + 1.3), side + letters + 0.55)
     figure = PaperFigure(size, layout="constrained")
-    if told:
-        figure.suptitle(told, fontsize=TEXT)
     grid = figure.subplots(1, len(matrices), squeeze=False)[0]
     for axes, (label, values) in zip(grid, matrices.items(), strict=True):
         _matrix(axes, names, values, label)
     if any(axes.get_legend_handles_labels()[1] for axes in grid):
-        legend_of(figure, grid)
+        legend_of(figure, grid, told)
+    elif told:
+        figure.suptitle(told, fontsize=TEXT)
     return figure
 
 

@@ -89,8 +89,6 @@ def plane(
     rows = 1 if curve is None else 2  # of the legend
     height = BOX * shape * stretch + 0.55 + 0.2 * (rows + bool(told))
     figure = PaperFigure((COLUMN_WIDTH, height), layout="constrained")
-    if told:
-        figure.suptitle(told, fontsize=TEXT)
     axes = figure.subplots()
     axes.set_aspect(stretch)
     _contours(axes, x, y, values, label)
@@ -105,7 +103,7 @@ def plane(
     factors = (1 / stretch, stretch)
     dress(axes, *(_enlarged(text, by) for text, by in zip(texts, factors, strict=True)))
     axes.grid(False)
-    legend_of(figure, [axes])
+    legend_of(figure, [axes], told)
     return figure
 
 

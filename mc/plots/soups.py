@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mc.plots.style import COLUMN_WIDTH, NETWORK, TEXT, PaperFigure, dress, legend_of, looks
+from mc.plots.style import COLUMN_WIDTH, NETWORK, PaperFigure, dress, legend_of, looks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,13 +41,11 @@ def soup(steps: DataFrame, labels: Mapping[str, str], told: str | None = None) -
         raise ValueError("soup needs at least one metric to show.")
     size = (COLUMN_WIDTH * len(labels), 2.9 if told else 2.7)
     figure = PaperFigure(size, layout="constrained")
-    if told:
-        figure.suptitle(told, fontsize=TEXT)
     grid = figure.subplots(1, len(labels), squeeze=False)[0]
     panel = _at_scales if "scale" in steps else _joining
     for axes, (column, label) in zip(grid, labels.items(), strict=True):
         dress(axes, panel(axes, steps, column), label)
-    legend_of(figure, grid)
+    legend_of(figure, grid, told)
     return figure
 
 

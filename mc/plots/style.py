@@ -111,8 +111,8 @@ def dress(axes: Axes, x_label: str, y_label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_of(figure: Figure, panels: Iterable[Axes]) -> None:
-    """One legend for all panels, above them."""
+def legend_of(figure: Figure, panels: Iterable[Axes], told: str | None = None) -> None:
+    """One legend for all panels, above them, under what is told of all."""
     entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -127,4 +127,6 @@ def legend_of(figure: Figure, panels: Iterable[Axes]) -> None:
         fontsize=SMALL,
         frameon=False,
         handlelength=2.8,
+        title=told,
+        title_fontsize=TEXT,
     )
