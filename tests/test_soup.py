@@ -297,3 +297,16 @@ def test_members_of_other_weight_decays_have_one_loss():
     run = Run.stages["soup"](compose(*settings))
     assert run.weight_decay == pytest.approx(1e-3)
     assert Run.stages["soup"](compose("stage=soup")).weight_decay == 5e-4
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ("test/error valid/loss valid/nll valid/error", "valid/error"),
+        ("valid/error valid/nll valid/perplexity valid/loss", "valid/nll"),  # of tokens
+        ("valid/loss valid/mse", "valid/mse"),
+        ("valid/loss", "valid/loss"),
+    ],
+)
+def test_what_decides_what_is_in_a_soup(names, chosen):
+    assert soups.chosen_by(names.split()) == chosen

@@ -10,8 +10,13 @@ CHOSEN_BY = ("error", "mse", "loss")  # of held-out data; the first that there i
 
 
 def chosen_by(names: Iterable[str]) -> str:
-    """The number that decides what is in a soup, of those with names such as `valid/error`."""
+    """The number that decides what is in a soup, of those with names such as `valid/error`.
+
+    Of tokens it is nll: errors are too coarse there, and tell little.
+    """
     there = set(names)
+    if "valid/perplexity" in there:
+        return "valid/nll"
     return next(f"valid/{name}" for name in CHOSEN_BY if f"valid/{name}" in there)
 
 
