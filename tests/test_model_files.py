@@ -82,5 +82,5 @@ def test_the_folder_of_a_run_that_is_nearly_named_is_suggested(tmp_path):
     folder = tmp_path / "text-gpt-seed1-6d684c48"
     folder.mkdir()
     (folder / "config.yaml").write_text("stage: base")
-    with pytest.raises(FileNotFoundError, match=f"and no run. Did you mean {folder}"):
+    with pytest.raises(FileNotFoundError, match=f"Did you mean {folder}"):
         check_model_file("train.base.start", tmp_path / "text-gpt-seed1-6d684")

@@ -24,7 +24,7 @@ def check_model_file(key: str, path: Path) -> None:
         near = difflib.get_close_matches(path.name, there, n=1)
         meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
         raise FileNotFoundError(
-            f"{key}: there is no saved Keras model at {str(path)!r}, and no run.{meant} {ACCEPTED}; "
+            f"{key}: there is no saved Keras model at {str(path)!r}.{meant} {ACCEPTED}; "
             "networks of this project are named by their seeds, 1, or by the folders of their runs."
         )
     if told := _what_it_is(path):
