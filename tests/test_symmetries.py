@@ -223,6 +223,13 @@ def test_what_cannot_be_seen_through_stays_and_is_named(inner, name):
     assert found.unseen == [name]
 
 
+@pytest.mark.parametrize("order", [layers.Conv1D(4, 3), layers.MaxPooling1D(2), layers.LSTM(4)])
+def test_units_along_which_a_layer_goes_stay(caplog, order):
+    network = row(layers.Dense(8, name="wide"), layers.Permute((2, 1)), order, layers.Flatten())
+    assert not any(name.endswith("wide/kernel") for name in symmetries(network).groups)
+    assert caplog.text == ""  # known, and not only found by the proof
+
+
 def test_a_wrong_group_is_found_told_and_stays(caplog):
     network = row(layers.Dense(8), Ranked(), layers.Dense(6))
     found = symmetries(network)

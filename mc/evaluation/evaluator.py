@@ -98,9 +98,8 @@ class Evaluator:
         self.task = tasks.Task()  # until the first batch shows which it is
         self.dependence: dict[str, str] = {}
         self.seen: set[str] = set()
-        self.step = tf.function(
-            self._step, reduce_retracing=True, autograph=False
-        )  # of lengths that vary
+        # Of lengths that vary.
+        self.step = tf.function(self._step, reduce_retracing=True, autograph=False)
 
     def __call__(self, coefficients: ArrayLike, note: str = "") -> dict[str, np.ndarray]:
         """The values at n points; `note` is added to the labels of what progress shows."""

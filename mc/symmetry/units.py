@@ -86,11 +86,8 @@ class Units:
             groups = np.where(axis.units == NONE, PINNED, self.group[axis.units])
             if not len(axis) or not (groups != PINNED).any():
                 return
-            where = [
-                numbered(np.column_stack([groups, axis.roles, np.full(len(axis), column)]))
-                + column * len(axis)
-                for column in range(groups.shape[1])
-            ]
+            rows = numbered(np.column_stack([groups, axis.roles]))
+            where = [rows + column * len(axis) for column in range(groups.shape[1])]
             kinds = self._told_apart(axis.units.T.ravel(), np.concatenate(where))
             if not kinds:
                 break

@@ -76,14 +76,12 @@ class Walk:
         units: all units, in their groups.
         weights: of each variable, by `id`, the axes of its dimensions; others stay as they are.
         unseen: names of what could not be seen through, and pins its axes.
-        outputs: of each layer, by name, the arrays that it has given.
     """
 
     def __init__(self) -> None:
         self.units = Units()
         self.weights: dict[int, Weight] = {}
         self.unseen: list[str] = []
-        self.outputs: dict[str, list[Array]] = {}
 
     def through(self, model: keras.Model, inputs: Sequence[Any]) -> Any:
         """The outputs of a functional model for some inputs."""
@@ -91,12 +89,6 @@ class Walk:
 
     def call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         """The outputs of an operation."""
-        found = self._call(operation, *args, **kwargs)
-        arrays = [a for a in keras.tree.flatten(found) if isinstance(a, Array)]
-        self.outputs.setdefault(operation.name, []).extend(arrays)
-        return found
-
-    def _call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         if graph := unpromised.graph_of(operation):
             return self.through(graph, args[0] if len(args) == 1 else args)
         self._use(type(operation).__name__, (args, kwargs))

@@ -10,6 +10,7 @@ from keras import layers
 from mc.network import unpromised
 from mc.symmetry import axes
 from mc.symmetry.axes import Axis
+from mc.symmetry.rules.elementwise import after_activation
 from mc.symmetry.walk import Array, Unknown, Walk, check_known, rule
 
 
@@ -17,30 +18,27 @@ from mc.symmetry.walk import Array, Unknown, Walk, check_known, rule
 def dense(walk: Walk, layer: Any, x: Array) -> Array:
     """kernel `[in, units]`, bias `[units]`."""
     _, units = kernel_of(walk, layer, x.axes[-1], None)
-    return activated(walk, layer, x.but(-1, units))
+    if layer.bias is not None:
+        walk.weight(layer.bias, units)
+    return after_activation(walk, layer.activation, x.but(-1, units))
 
 
 def kernel_of(walk: Walk, layer: Any, *of: Axis | None) -> tuple[Axis, ...]:
-    """The axes of a kernel, of its bias, and of the factors of its adapters."""
+    """The axes of a kernel, and of the factors of its adapters.
+
+    Raises:
+        ValueError: it is quantized.
+    """
     if getattr(layer, "quantization_mode", None):
         raise ValueError(
             f"The layer {layer.name} is quantized to {layer.quantization_mode}, whose scales are "
             "not renumbered: align networks before they are quantized."
         )
     known = walk.weight(unpromised.stored(layer), *of)
-    if layer.bias is not None:
-        walk.weight(layer.bias, known[-1])
     if getattr(layer, "lora_enabled", False):
-        _, rank = walk.weight(layer.lora_kernel_a, *known[:-1], None)
+        *_, rank = walk.weight(layer.lora_kernel_a, *known[:-1], None)
         walk.weight(layer.lora_kernel_b, rank, known[-1])
     return known
-
-
-def activated(walk: Walk, layer: Any, x: Array) -> Array:
-    """The array after the layer's activation."""
-    from mc.symmetry.rules.elementwise import after_activation
-
-    return after_activation(walk, layer.activation, x)
 
 
 def channel_of(layer: Any, x: Array) -> int:
@@ -48,17 +46,35 @@ def channel_of(layer: Any, x: Array) -> int:
     return 1 if layer.data_format == "channels_first" else len(x.axes) - 1
 
 
+def resized(walk: Walk, layer: Any, x: Array, place: int, channels: Axis | None) -> Array:
+    """The array with other channels, and the space that the layer leaves, which stays."""
+    walk.units.pin(*(a for i, a in enumerate(x.axes) if i != place and a is not None))
+    shape = layer.compute_output_shape(x.shape)
+    given: list[Axis | None] = [None if n is None else axes.fixed(n) for n in shape]
+    given[place] = channels
+    return Array(tuple(given))
+
+
+def convolved(walk: Walk, layer: Any, x: Array, place: int, out: Axis) -> Array:
+    """What a convolution gives, whose bias is of its channels `out`."""
+    if layer.bias is not None:
+        walk.weight(layer.bias, out)
+    return after_activation(walk, layer.activation, resized(walk, layer, x, place, out))
+
+
 @rule(layers.Conv1D, layers.Conv2D, layers.Conv3D)
 def conv(walk: Walk, layer: Any, x: Array) -> Array:
     """kernel `[..., in / groups, out]`, bias `[out]`; the space stays."""
     place = channel_of(layer, x)
-    check_known(x.axes[place] is not None)
+    channels = x.axes[place]
+    if channels is None:
+        raise Unknown
     space = [axes.fixed(n) for n in layer.kernel_size]
     if layer.groups > 1:
-        out = grouped(walk, layer, space, x.axes[place])  # type: ignore[arg-type]
+        out = grouped(walk, layer, space, channels)
     else:
-        *_, out = kernel_of(walk, layer, *space, x.axes[place], None)
-    return activated(walk, layer, resized(layer, x, place, out))
+        *_, out = kernel_of(walk, layer, *space, channels, None)
+    return convolved(walk, layer, x, place, out)
 
 
 def grouped(walk: Walk, layer: Any, space: list[Axis], channels: Axis) -> Axis:
@@ -81,8 +97,6 @@ def grouped(walk: Walk, layer: Any, space: list[Axis], channels: Axis) -> Axis:
         roles = np.stack([seen.roles, after.roles[o]], axis=1)
         pairs = axes.tidy(np.hstack([seen.units, after.units[o]]), roles)
         walk.weight(layer.kernel, *space, pairs, shape=(*layer.kernel_size, few * out))
-    if layer.bias is not None:
-        walk.weight(layer.bias, after)
     return after
 
 
@@ -92,9 +106,7 @@ def transposed(walk: Walk, layer: Any, x: Array) -> Array:
     place = channel_of(layer, x)
     space = [axes.fixed(n) for n in layer.kernel_size]
     *_, out, _ = walk.weight(layer.kernel, *space, None, x.axes[place])
-    if layer.bias is not None:
-        walk.weight(layer.bias, out)
-    return activated(walk, layer, resized(layer, x, place, out))
+    return convolved(walk, layer, x, place, out)
 
 
 @rule(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -102,9 +114,7 @@ def depthwise(walk: Walk, layer: Any, x: Array) -> Array:
     """kernel `[..., C, m]`, output channel c * m + j."""
     place = channel_of(layer, x)
     out = multiplied(walk, layer.kernel, layer.kernel_size, layer.depth_multiplier, x.axes[place])
-    if layer.bias is not None:
-        walk.weight(layer.bias, out)
-    return activated(walk, layer, resized(layer, x, place, out))
+    return convolved(walk, layer, x, place, out)
 
 
 @rule(layers.SeparableConv1D, layers.SeparableConv2D)
@@ -115,9 +125,7 @@ def separable(walk: Walk, layer: Any, x: Array) -> Array:
     inner = multiplied(walk, kernel, size, layer.depth_multiplier, x.axes[place])
     space = [axes.fixed(1) for _ in size]
     *_, out = walk.weight(layer.pointwise_kernel, *space, inner, None)
-    if layer.bias is not None:
-        walk.weight(layer.bias, out)
-    return activated(walk, layer, resized(layer, x, place, out))
+    return convolved(walk, layer, x, place, out)
 
 
 def multiplied(walk: Walk, kernel: Any, size: Any, times: int, channels: Axis | None) -> Axis:
@@ -125,14 +133,6 @@ def multiplied(walk: Walk, kernel: Any, size: Any, times: int, channels: Axis | 
     space = [axes.fixed(n) for n in size]
     *_, channels, multiples = walk.weight(kernel, *space, channels, axes.fixed(times))
     return axes.product(channels, multiples)
-
-
-def resized(layer: Any, x: Array, place: int, channels: Axis | None) -> Array:
-    """The array with other channels, and the space that the layer leaves."""
-    shape = layer.compute_output_shape(x.shape)
-    given: list[Axis | None] = [None if n is None else axes.fixed(n) for n in shape]
-    given[place] = channels
-    return Array(tuple(given))
 
 
 @rule(layers.Embedding)
@@ -208,7 +208,7 @@ def einsum(walk: Walk, layer: Any, x: Array) -> Array:
     (of_x, of_kernel), output = letters(layer.equation)
     check_known("." not in layer.equation)
     known: dict[str, Any] = dict(zip(of_x, x.axes, strict=True))
-    given = kernel_axes(walk, layer, [known.get(letter) for letter in of_kernel])
+    given = kernel_of(walk, layer, *(known.get(letter) for letter in of_kernel))
     known |= {
         name: axis for name, axis in zip(of_kernel, given, strict=True) if known.get(name) is None
     }
@@ -217,13 +217,5 @@ def einsum(walk: Walk, layer: Any, x: Array) -> Array:
         ends = output[len(output) - len(shape) :]
         of = [axes.fixed(1) if n == 1 else known[name] for n, name in zip(shape, ends, strict=True)]
         walk.weight(layer.bias, *of)
-    return activated(walk, layer, Array(tuple(known[letter] for letter in output)))
-
-
-def kernel_axes(walk: Walk, layer: Any, of: list[Axis | None]) -> tuple[Axis, ...]:
-    """The axes of the kernel of an `EinsumDense`, and of its adapters."""
-    known = walk.weight(unpromised.stored(layer), *of)
-    if getattr(layer, "lora_enabled", False):
-        *_, rank = walk.weight(layer.lora_kernel_a, *known[:-1], None)
-        walk.weight(layer.lora_kernel_b, rank, known[-1])
-    return known
+    after = Array(tuple(known[letter] for letter in output))
+    return after_activation(walk, layer.activation, after)

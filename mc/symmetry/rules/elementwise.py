@@ -70,11 +70,10 @@ def merged(walk: Walk, layer: Any, arrays: list[Array]) -> Array:
     return whole
 
 
-def met(walk: Walk, x: Any, y: Any) -> Array:
-    """Two arrays, number by number; a plain number has no axes."""
-    pair = [still(value) if not isinstance(value, Array) else value for value in (x, y)]
-    longest = max(len(array.axes) for array in pair)
-    rows = [(axes.fixed(1),) * (longest - len(array.axes)) + array.axes for array in pair]
+def met(walk: Walk, x: Array, y: Array) -> Array:
+    """Two arrays, number by number."""
+    longest = max(len(x.axes), len(y.axes))
+    rows = [(axes.fixed(1),) * (longest - len(array.axes)) + array.axes for array in (x, y)]
     return Array(tuple(together(walk, a, b) for a, b in zip(*rows, strict=True)))
 
 
@@ -85,10 +84,3 @@ def together(walk: Walk, a: Axis | None, b: Axis | None) -> Axis | None:
     if b is not None and len(b) == 1:
         return a
     return walk.one(a, b)
-
-
-def still(value: Any) -> Array:
-    """A constant: what varies along an axis pins it."""
-    from mc.symmetry import walk
-
-    return walk.still(getattr(value, "shape", ()))

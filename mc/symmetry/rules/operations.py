@@ -10,9 +10,9 @@ import keras
 
 from mc.symmetry import axes
 from mc.symmetry.axes import Axis
+from mc.symmetry.rules import shape
 from mc.symmetry.rules.dense import letters
 from mc.symmetry.rules.elementwise import met
-from mc.symmetry.rules.shape import laid_out
 from mc.symmetry.walk import NAMED, Array, Rule, Unknown, Walk, check_known, still
 
 BINARY = "Add Subtract Multiply Divide TrueDivide DivideNoNan Maximum Minimum Power FloorDivide"
@@ -108,9 +108,9 @@ def reshaped(walk: Walk, operation: Any, x: Any) -> Array:
     x = array(walk, x)
     target = operation.compute_output_spec(keras.KerasTensor(x.shape)).shape
     first = 1 if x.axes[0] is None and target[0] is None else 0
-    inner, shape = [a for a in x.axes[first:] if a is not None], list(target[first:])
-    check_known(len(inner) == len(x.axes) - first and None not in shape)
-    return Array((*x.axes[:first], *laid_out(walk, inner, shape)))
+    inner, lengths = [a for a in x.axes[first:] if a is not None], list(target[first:])
+    check_known(len(inner) == len(x.axes) - first and None not in lengths)
+    return Array((*x.axes[:first], *shape.laid_out(walk, inner, lengths)))
 
 
 @named("ExpandDims")
@@ -136,9 +136,7 @@ def squeezed(walk: Walk, operation: Any, x: Any) -> Array:
 @named("Concatenate")
 def joined(walk: Walk, operation: Any, arrays: Sequence[Any]) -> Array:
     """One axis after another; the others meet."""
-    from mc.symmetry.rules.shape import joined as rule
-
-    return rule(walk, operation, [array(walk, value) for value in arrays])
+    return shape.joined(walk, operation, [array(walk, value) for value in arrays])
 
 
 @named("Split")

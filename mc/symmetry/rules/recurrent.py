@@ -15,6 +15,8 @@ from mc.symmetry.walk import Array, Walk, check_known, rule
 def recurrent(walk: Walk, layer: Any, x: Array, initial_state: Any = None, **_: Any) -> Any:
     """kernel `[in, gates * u]`, recurrent kernel `[u, gates * u]`, bias `[(2,) gates * u]`."""
     cell = layer.cell
+    if x.axes[1] is not None:
+        walk.units.pin(x.axes[1])  # one step follows another
     units = walk.units.fresh(cell.units)
     wide = axes.product(axes.fixed(cell.kernel.shape[-1] // cell.units), units)
     walk.weight(cell.kernel, x.axes[-1], wide)

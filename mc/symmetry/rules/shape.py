@@ -24,15 +24,13 @@ ALONG_TIME = (layers.UpSampling1D, layers.ZeroPadding1D, layers.Cropping1D)
 def pooled(walk: Walk, layer: Any, x: Array) -> Array:
     """Channels pass; of the space nothing moves."""
     place = channel_of(layer, x)
-    walk.units.pin(*(a for i, a in enumerate(x.axes) if i != place and a is not None))
-    return resized(layer, x, place, x.axes[place])
+    return resized(walk, layer, x, place, x.axes[place])
 
 
 @rule(*ALONG_TIME)
 def along_time(walk: Walk, layer: Any, x: Array) -> Array:
     """The last axis passes; time stays."""
-    walk.units.pin(*(axis for axis in x.axes[:-1] if axis is not None))
-    return resized(layer, x, len(x.axes) - 1, x.axes[-1])
+    return resized(walk, layer, x, len(x.axes) - 1, x.axes[-1])
 
 
 GLOBAL = (
