@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.evaluation.along import evaluate as evaluate
     from mc.network.weights import pack as pack
     from mc.network.weights import unpack as unpack
+    from mc.symmetry.aligning import align as align
+    from mc.symmetry.permutation import Permutation as Permutation
+    from mc.symmetry.symmetries import symmetries as symmetries
 
 __version__ = "0.1.0"
 
@@ -30,12 +33,15 @@ _HOMES = {
     "CurveModel": "mc.curve_model",
     "CyclicalRate": "mc.ensembles.fge",
     "Linear": "mc.curves",
+    "Permutation": "mc.symmetry.permutation",
     "Point": "mc.curves",
     "PolyChain": "mc.curves",
+    "align": "mc.symmetry.aligning",
     "connect": "mc.connecting",
     "evaluate": "mc.evaluation.along",
     "load_curve": "mc.connecting",
     "pack": "mc.network.weights",
+    "symmetries": "mc.symmetry.symmetries",
     "unpack": "mc.network.weights",
 }
 

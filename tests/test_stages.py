@@ -118,7 +118,7 @@ def test_a_failure_is_in_the_log_of_the_run_with_its_traceback(tmp_path):
 def test_the_table_shows_what_a_summary_has_and_a_dash_for_what_it_lacks(tmp_path):
     summary = {"curve/test/error/max": 0.25, "curve/test/f1/max": 0.5, "curve/length_ratio": 1.5}
     summary |= {"linear/test/error/max": 0.5, "linear/test/error/min": 0.125}
-    lines = summaries.table(summary, "eval", tmp_path).splitlines()
+    lines = summaries.table(summary, "eval", tmp_path, ["curve/length_ratio"]).splitlines()
     assert lines[0] == f"eval: {tmp_path}"
     assert lines[1].split() == ["curve/length_ratio", "1.5"]
     assert [line.split() for line in lines[2:]] == [

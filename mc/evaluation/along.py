@@ -1,6 +1,7 @@
 """Metrics along a curve and along the straight segment between its ends."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mc import between, curves
 from mc.evaluation import tasks
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.evaluation.geometry import gram, positions, segment_lengths, straight_segment
+from mc.evaluation.repaired import Repaired
 from mc.network import unpromised
 from mc.network.batches import as_batches
 
@@ -33,6 +35,8 @@ def evaluate(
     task: tasks.Task | str | None = None,
     token_characters: ArrayLike | None = None,
     initial: curves.Points | None = None,
+    unaligned: ArrayLike | None = None,
+    repair: bool = False,
     progress: Callable[[Iterable, str], Iterable] | None = None,
     after_block: Callable[[dict], None] | None = None,
     snapshot: dict | None = None,
@@ -57,13 +61,19 @@ def evaluate(
             there are bits_per_character.
         initial: control points `[num_points, P]` that the curve had before its training, to
             evaluate as the path `initial`.
+        unaligned: weights `[P]` of the network at the curve's end before it was renumbered (see
+            `mc.align`), to evaluate the segment to it as the path `unaligned`.
+        repair: whether to evaluate the straight segment also with the statistics of units repaired
+            on `bn_data`, as the path `repaired`; see `Repair`. It is no straight one in w: its
+            lengths are those of the segment that is repaired.
         progress: wraps an iterable of batches and a label, to show how far it is.
         after_block, snapshot: evaluate some points at a time, to continue after an interruption;
             see `evaluator.in_blocks`.
 
     Returns:
-        One row a point: `path` (`curve`, `linear`, `initial`), `t`, `segment_length` (the distance
-        from the point before, ||w_i - w_{i-1}||), `arc_length` (their sum so far), and for every
+        One row a point: `path` (`curve`, `linear`, `unaligned`, `repaired`, `initial`), `t`,
+        `segment_length` (the distance from the point before, ||w_i - w_{i-1}||), `arc_length`
+        (their sum so far), and for every
         split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1, of tokens perplexity
         and of pixels iou too; of a regression mse; of several outputs `<output>_<metric>`. See
         `Evaluator` for what they are. What it is that depends on the batches, of a loss that is no
@@ -87,12 +97,12 @@ def evaluate(
     if curve.network.batchnorm and bn_data is None:
         raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
 
-    paths, points = _paths(curve, t, initial)
-    at = Evaluator(
+    paths, points = _paths(curve, t, initial, unaligned)
+    at_points = partial(
+        Evaluator,
         curve.network,
-        points,
-        curve.state_values,
-        splits,
+        state=curve.state_values,
+        splits=splits,
         bn_data=None if bn_data is None else as_batches(bn_data),
         loss=loss,
         loss_weights=loss_weights,
@@ -101,27 +111,45 @@ def evaluate(
         task=task,
         token_characters=token_characters,
         progress=progress,
-        own_state=between.EndStates(curve, repeats=1 if initial is None else 2),
     )
+    own_state = between.EndStates(curve, repeats=1 if initial is None else 2)
+    at = at_points(points, own_state=own_state)
     rows = np.concatenate(list(paths.values()))
-    values = in_blocks(at, rows, after_block, snapshot) if after_block else at(rows)
+    evaluate: Any = at
+    if repair:
+        if bn_data is None:
+            raise ValueError("repair=True measures units on training data: pass train=.")
+        repaired = Repaired(curve, as_batches(bn_data), at_points)
+        evaluate, rows = repaired.beside(at, t, rows)
+        paths["repaired"] = paths["linear"]
+    values = in_blocks(evaluate, rows, after_block, snapshot) if after_block else evaluate(rows)
     table = positions_table(paths, t, points).assign(**values)
     table.attrs["dependence"] = at.dependence
     return table
 
 
 def _paths(
-    curve: "CurveModel", t: np.ndarray, initial: curves.Points | None
+    curve: "CurveModel",
+    t: np.ndarray,
+    initial: curves.Points | None,
+    unaligned: ArrayLike | None,
 ) -> tuple[dict[str, np.ndarray], list]:
     """Coefficients `[n, k]` of every path, and the k control points of all of them."""
     rows = curve.family.coefficients(t).numpy()
     paths = {"curve": rows, "linear": straight_segment(t, curve.family.num_points)}
-    if initial is None:
-        return paths, curve.points
-    none = np.zeros_like(rows)
-    paths = {path: np.hstack([own, none]) for path, own in paths.items()}
-    paths["initial"] = np.hstack([none, rows])
-    return paths, [*curve.points, *initial]
+    points = list(curve.points)
+    if initial is not None:
+        none = np.zeros_like(rows)
+        paths = {path: np.hstack([own, none]) for path, own in paths.items()}
+        paths["initial"] = np.hstack([none, rows])
+        points += list(initial)
+    if unaligned is not None:
+        paths = {path: np.pad(own, ((0, 0), (0, 1))) for path, own in paths.items()}
+        away = np.zeros((len(t), len(points) + 1), np.float32)
+        away[:, 0], away[:, -1] = 1 - t, t
+        paths["unaligned"] = away
+        points.append(np.asarray(unaligned, np.float32))
+    return paths, points
 
 
 def positions_table(paths: dict, t: np.ndarray, points: curves.Points) -> pd.DataFrame:

@@ -210,7 +210,7 @@ def _is_finite(outputs: tf.Tensor) -> tf.Tensor:
 
 
 def in_blocks(
-    evaluate: Evaluator,
+    evaluate: Callable[[np.ndarray, str], dict[str, np.ndarray]],
     coefficients: np.ndarray,
     after_block: Callable[[dict], None],
     snapshot: dict | None = None,
@@ -218,7 +218,7 @@ def in_blocks(
     """The values of an `Evaluator` at all points, some at a time, so that it can be interrupted.
 
     Args:
-        evaluate: the evaluator.
+        evaluate: the evaluator, or what takes rows and a note as one does.
         coefficients: `[n, num_points]`.
         after_block: called with the values at all points so far.
         snapshot: what `after_block` was given last, to continue from there.

@@ -207,6 +207,10 @@ class Stage:
 
         return drawings.of_files(cast("Run", self))
 
+    def stands_for(self) -> list[Run]:
+        """The runs that a command of it makes; the last is itself."""
+        return [cast("Run", self)]
+
     def parts(self) -> dict[str, Run]:
         """The runs whose numbers are its own, by what is put before the names of these."""
         return {"": cast("Run", self)}

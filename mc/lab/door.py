@@ -43,9 +43,10 @@ def checked(cfg: DictConfig, hydra: DictConfig) -> Run | View:
     if cfg.plan:  # which is answered before Hydra begins, from what is typed
         raise ValueError("A plan is asked for on the command line alone. Type plan=true there.")
     run = read(cfg, hydra, overrides)
-    missing.check_made(run, overrides)
-    if isinstance(run, Run):
-        stale.check_command(run, overrides)
+    for one in run.stands_for() if isinstance(run, Run) else [run]:
+        missing.check_made(one, overrides)
+        if isinstance(one, Run):
+            stale.check_command(one, overrides)
     return run
 
 

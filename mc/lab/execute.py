@@ -28,12 +28,19 @@ log = logging.getLogger(__name__)
 
 
 def execute(run: Run | View) -> dict:
-    """The summary of a run: of a finished one as it is, else after making what it needs and it."""
+    """The summary of a run: of a finished one as it is, else after making what it needs and it.
+
+    Of a command that stands for several runs the summary of the last.
+    """
     if isinstance(run, View):
         if run.folder == run.output_dir:
             return run.show()
         with folders.lock(run.folder):
             return run.show()
+    return [_execute(one) for one in run.stands_for()][-1]
+
+
+def _execute(run: Run) -> dict:
     if run.is_building and not run.builds:  # which does so at work
         needed = run.needed()
         if needed and run.curve:
@@ -84,7 +91,7 @@ def make(run: Run, is_part: bool = False) -> dict:
             log.warning("%s.", told)
     for line in batch_notes.notices(run):
         log.info(line)
-    log.info(summaries.table(summary, run.name, folder))
+    log.info(summaries.table(summary, run.name, folder, run.headlines))
     return summary
 
 

@@ -20,6 +20,7 @@ class Network:
         epoch, step: after which it was kept; without either, as its training ended.
         start, member: of a run of stage=fge what it started from, and which of its networks: its
             members count from 1, `swa` is the average of them all, None all members.
+        aligned: the network that was renumbered to be joined with another; see stage=align.
     """
 
     typed: int | str
@@ -29,11 +30,12 @@ class Network:
     step: int | None = None
     start: "Network | None" = None
     member: int | str | None = None
+    aligned: "Network | None" = None
 
     @property
     def is_file(self) -> bool:
         """Whether it is a saved Keras model, named by its path."""
-        return self.seed is None and self.start is None and self.folder is None
+        return all(one is None for one in (self.seed, self.start, self.folder, self.aligned))
 
     @property
     def is_list(self) -> bool:
@@ -55,11 +57,14 @@ class Network:
     @property
     def root(self) -> "Network":
         """The network that it goes back to: a base network, a folder or a file."""
-        return self.start.root if self.start else self
+        before = self.start or self.aligned
+        return before.root if before else self
 
     @property
     def title(self) -> str:
         """What it is called in the names of folders."""
+        if self.aligned is not None:
+            return f"{self.aligned.title}-aligned"
         if self.folder is not None:  # such as seed1-0a1b2c3d, the end of the folder's name
             return "-".join(self.folder.name.split("-")[-2:]) + self.kept
         if self.start is None:

@@ -102,6 +102,10 @@ def _runs(run: Run | View, overrides: Sequence[str]) -> Iterable[Planned]:
     """The runs that a command stands for, each once, in order; what is done among them."""
     if isinstance(run, View):
         return [Planned(one, overrides, True) for one in run.needed()]
+    return [planned for one in run.stands_for() for planned in _runs_of(one, overrides)]
+
+
+def _runs_of(run: Run, overrides: Sequence[str]) -> Iterable[Planned]:
     stale.check_command(run, overrides)
     needed = run.needed()
     made = {one.folder for one in needed}

@@ -1,5 +1,6 @@
 """The short table at the end of a stage, of a summary that holds much more."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mc.evaluation import metrics
@@ -10,14 +11,18 @@ STATISTICS = ("start", "end", "min", "max", "integral", "barrier_max")
 OF_PAIRS = "/barrier_max"  # whose extremes over all pairs of networks are shown too
 
 
-def table(summary: dict, stage: str, folder: Path) -> str:
-    """The main numbers, and where they and their first figure lie."""
+def table(summary: dict, stage: str, folder: Path, headlines: Collection[str] = ()) -> str:
+    """The main numbers, and where they and their first figure lie.
+
+    `headlines`: those of the stage, which are shown as they are unless they are along a path.
+    """
     single: list[str] = []
     along: dict[str, dict[str, float]] = {}
     for key, value in summary.items():
         value = float("nan") if value is None else value  # it was not finite
         name, _, last = key.rpartition("/")
-        if _is_shown(last) or last == "length_ratio":
+        of_path = last in STATISTICS or OF_PAIRS in key
+        if _is_shown(last) or (key in headlines and not of_path):
             single.append(f"  {key:<24} {value:.4g}")
         elif last in STATISTICS and _is_shown(name.removesuffix(OF_PAIRS).rpartition("/")[2]):
             along.setdefault(name, {})[last] = value

@@ -14,7 +14,7 @@ WORDS = {
     "metric": tuple(m.name for m in METRICS if m.along),
     "measure": tuple(m.name for m in METRICS if m.training),
     "score": tuple(m.name for m in METRICS if m.ensemble),
-    "path": ("curve", "linear", "initial"),
+    "path": ("curve", "linear", "unaligned", "repaired", "initial"),
     "statistic": ("start", "end", "min", "max", "mean", "integral", *BARRIERS),
     "barrier": BARRIERS,
     "spread": ("mean", "min", "max"),

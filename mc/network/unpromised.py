@@ -93,6 +93,11 @@ def run_graph(graph: Any, inputs: Any, call: Any) -> Any:
     return graph._run_through_graph(inputs, call_fn=call)
 
 
+def inputs_of(graph: Any, x: Any) -> list:
+    """A batch of inputs as `run_graph` takes them: one tensor for each input of the graph."""
+    return graph._standardize_inputs(x)
+
+
 def stored(layer: keras.layers.Layer) -> keras.Variable:
     """The kernel or the table of a layer, without the adapters that it may have."""
     names = ("_kernel", "kernel", "_embeddings", "embeddings")

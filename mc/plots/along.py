@@ -31,6 +31,8 @@ MOST_LETTERS = 40  # of the names of networks, for which there is room below an 
 PATHS = {
     "curve": "curve",
     "linear": "straight segment",
+    "unaligned": "straight segment, unaligned",
+    "repaired": "straight segment, repaired",
     "initial": "before training",
     "chain": "chain of straight segments",
 }

@@ -24,6 +24,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "curve": CURVE,
     "straight segment": SEGMENT,
     "chain of straight segments": SEGMENT,
+    "straight segment, unaligned": {"color": "#E69F00", "linestyle": ":", "marker": "D"},
+    "straight segment, repaired": {"color": "#009E73", "linestyle": (0, (8, 2)), "marker": "v"},
     "before training": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     "ensemble": {"color": "#CC79A7", "linestyle": "-", "marker": "D"},
     "average of weights": {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},

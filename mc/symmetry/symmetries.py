@@ -12,11 +12,26 @@ import numpy as np
 import mc.symmetry.rules  # noqa: F401  # which registers them
 from mc.network import copying, unpromised
 from mc.symmetry import axes, proof
-from mc.symmetry.axes import NONE
+from mc.symmetry.axes import NONE, Axis
 from mc.symmetry.permutation import Gather, Permutation
 from mc.symmetry.walk import Walk, Weight, still
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """An array that a layer is given when a network is called.
+
+    Attributes:
+        call: the number of the call of the layer, of all calls that a run through the graph makes.
+        place: the array's, among those that the layer is given.
+        axes: None where a length is open.
+    """
+
+    call: int
+    place: int
+    axes: tuple[Axis | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,15 +42,18 @@ class Symmetries:
         members: group -> its units, which may be exchanged with one another; a group is called by
             the first weight that it touches.
         weights: of the variables of `network.variables`, by place, the axes of those that move.
-        paths: the path of each variable.
+        paths, shapes: the path and the shape of each variable.
         unseen: names of layers and functions that could not be seen through: what they touch stays.
+        sites: where units can be seen at work: what layers with weights are given.
         size: how many units there are, those of no group too.
     """
 
     members: Mapping[str, np.ndarray]
     weights: Mapping[int, Weight]
     paths: list[str]
+    shapes: list[tuple[int, ...]]
     unseen: list[str]
+    sites: list[Site]
     size: int
 
     @property
@@ -53,15 +71,20 @@ class Symmetries:
 
         Groups that are not named stay.
         """
+        return Permutation(self.shapes, self.gathers(orders, self.weights))
+
+    def gathers(self, orders: Mapping[str, np.ndarray], places: Iterable[int]) -> dict[int, Gather]:
+        """How the variables at some places are renumbered; those that stay are left out."""
         images = np.arange(self.size)
         for name, order in orders.items():
             images[self.members[name]] = self.members[name][order]
         gathers = {}
-        for place, weight in self.weights.items():
+        for place in places:
+            weight = self.weights[place]
             sources = tuple(axes.moved(axis, images) for axis in weight.axes)
             if any((source != np.arange(len(source))).any() for source in sources):
                 gathers[place] = Gather(weight.shape, sources)
-        return Permutation(gathers)
+        return gathers
 
     def without(self, names: Iterable[str]) -> Symmetries:
         """The same, but that some groups stay."""
@@ -153,5 +176,18 @@ def _found(walk: Walk, variables: list, own: list) -> Symmetries:
         for place, weight in weights.items()
         if any(np.isin(axis.units, moving).any() for axis in weight.axes)
     }
-    paths = [variable.path for variable in variables]
-    return Symmetries(members, moves, paths, walk.unseen, len(walk.units.group))
+    sites = [
+        Site(
+            call, place, tuple(None if axis is None else walk.units.of(axis) for axis in array.axes)
+        )
+        for call, place, array in walk.sites
+    ]
+    return Symmetries(
+        members,
+        moves,
+        [variable.path for variable in variables],
+        [tuple(variable.shape) for variable in variables],
+        walk.unseen,
+        sites,
+        len(walk.units.group),
+    )

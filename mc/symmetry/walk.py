@@ -76,12 +76,17 @@ class Walk:
         units: all units, in their groups.
         weights: of each variable, by `id`, the axes of its dimensions; others stay as they are.
         unseen: names of what could not be seen through, and pins its axes.
+        sites: what layers with weights are given: the number of the call, of the calls that a run
+            through the graph makes in turn, the place among its arrays, and the array.
     """
 
     def __init__(self) -> None:
         self.units = Units()
         self.weights: dict[int, Weight] = {}
         self.unseen: list[str] = []
+        self.sites: list[tuple[int, int, Array]] = []
+        self._calls = 0
+        self._within = False  # an operation, which a run through the graph calls whole
 
     def through(self, model: keras.Model, inputs: Sequence[Any]) -> Any:
         """The outputs of a functional model for some inputs."""
@@ -91,6 +96,13 @@ class Walk:
         """The outputs of an operation."""
         if graph := unpromised.graph_of(operation):
             return self.through(graph, args[0] if len(args) == 1 else args)
+        self._note(operation, args)
+        outer, self._within = self._within, True
+        outputs = self._outputs(operation, *args, **kwargs)
+        self._within = outer
+        return outputs
+
+    def _outputs(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         self._use(type(operation).__name__, (args, kwargs))
         try:
             return rule_of(operation)(self, operation, *args, **kwargs)
@@ -99,6 +111,16 @@ class Walk:
         if found := self._expanded(operation, *args, **kwargs):
             return self.through(*found)
         return self._opaque(operation, *args, **kwargs)
+
+    def _note(self, operation: Any, arguments: Any) -> None:
+        """Keep what a layer with weights is given."""
+        if self._within:
+            return
+        self._calls += 1
+        if getattr(operation, "weights", None):
+            for place, array in enumerate(keras.tree.flatten(arguments)):
+                if isinstance(array, Array):
+                    self.sites.append((self._calls, place, array))
 
     def _expanded(self, operation: Any, *args: Any, **kwargs: Any) -> tuple[Any, list] | None:
         """The graph within a layer of somebody's own, and its inputs; None if it shows none."""

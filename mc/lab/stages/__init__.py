@@ -5,10 +5,12 @@ Importing this room registers them. Nothing here imports TensorFlow.
 
 # In the order of the command line.
 # isort: off
-from mc.lab.stages import base, curve, along, plane, chain, pairs, fge, ensemble, soup, whole, views
+from mc.lab.stages import base, align, curve, along, plane, chain, pairs, fge, ensemble, soup
+from mc.lab.stages import whole, views
 
 # isort: on
 __all__ = [
+    "align",
     "along",
     "base",
     "chain",

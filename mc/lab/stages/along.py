@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from mc.lab.graph import Inputs, Run
+from mc.lab.graph import Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import splits
 from mc.lab.words import SPLITS
@@ -47,6 +47,12 @@ class Eval(Run):
         initial: bool = setting(
             False, "evaluate the curve before its training too, as path initial", added=True
         )
+        repair: bool = setting(
+            False,
+            "evaluate the straight segment also with the mean and deviation of all units brought "
+            "between those at its ends, as path repaired: for networks without BatchNorm",
+            added=True,
+        )
         predictions: list[float] | None = setting(
             None,
             "t at which to keep predictions of the test data, such as [0,0.5,1]: draws confusion "
@@ -54,8 +60,16 @@ class Eval(Run):
         )
 
     def inputs(self) -> Inputs:
-        """The curve."""
-        return {"curve": self.of("curve")}
+        """The curve; with `align` also the network at its end before it was renumbered."""
+        curve = self.of("curve")
+        if self["align.method"] == "none":
+            return {"curve": curve}
+        return {"curve": curve, "unaligned": self.network(self["endpoints"][-1])}
+
+    @property
+    def networks(self) -> list[Network]:
+        """Those that the curve joins."""
+        return self.of("curve").networks
 
     def key(self, own: dict, ids: dict) -> dict:
         """It depends on its curve, and on where and on what it looks: it draws nothing."""
@@ -89,6 +103,10 @@ class Eval(Run):
         words, t = name.split("/"), self["eval.t"] or (0, 1)
         if words[0] == "initial" and not self["eval.initial"]:
             raise ValueError(f"objective={name} is made with eval.initial=true alone; type it too.")
+        if words[0] == "repaired" and not self["eval.repair"]:
+            raise ValueError(f"objective={name} is made with eval.repair=true alone; type it too.")
+        if words[0] == "unaligned" and self["align.method"] == "none":
+            raise ValueError(f"objective={name} is made with align=weights or align=activations.")
         needs = {"start": t[0] == 0, "end": t[-1] == 1, "integral": len(t) > 1}
         of_ends = words[-1].startswith("barrier") or words[-1] in ("length", "length_ratio")
         whole = needs["start"] and needs["end"]

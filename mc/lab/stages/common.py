@@ -6,6 +6,7 @@ from typing import Any
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
 from mc.lab.settings import setting
+from mc.lab.stages.joining import joined
 from mc.schedules import SCHEDULES
 
 BATCHNORM = ("eval.bn_batch_size", "eval.bn_batches")  # of points of curves, planes and chains
@@ -66,7 +67,7 @@ class OfNetworks(Run):
 
     def named_networks(self) -> list[Network]:
         """The networks, in their order."""
-        return [self.network(typed) for typed in self.given or self["endpoints"]]
+        return joined(self, self.given or self["endpoints"])
 
     def inputs(self) -> Inputs:
         """The networks."""

@@ -9,6 +9,7 @@ from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.base import saved_epoch
 from mc.lab.stages.common import Training
+from mc.lab.stages.joining import joined
 
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
@@ -41,7 +42,7 @@ class Curve(Run):
 
     def inputs(self) -> Inputs:
         """The networks that it joins."""
-        return {"endpoints": [self.network(typed) for typed in self["endpoints"]]}
+        return {"endpoints": joined(self, self["endpoints"])}
 
     def named_by(self) -> tuple[str, ...]:
         """They are named at the top."""

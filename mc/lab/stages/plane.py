@@ -6,6 +6,7 @@ from typing import Any
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, common, statistics
+from mc.lab.stages.joining import joined
 
 
 class Plane(Run):
@@ -36,7 +37,7 @@ class Plane(Run):
         """Three networks, or the curve."""
         if self["plane.networks"] is None:
             return {"curve": self.of("curve")}
-        return {"networks": [self.network(typed) for typed in self["plane.networks"]]}
+        return {"networks": joined(self, self["plane.networks"])}
 
     def key(self, own: dict, ids: dict) -> dict:
         """A plane of a curve is told by the curve, one of networks by all that they depend on."""

@@ -9,6 +9,7 @@ from mc.lab import naming, objective
 from mc.lab.graph import COMMON, Inputs
 from mc.lab.settings import as_typed, setting
 from mc.lab.stages.common import OfNetworks, SeveralNetworks, common
+from mc.lab.stages.joining import joined
 
 HOW = ("uniform", "greedy", "tasks")
 
@@ -77,9 +78,13 @@ class Soup(OfNetworks):
 
     def inputs(self) -> Inputs:
         """The start network of task vectors, and the members, in their order."""
+        networks = self.named_networks()
         typed = self["soup.start"] if self.of_tasks else None
-        start = {} if typed is None else {"start": self.network(typed)}
-        return {**start, "networks": self.named_networks()}
+        if typed is None:
+            return {"networks": networks}
+        # Task vectors are differences from the start, so it is what all are aligned to.
+        start, *networks = joined(self, [typed, *(network.named.typed for network in networks)])
+        return {"start": start, "networks": networks}
 
     def key(self, own: dict, ids: dict) -> dict:
         """What is mixed, and how; the decay is of networks from files."""

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from mc.lab.graph import Run, each_once
+from mc.lab.stages.align import Align
 from mc.lab.stages.along import Eval
 from mc.lab.stages.base import Base
 from mc.lab.stages.curve import Curve
+
+OF_PARTS = ("base_", "alignment/", "training/")  # what the names of their numbers begin with
 
 
 class All(Eval):
@@ -17,6 +20,7 @@ class All(Eval):
     section = "eval"
     numbers = (
         *(f"base_<seed>/{form}" for form in Base.numbers),
+        *(f"alignment/{form}" for form in Align.numbers),
         *(f"training/{form}" for form in Curve.numbers),
         *Eval.numbers,
     )
@@ -27,13 +31,16 @@ class All(Eval):
 
     def parts(self) -> dict[str, Run]:
         """The runs whose numbers it joins, by what is put before the names of these."""
-        (curve,) = self.below
-        bases = [n for n in self.networks if n.run and n.run.name == Base.name]
-        parts = {
-            f"base_{n.title if n.named.folder else n.run['seed']}/": n.run
-            for n in bases
-            if n.run is not None
-        }
+        curve = self.of(Curve.name)
+        parts: dict[str, Run] = {}
+        for network in curve.networks:
+            is_aligned = network.run is not None and network.run.name == Align.name
+            plain = network.run.networks[-1] if is_aligned and network.run else network
+            if plain.run is not None and plain.run.name == Base.name:
+                seed = plain.title if plain.named.folder else plain.run["seed"]
+                parts[f"base_{seed}/"] = plain.run
+            if is_aligned and network.run:
+                parts["alignment/"] = network.run
         return parts | {"training/": curve, "": self.of(Eval.name)}
 
     @property
@@ -90,10 +97,10 @@ class All(Eval):
 
     def splits_of(self, name: str, there: Iterable[str]) -> list[str]:
         """Those of the part that makes the number."""
-        of_part = name.startswith(("base_", "training/"))
+        of_part = name.startswith(OF_PARTS)
         return list(there) if of_part else super().splits_of(name, there)
 
     def check_objective(self, name: str) -> None:
         """Raise as its parts do."""
-        if not name.startswith(("base_", "training/")):
+        if not name.startswith(OF_PARTS):
             super().check_objective(name)

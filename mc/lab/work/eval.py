@@ -8,11 +8,13 @@ from mc.datasets import Data
 from mc.datasets.split import Split
 from mc.evaluation import along, geometry, statistics
 from mc.lab import batch_notes, files
+from mc.lab.graph import Network
 from mc.lab.job import Job
-from mc.lab.work import curves, drawings, measure
+from mc.lab.work import curves, drawings, measure, networks
 from mc.lab.work.data import load_data, splits_of
 from mc.lab.work.growing import growing
 from mc.network.predictions import predictor
+from mc.network.weights import pack
 
 GRID = 200  # positions at which the functions of a regression are drawn
 
@@ -29,6 +31,8 @@ def run(job: Job) -> dict:
         num_points=cfg.eval.num_points,
         t=cfg.eval.t,
         initial=curves.untrained(job, data).control_points if cfg.eval.initial else None,
+        unaligned=_unaligned(job, data),
+        repair=cfg.eval.repair,
         **measure.blocks(folder),
     )
     files.save_table(folder, "points", table)
@@ -42,6 +46,12 @@ def run(job: Job) -> dict:
     ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.family.num_points)
     chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
     return statistics.summarise_paths(table, chord=float(chord))
+
+
+def _unaligned(job: Job, data: Data) -> np.ndarray | None:
+    """The weights `[P]` of the network at the end before it was renumbered, if it was."""
+    network = job.run.inputs().get("unaligned")
+    return pack(networks.load(job, network, data)) if isinstance(network, Network) else None
 
 
 def save_predictions(job: Job, curve: CurveModel, data: Data) -> None:
@@ -94,8 +104,8 @@ def functions(
     grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
     batches = [(train.inputs(grid[:, np.newaxis]), None)]
     outputs = predictor(curve.network)
-    networks = curves.networks_along(job, curve, data, curve.family.coefficients(t).numpy())
-    (y,) = zip(*(outputs(w, state, batches) for w, state in networks), strict=True)
+    along_t = curves.networks_along(job, curve, data, curve.family.coefficients(t).numpy())
+    (y,) = zip(*(outputs(w, state, batches) for w, state in along_t), strict=True)
     arrays = {"x": grid, "t": t, "y": np.stack(y)[..., 0]}
     for name, split in (("train", train), ("test", test)):
         arrays[f"{name}_x"] = split.x.reshape(len(split), -1)[:, 0]
