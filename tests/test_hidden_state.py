@@ -160,6 +160,21 @@ def test_a_call_leaves_keras_global_generator_alone():
     np.testing.assert_array_equal(keras.random.normal((3,)), expected)
 
 
+class Halved(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule without a configuration, which Keras cannot save."""
+
+    def __call__(self, step):
+        return 0.5 ** keras.ops.cast(step, "float32")
+
+
+def test_a_network_that_was_compiled_with_what_has_no_configuration_is_copied():
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    network.compile(keras.optimizers.SGD(Halved()), "mse")
+    network.fit(np.ones((2, 4)), np.ones((2, 3)), verbose=0)
+    assert not copying.copy(network).compiled
+    assert network.get_compile_config  # which it has again
+
+
 def test_a_copy_is_not_compiled_and_has_the_nested_models_too():
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     inner.compile("sgd", lambda y, p: p)

@@ -6,7 +6,10 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import mc
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = {
@@ -47,8 +50,8 @@ def test_every_command_runs_in_the_order_of_the_page(cli, project):
 
 
 def test_the_python_example_shows_the_wall_and_the_way_round(project, capsys):
-    (code,) = (code for code in BLOCKS["python"] if "mc.connect" in code)
-    (project / "example.py").write_text(code)
+    code = [code for code in BLOCKS["python"] if "mc.connect" in code]
+    (project / "example.py").write_text("\n".join(code))
     names = runpy.run_path(str(project / "example.py"))
     worst = names["points"].groupby("path")["test/error"].max()
     ends = names["points"].query("path == 'curve' and t in (0, 1)")["test/error"]
@@ -56,6 +59,8 @@ def test_the_python_example_shows_the_wall_and_the_way_round(project, capsys):
     assert worst["curve"] <= ends.max() + 0.03
     assert "linear" in capsys.readouterr().out
     assert (project / "curve.npz").exists()
+    np.testing.assert_array_equal(mc.pack(names["back"]), mc.pack(names["b"]))
+    assert "dense/kernel" in str(mc.symmetries(names["a"]))
 
 
 def test_every_link_leads_somewhere():

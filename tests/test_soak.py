@@ -31,9 +31,11 @@ KINDS = [  # commands of a run, and how many tables and arrays they leave beside
             [*NETWORKS, "stage=fge", "fge.start=1"],
             [*NETWORKS, "stage=ensemble", "ensemble.networks=['fge:1',2]"],
             [*NETWORKS, "stage=plane", "plane.grid_points=15"],
+            [*NETWORKS, "stage=align", "align=weights", "align.restarts=300"],
+            [*NETWORKS, "stage=eval", "align=weights", "build=true", "eval.repair=true"],
         ],
-        8,
-        21,
+        11,
+        26,
     ),
 ]
 

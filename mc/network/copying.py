@@ -1,11 +1,13 @@
 """A second Keras model that computes what a first one does, with variables of its own."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
-from mc.network import adapters, first_look, hidden_state
+from mc.network import adapters, first_look, hidden_state, unpromised
 from mc.network.shapes import check_same_shapes
 from mc.network.trainable import freeze_batchnorm
 from mc.network.weights import FlatNetwork, State, Vector
@@ -23,7 +25,8 @@ def copy(network: keras.Model) -> keras.Model:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it was compiled with, which is left out
-            config = _uncompiled(keras.saving.serialize_keras_object(network))
+            with _uncompiled(network):
+                config = keras.saving.serialize_keras_object(network)
         # Own configuration, so Lambda layers are no danger here.
         clone = keras.saving.deserialize_keras_object(config, safe_mode=False)
         if not clone.built:
@@ -43,16 +46,20 @@ def copy(network: keras.Model) -> keras.Model:
     return clone
 
 
-def _uncompiled(config: Any) -> Any:
-    """A configuration without what the model, or one in it, was compiled with.
+@contextmanager
+def _uncompiled(network: keras.Model) -> Iterator[None]:
+    """Have a model, and those in it, say nothing of what they were compiled with.
 
-    A loss or a metric of its user's could not be found, and is not needed.
+    A loss, a metric or a schedule of its user's may have no configuration, and is not needed.
     """
-    if isinstance(config, dict):
-        return {k: _uncompiled(v) for k, v in config.items() if k != "compile_config"}
-    if isinstance(config, list | tuple):
-        return type(config)(_uncompiled(part) for part in config)
-    return config
+    models = [x for x in unpromised.layers_of(network) if isinstance(x, keras.Model)]
+    for model in models:
+        vars(model)["get_compile_config"] = lambda: None
+    try:
+        yield
+    finally:
+        for model in models:
+            del vars(model)["get_compile_config"]
 
 
 def check_is(flat: FlatNetwork, w: Vector, state: State, target: FlatNetwork, x: Any) -> None:

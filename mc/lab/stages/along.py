@@ -37,6 +37,12 @@ class Eval(Run):
         splits: list[str] | None = setting(
             None, "of train, valid, test; null: all that the dataset has"
         )
+        train_examples: int | None = setting(
+            None,
+            "evaluate stage=eval on so many of the training data, in hundreds, from all of them",
+            low=1,
+            added=True,
+        )
         batch_size: int = setting(500, "examples at a time", low=1, counts=False)
         bn_batch_size: int = setting(
             500, "of the batches that BatchNorm statistics come from", low=1

@@ -16,6 +16,7 @@ from mc.lab.work.growing import growing
 from mc.network.predictions import predictor
 from mc.network.weights import pack
 
+HUNDRED = 100  # examples are chosen in batches of one size, whatever eval.batch_size is
 GRID = 200  # positions at which the functions of a regression are drawn
 
 
@@ -26,7 +27,7 @@ def run(job: Job) -> dict:
     curve = curves.load(job, data)
     table = along.evaluate(
         curve,
-        **measure.batched(cfg, splits_of(cfg, data)),
+        **_splits(job, data),
         **measure.arguments(cfg, data),
         num_points=cfg.eval.num_points,
         t=cfg.eval.t,
@@ -46,6 +47,16 @@ def run(job: Job) -> dict:
     ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.family.num_points)
     chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
     return statistics.summarise_paths(table, chord=float(chord))
+
+
+def _splits(job: Job, data: Data) -> dict:
+    """The batches of each split; of the training data as many as are asked for."""
+    cfg = job.cfg.eval
+    found = measure.batched(job.cfg, splits_of(job.cfg, data))
+    if cfg.train_examples and "train" in found:
+        chosen = data.train_clean.spread(HUNDRED, -(-cfg.train_examples // HUNDRED))
+        found["train"] = chosen.rebatch(cfg.batch_size)
+    return found
 
 
 def _unaligned(job: Job, data: Data) -> np.ndarray | None:
