@@ -298,6 +298,45 @@ def test_renumberings_compose_invert_and_come_back_from_files(tmp_path):
     np.testing.assert_array_equal(pack(read.apply(network)), expected)
 
 
+@pytest.mark.parametrize("name", ["gpt", "recurrent"])
+def test_orders_compose_as_the_renumberings_do(name):
+    network = randomized(PLAIN[name](), 0)
+    found = mc.symmetries(network)
+    rng = np.random.default_rng(1)
+    one, other = (
+        {group: rng.permutation(n) for group, n in list(found.groups.items())[start:]}
+        for start in (0, 1)
+    )
+    expected = found.permutation(other).compose(found.permutation(one))
+    both = found.permutation(found.composed(one, other))
+    np.testing.assert_array_equal(pack(both.apply(network)), pack(expected.apply(network)))
+
+
+def test_each_head_has_an_order_of_its_own_and_takes_it_along():
+    network = randomized(PLAIN["gpt"](), 0)
+    found = mc.symmetries(network)
+    ((heads, (values, _)), *_) = found.heads.items()
+    rng = np.random.default_rng(1)
+    inside = [rng.permutation(32) for _ in values]
+    orders = {heads: np.array([1, 0])} | dict(zip(values, inside, strict=True))
+    moved = found.permutation(orders).apply(network)
+    path = values[0].partition(",")[0]
+    place = next(i for i, v in enumerate(network.variables) if v.path == path)
+    kernel, after = (n.variables[place].numpy() for n in (network, moved))  # [d, heads, units]
+    for head, order in enumerate(inside):
+        np.testing.assert_array_equal(after[:, 1 - head][:, order], kernel[:, head])
+
+
+def test_heads_are_matched_with_the_units_within_them():
+    a = randomized(PLAIN["gpt"](), 0)
+    found = mc.symmetries(a)
+    names = {name for kinds in found.heads.values() for kind in kinds for name in kind}
+    rng = np.random.default_rng(0)
+    orders = {n: rng.permutation(found.groups[n]) for n in (*names, *found.heads)}
+    b = found.permutation(orders).apply(a)
+    assert_recovered(a, mc.align(a, b)[1], b)  # from one start
+
+
 def test_renumberings_of_other_views_of_a_weight_compose_too():
     from mc.symmetry.permutation import Gather
 

@@ -125,6 +125,15 @@ def test_a_training_step_gives_finite_gradients(build):
     assert network(x).shape == (4, 10)
 
 
+def test_widths_of_preresnet_multiply_all_filters():
+    one, three = (models.preresnet(IMAGE, 10, 20, width=width) for width in (1, 3))
+    for thin, wide in zip(one.trainable_variables, three.trainable_variables, strict=True):
+        factors = {w // t for t, w in zip(thin.shape, wide.shape, strict=True)}
+        assert factors <= {1, 3}
+        if thin.ndim == 4 and thin.shape[2] != 3:
+            assert [w / t for t, w in zip(thin.shape, wide.shape, strict=True)] == [1, 1, 3, 3]
+
+
 def test_sizes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"model=vgg16 needs images .* multiples of 32"):
         models.vgg16((28, 28, 1), 10)
@@ -132,6 +141,8 @@ def test_sizes_that_do_not_fit_are_named():
         models.conv_fc((8, 8, 1), 10)
     with pytest.raises(ValueError, match="received depth=21"):
         models.preresnet(IMAGE, 10, 21)
+    with pytest.raises(ValueError, match="received width=0"):
+        models.preresnet(IMAGE, 10, 20, 0)
     with pytest.raises(ValueError, match="received depth=20"):
         models.wide_resnet(IMAGE, 10, 20, 1)
     with pytest.raises(ValueError, match="received width=0"):

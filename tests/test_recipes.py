@@ -36,7 +36,8 @@ def classes(recipe):
 def test_there_is_a_recipe_for_every_network_and_data_set_of_the_paper():
     networks = ("vgg16", "preresnet164", "wrn28_10")
     curves = {f"cifar{n}_{network}" for n in (10, 100) for network in networks}
-    assert set(RECIPES) == curves | {f"cifar100_{n}_fge" for n in networks} | {"cifar10_conv_fc"}
+    more = {"cifar10_conv_fc", "cifar10_preresnet20_align", "cifar10_vgg16_align"}
+    assert set(RECIPES) == curves | {f"cifar100_{n}_fge" for n in networks} | more
 
 
 @pytest.mark.long

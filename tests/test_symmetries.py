@@ -103,6 +103,18 @@ class Scaled(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("test_symmetries")
+class SelfAttention(layers.Layer):
+    """Attention of three heads to itself, as a layer of somebody's own, and on a stream."""
+
+    def build(self, shape):
+        self.inner = layers.MultiHeadAttention(3, 5, value_dim=6, use_bias=False)
+        self.inner.build(shape, shape)
+
+    def call(self, x):
+        return x + self.inner(x, x)
+
+
+@keras.saving.register_keras_serializable("test_symmetries")
 class Ranked(layers.Layer):
     """A layer whose units are not alike, by a function that is no Keras."""
 
@@ -129,9 +141,10 @@ NETWORKS = {
         [16] * 4 + [32] * 4 + [64] * 4,
     ),
     "cnn": (lambda: models.cnn((28, 28, 1), 10), [32, 64, 64, 64, 64]),
-    # A block: heads, units of queries and keys, of values, of the perceptron; and the stream.
-    "gpt": (lambda: models.gpt((16,), 50), 2 * [2, 32, 32, 256] + [64]),
-    "vit": (lambda: models.vit((8, 8, 1), 10), 2 * [2, 32, 32, 256] + [64]),
+    # A block: two heads, in each units of queries and keys, and of values; units of the
+    # perceptron; and the stream.
+    "gpt": (lambda: models.gpt((16,), 50), 2 * [2, *4 * [32], 256] + [64]),
+    "vit": (lambda: models.vit((8, 8, 1), 10), 2 * [2, *4 * [32], 256] + [64]),
     "recurrent": (lambda: row(layers.LSTM(8, return_sequences=True), layers.GRU(7)), [7, 8]),
     "bidirectional": (
         lambda: row(layers.Bidirectional(layers.LSTM(8)), layers.Dense(6)),
@@ -139,8 +152,13 @@ NETWORKS = {
     ),
     "time": (lambda: row(layers.TimeDistributed(layers.Dense(8)), layers.Flatten()), [8]),
     "unet": (unet, [6, 8, 8, 12]),
-    # Six heads of queries on three of keys: three, and two of each; queries and keys; values.
-    "grouped queries": (grouped_queries, [2, 3, 5, 5, 16]),
+    # Six heads of queries on three of keys: three, and two of each, alike for all three; in each of
+    # the three units of queries and keys, and of values.
+    "grouped queries": (grouped_queries, [2, 3, *6 * [5], 16]),
+    "attention without biases": (
+        lambda: row(layers.Dense(16), SelfAttention(), layers.Dense(4)),
+        [3, 4, *3 * [5], *3 * [6], 16],
+    ),
     "attention by hand": (attention_by_hand, [4, 5, 5, 16]),
     "shared": (shared, [7]),
     "two of each": (two_of_each, [6, 8]),

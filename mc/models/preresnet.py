@@ -8,19 +8,23 @@ from keras import layers
 from mc.models.torch_like import check_images, conv, dense, norm
 
 
-def preresnet(input_shape: Sequence[int], num_classes: int, depth: int) -> keras.Model:
+def preresnet(
+    input_shape: Sequence[int], num_classes: int, depth: int, width: int = 1
+) -> keras.Model:
     """A pre-activation ResNet: a 3x3 convolution, three stages of blocks, average pooling.
 
-    Stages have 16, 32 and 64 filters and halve the image from one to the next. From depth 44 on,
-    depth = 9n + 2 and each stage has n bottleneck blocks (1x1, 3x3, 1x1 to four times the filters);
-    below, depth = 6n + 2 and blocks are basic (3x3, 3x3). Every convolution follows BatchNorm and
-    ReLU and has no bias; a 1x1 convolution without BatchNorm fits the shortcut where shapes differ.
+    Stages have 16, 32 and 64 filters, times `width`, and halve the image from one to the next. From
+    depth 44 on, depth = 9n + 2 and each stage has n bottleneck blocks (1x1, 3x3, 1x1 to four times
+    the filters); below, depth = 6n + 2 and blocks are basic (3x3, 3x3). Every convolution follows
+    BatchNorm and ReLU and has no bias; a 1x1 convolution without BatchNorm fits the shortcut where
+    shapes differ.
     Convolutions: He normal by fan-out; dense layer: PyTorch's default.
 
     Source: He et al. 2016, "Identity Mappings in Deep Residual Networks".
 
     Raises:
-        ValueError: a depth of another form, or image sides that are not multiples of 4.
+        ValueError: a depth of another form, a width that is no whole number >= 1, or image sides
+            that are not multiples of 4.
     """
     bottleneck = depth >= 44
     per_block = 9 if bottleneck else 6
@@ -29,10 +33,12 @@ def preresnet(input_shape: Sequence[int], num_classes: int, depth: int) -> keras
             f"model.depth must be 9n + 2 from 44 on and 6n + 2 below; received depth={depth}. "
             "For example 110 or 164, or 20."
         )
+    if not isinstance(width, int) or width < 1:
+        raise ValueError(f"model.width must be a whole number >= 1; received width={width!r}.")
     block = _bottleneck if bottleneck else _basic
     inputs = keras.Input(check_images(input_shape, f"preresnet{depth}", 4))
-    x = conv(inputs, 16, 3, bias=False)
-    for stage, filters in enumerate((16, 32, 64)):
+    x = conv(inputs, 16 * width, 3, bias=False)
+    for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):
         for i in range((depth - 2) // per_block):
             x = block(x, filters, stride=2 if stage > 0 and i == 0 else 1)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(norm(x)))

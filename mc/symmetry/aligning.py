@@ -112,7 +112,7 @@ def alignment(
         seed,
         restarts if rest.groups else 0,
     )
-    orders = before | matched.orders
+    orders = found.composed(before, matched.orders)
     return Alignment(found, orders, found.permutation(orders), matched.history)
 
 

@@ -36,22 +36,32 @@ class Block:
         return part.reshape(*part.shape[: self.count], -1)
 
 
-def blocks(axes: Sequence[Axis | None], members: np.ndarray, shape: Sequence[int]) -> list[Block]:
+def blocks(
+    axes: Sequence[Axis | None],
+    members: np.ndarray,
+    shape: Sequence[int],
+    alike: np.ndarray | None = None,
+) -> list[Block]:
     """The parts of an array that have units of a group, of one count each.
 
     Args:
         axes: of the array, in units that are in use; None: nothing of the axis is a unit.
         members: the units of the group, `[n]`.
         shape: of the array.
+        alike: of all units, which stands for each: those that go along with units of the group are
+            told by these alone (`Symmetries.alike`).
     """
     found = []
-    for parts in product(*(_parts(a, members, n) for a, n in zip(axes, shape, strict=True))):
+    each = (_parts(axis, members, n, alike) for axis, n in zip(axes, shape, strict=True))
+    for parts in product(*each):
         if count := sum(p.ndim - 1 for p in parts):
             found.append(Block(count, tuple(parts)))
     return found
 
 
-def _parts(axis: Axis | None, members: np.ndarray, length: int) -> list[np.ndarray]:
+def _parts(
+    axis: Axis | None, members: np.ndarray, length: int, alike: np.ndarray | None
+) -> list[np.ndarray]:
     """Positions of an axis, in an array for each count of units of the group that they have."""
     if axis is None or not np.isin(axis.units, members).any():
         return [np.arange(length)]
@@ -68,7 +78,10 @@ def _parts(axis: Axis | None, members: np.ndarray, length: int) -> list[np.ndarr
         own = ranks[rows]
         first = np.argsort(own == NONE, axis=1, kind="stable")[:, :count]
         units = np.take_along_axis(own, first, axis=1)
-        others = np.where(own == NONE, axis.units[rows], NONE)
+        others = axis.units[rows]
+        if alike is not None:
+            others = np.where(others == NONE, NONE, alike[others])
+        others = np.where(own == NONE, others, NONE)
         role = numbered(np.column_stack([others, axis.roles[rows]]))
         order = np.lexsort((role, *units.T[::-1]))
         found.append(rows[order].reshape(*[len(members)] * count, -1))

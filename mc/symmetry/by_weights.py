@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,7 +84,7 @@ class Climb:
                 (place, block)
                 for place, weight in found.weights.items()
                 if place in a
-                for block in blocks(weight.axes, members, weight.shape)
+                for block in blocks(weight.axes, members, weight.shape, found.alike(name))
             ]
 
     def objective(self) -> float:
@@ -93,8 +93,7 @@ class Climb:
 
     def renumber(self, orders: Mapping[str, np.ndarray]) -> None:
         """Renumber some groups of the second network."""
-        for name, order in orders.items():
-            self.orders[name] = order[self.orders[name]]
+        self.orders = self.found.composed(self.orders, orders)
         places = {place for name in orders for place, _ in self.blocks[name]}
         for place, gather in self.found.gathers(orders, places).items():
             self.b[place] = gather(self.b[place])
@@ -122,24 +121,80 @@ class Climb:
         return values
 
     def _step(self, name: str) -> bool:
-        """Renumber a group as is best while all others stay; whether that gained anything."""
+        """Renumber a group as is best while all others stay; whether that gained anything.
+
+        Heads are matched with the units within them, each pair of heads as is best for these.
+        """
         n = self.found.groups[name]
-        gain = np.zeros((n, n))
-        pairs = []
+        kinds = [self._within(kind) for kind in self.found.heads.get(name, ())]
+        inside = {place for kind in self.found.heads.get(name, ()) for place in self._places(kind)}
+        gain, pairs = np.zeros((n, n)), []
         for place, block in self.blocks[name]:
-            weight = self.found.weights[place]
-            parts = [
-                block(array.reshape(weight.shape)).astype(float)
-                for array in (self.a[place], self.b[place])
-            ]
+            if place in inside:
+                continue
+            parts = self._parts(place, block)
             if block.count == 1:
                 gain += parts[0] @ parts[1].T
             else:
-                pairs.append((parts[0], parts[1]))
-        problem = Assignment(gain, pairs)
-        units = problem.best()
-        gained = problem(units) - problem(np.arange(n))
+                pairs.append(parts)
+        problem = Assignment(gain + sum(kind.best for kind in kinds), pairs)
+        units, stay = problem.best(), np.arange(n)
+        gained = problem(units) - problem(stay)
+        gained += sum(kind.best[stay, stay].sum() - kind.now for kind in kinds)
         if gained <= self.least:
             return False
-        self.renumber({name: np.argsort(units)})
+        orders = {name: np.argsort(units)}
+        for kind in kinds:
+            orders |= {
+                kind.names[unit]: kind.order(place, unit) for place, unit in enumerate(units)
+            }
+        self.renumber(orders)
         return True
+
+    def _parts(self, place: int, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """A part of a weight of both networks, in float64."""
+        shape = self.found.weights[place].shape
+        a, b = (block(array[place].reshape(shape)).astype(float) for array in (self.a, self.b))
+        return a, b
+
+    def _places(self, kind: list[str]) -> set[int]:
+        return {place for name in kind for place, _ in self.blocks[name]}
+
+    def _within(self, kind: list[str]) -> Heads:
+        """The gains of units of one kind within heads."""
+        parts = []
+        for name in kind:
+            both = zip(
+                *(self._parts(place, block) for place, block in self.blocks[name]), strict=True
+            )
+            parts.append([np.concatenate(of, axis=1) for of in both])
+        return Heads(kind, *zip(*parts, strict=True))
+
+
+class Heads:
+    """How well the units within one head fit those within another, for all pairs of heads.
+
+    Args:
+        names: of the groups of units, by head.
+        a, b: of each head the weights of its units, `[n, rest]`, in both networks.
+
+    Attributes:
+        best: `[heads, heads]`, the gain of a head of b (second axis) at the place of one of a, its
+            units in the best order.
+        now: the gain as they are.
+    """
+
+    def __init__(self, names: list[str], a: Sequence[np.ndarray], b: Sequence[np.ndarray]):
+        self.names, self.a, self.b = names, a, b
+        self.best = np.array([[self._fit(x, y)[1] for y in b] for x in a])
+        self.now = sum(float(np.vdot(x, y)) for x, y in zip(a, b, strict=True))
+
+    @staticmethod
+    def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+        problem = Assignment(x @ y.T)
+        units = problem.best()
+        return units, problem(units)
+
+    def order(self, place: int, unit: int) -> np.ndarray:
+        """Where the units of a head of b go within the head of a whose place it takes."""
+        return np.argsort(self._fit(self.a[place], self.b[unit])[0])

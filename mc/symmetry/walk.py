@@ -76,6 +76,7 @@ class Walk:
         units: all units, in their groups.
         weights: of each variable, by `id`, the axes of its dimensions; others stay as they are.
         unseen: names of what could not be seen through, and pins its axes.
+        within: axes of units within heads, and of these heads; see `heads.apart`.
         sites: what layers with weights are given: the number of the call, of the calls that a run
             through the graph makes in turn, the place among its arrays, and the array.
     """
@@ -84,6 +85,7 @@ class Walk:
         self.units = Units()
         self.weights: dict[int, Weight] = {}
         self.unseen: list[str] = []
+        self.within: list[tuple[Axis, Axis]] = []
         self.sites: list[tuple[int, int, Array]] = []
         self._calls = 0
         self._within = False  # an operation, which a run through the graph calls whole

@@ -18,7 +18,7 @@ def multi_head(
 ) -> Any:
     """query, key `[d, heads, units]`, value `[d, heads, values]`, output `[heads, values, out]`.
 
-    Whole heads are a group, and so are the units within a head, in all heads alike.
+    Whole heads are a group, and so are the units within each head.
     """
     check_known(not masks.get("return_attention_scores"))
     return attended(walk, layer, query, value, value if key is None else key, ())
@@ -49,6 +49,9 @@ def attended(
     else:
         walk.one(heads, kept)
     walk.one(asked.axes[-1], keys.axes[-1])
+    for inner in (asked.axes[-1], values.axes[-1]):
+        if inner is not None and kept is not None:
+            walk.within.append((inner, kept))
     joined: tuple[Axis | None, ...] = (*asked.axes[:-1], values.axes[-1])
     if "gate" in parts:
         gate = einsum(walk, parts["gate"], query)
