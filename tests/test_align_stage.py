@@ -78,6 +78,7 @@ def test_eval_shows_the_segment_unaligned_and_repaired(cli, made_runs):
         assert f"{path}/train/loss/barrier_linear" in numbers
 
 
+@pytest.mark.slow
 def test_runs_that_are_not_aligned_are_found_where_they_were(cli, made_runs):
     there = {path.name for path in made_runs.glob("*/smoke-*")}
     run(cli, *QUICK, "align=none")
@@ -91,6 +92,7 @@ def test_runs_that_are_not_aligned_are_found_where_they_were(cli, made_runs):
     assert "Finished before" in run(cli, *ALIGNED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "more"),
     [
@@ -110,6 +112,7 @@ def test_stages_that_join_networks_join_aligned_ones(cli, made_runs, stage, more
     assert len(list((made_runs / stage).iterdir())) == 2  # of networks as they are, another
 
 
+@pytest.mark.slow
 def test_the_middle_of_an_aligned_pair_is_that_of_the_files(cli, made_runs):
     run(cli, *ALIGNED, "stage=soup", "build=true")
     first = keras_network(made_runs, "base/*seed1-*")
@@ -118,6 +121,7 @@ def test_the_middle_of_an_aligned_pair_is_that_of_the_files(cli, made_runs):
     np.testing.assert_allclose(pack(soup), (pack(first) + pack(second)) / 2, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_batchnorm_moves_along(cli, tmp_path):
     run(cli, *WITH_BATCHNORM, "stage=align")
     own, aligned = (keras_network(tmp_path, p) for p in ("base/*seed2-*", "align/*"))
@@ -142,6 +146,7 @@ def test_a_killed_alignment_comes_to_the_same(cli, made_runs, monkeypatch):
     assert after == before
 
 
+@pytest.mark.slow
 def test_an_aligned_network_is_named_by_its_folder_too(cli, made_runs):
     run(cli, *ALIGNED, "stage=align")
     folder = only(made_runs, "align/*")
@@ -151,6 +156,7 @@ def test_an_aligned_network_is_named_by_its_folder_too(cli, made_runs):
     pd.testing.assert_frame_equal(one, other, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_adapters_are_aligned_in_their_factors_or_merged(cli, made_runs):
     start = ["train.base.start=1", "lora.rank=2", "model.widths=[8,6]", "align=weights"]
     given = [*QUICK, *start, "stage=pairs", "build=true", "pairs.networks=[3,4]"]

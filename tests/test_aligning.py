@@ -105,6 +105,7 @@ def test_what_is_not_seen_at_work_is_matched_by_weights(caplog):
     assert "attention/query/kernel" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_planted_renumbering_of_a_residual_network_is_recovered_most_often():
     recovered = 0
     a = randomized(models.preresnet((8, 8, 3), 4, depth=8), 0)

@@ -79,7 +79,7 @@ def weights(folder):
     return keras.models.load_model(folder / "model.keras").get_weights()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_preempted_and_cancelled_jobs_end_as_if_nothing_had_been(cluster, tmp_path):
     outputs, alone = tmp_path / "outputs", tmp_path / "alone"
     first = sweep(cluster, outputs)

@@ -67,6 +67,7 @@ def test_a_network_s_number_does_not_wait_for_the_splits_of_the_evaluation():
         check.check(compose(*named, "objective=curve/test/error/max"))
 
 
+@pytest.mark.slow
 def test_what_only_the_data_decide_is_told_with_what_there_is(cli, tmp_path, monkeypatch):
     (tmp_path / "own_digits.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
