@@ -253,6 +253,15 @@ def test_units_along_which_a_layer_goes_stay(caplog, order):
     assert caplog.text == ""  # known, and not only found by the proof
 
 
+def test_units_that_a_mask_tells_apart_stay(caplog):
+    x = keras.Input((6, 5))
+    steps = layers.Permute((2, 1))(layers.Dense(8, name="wide")(x))  # a step a unit
+    seen = layers.MultiHeadAttention(2, 3)(steps, steps, use_causal_mask=True)
+    found = symmetries(keras.Model(x, layers.Dense(3)(layers.Flatten()(seen))))
+    assert "wide/kernel" not in {path for name in found.groups for path, _ in found.touched(name)}
+    assert caplog.text == ""
+
+
 def test_a_wrong_group_is_found_told_and_stays(caplog):
     network = row(layers.Dense(8), Ranked(), layers.Dense(6))
     found = symmetries(network)

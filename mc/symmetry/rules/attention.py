@@ -21,7 +21,9 @@ def multi_head(
     Whole heads are a group, and so are the units within each head.
     """
     check_known(not masks.get("return_attention_scores"))
-    return attended(walk, layer, query, value, value if key is None else key, ())
+    key = value if key is None else key
+    _pin_masked(walk, masks, query, key, value)
+    return attended(walk, layer, query, value, key, ())
 
 
 @rule(layers.GroupQueryAttention)
@@ -31,7 +33,15 @@ def grouped_query(
     """As with heads alone, but that several heads of queries share one of keys and values."""
     check_known(not masks.get("return_attention_scores"))
     repeats = layer.num_query_heads // layer.num_key_value_heads
-    return attended(walk, layer, query, value, value if key is None else key, (repeats,))
+    key = value if key is None else key
+    _pin_masked(walk, masks, query, key, value)
+    return attended(walk, layer, query, value, key, (repeats,))
+
+
+def _pin_masked(walk: Walk, masks: dict[str, Any], *arrays: Array) -> None:
+    """Have the steps stay where a mask tells them apart."""
+    if any(given is not None and given is not False for given in masks.values()):
+        walk.units.pin(*(a for array in arrays for a in array.axes[1:-1] if a is not None))
 
 
 def attended(
