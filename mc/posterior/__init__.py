@@ -1,0 +1,1 @@
+"""Distributions over the networks of a subspace of weight space."""
