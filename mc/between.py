@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,11 +51,11 @@ class EndStates:
 
     Args:
         curve: the curve.
-        repeats: how many times the control points are repeated in the coefficients; each time
-            the first and the last are the curve's own ends.
+        ends: of the points of which there are coefficients those that are an end, and which: 0 the
+            start, 1 the end.
     """
 
-    def __init__(self, curve: CurveModel, repeats: int = 1):
+    def __init__(self, curve: CurveModel, ends: Mapping[int, int]):
         self.left, self.ends = curve.state_values, curve.end_states.value
         self.positions = [
             i
@@ -62,9 +63,8 @@ class EndStates:
             if i not in curve.network.batchnorm and not curve.is_point
             if any(not np.array_equal(self.left[i], end[i]) for end in self.ends)
         ]
-        last = curve.family.num_points - 1
-        fixed = [(0, 0)] * curve.fix_start + [(last, 1)] * curve.fix_end
-        self.rows = [(k + n * (last + 1), end) for n in range(repeats) for k, end in fixed if last]
+        fixed = (curve.fix_start, curve.fix_end)
+        self.rows = [(k, end) for k, end in ends.items() if fixed[end]]
 
     def __call__(self, coefficients: ArrayLike) -> dict[int, np.ndarray]:
         """Position in the state -> its values `[n, ...]`; `coefficients: [n, num_points]`."""

@@ -86,7 +86,7 @@ def random_weights(network: keras.Model, seed: int) -> np.ndarray:
         ValueError: Keras cannot copy the network.
     """
     keras.utils.set_random_seed(seed)
-    return pack(copy(network))
+    return pack(copy(network, ', or choose init="linear"'))
 
 
 def load_curve(

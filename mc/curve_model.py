@@ -24,6 +24,8 @@ from mc.network import (
 )
 from mc.network.weights import FlatNetwork, State
 
+INTO = ", or pass into=, a second instance to write into"
+
 
 class CurveModel(keras.Model):
     """A curve w(t) = coefficients(t) @ control_points of networks, as one Keras model.
@@ -338,7 +340,7 @@ class CurveModel(keras.Model):
                 something else.
         """
         state = self.state_at(t, data)
-        target = self.network.of(copying.copy(self.network.model) if into is None else into)
+        target = self.network.of(copying.copy(self.network.model, INTO) if into is None else into)
         if into is not None:
             hidden_state.copy_tables(self.network.model, into)
         w = self.weights_at(t)

@@ -89,7 +89,10 @@ def test_runs_that_are_not_aligned_are_found_where_they_were(cli, made_runs):
     numbers = summary(made_runs, "all/*aligned*")
     assert {"base_1/train/loss", "base_2/train/loss", "alignment/cosine/after"} <= set(numbers)
     assert {"curve/test/error/max", "unaligned/test/error/max"} <= set(numbers)
-    assert "Finished before" in run(cli, *ALIGNED)
+    again = run(cli, *ALIGNED)
+    assert "Finished before" in again
+    assert "alignment/cosine/after" in again
+    assert "curve/length_ratio" in again
 
 
 @pytest.mark.slow
@@ -134,6 +137,42 @@ def test_batchnorm_moves_along(cli, tmp_path):
     assert "has BatchNorm, whose statistics are estimated anew" in output
 
 
+@pytest.mark.slow
+def test_a_curve_whose_end_moves_is_compared_with_its_own_end(cli, made_runs):
+    free = ["train.curve.fix_end=false", "train.curve.learning_rate=0.5", "eval.t=[0,1]"]
+    run(cli, *ALIGNED, "stage=eval", "build=true", *free)
+    points = pd.read_csv(only(made_runs, "eval/*aligned*") / "points.csv")
+    ends = points[points["t"] == 1].set_index("path")["train/loss"]
+    assert ends["unaligned"] == pytest.approx(ends["linear"], rel=1e-5)
+    assert ends["unaligned"] == pytest.approx(ends["curve"], rel=1e-5)
+    base = summary(made_runs, "base/*seed2-*")["train/loss"]
+    assert ends["unaligned"] != pytest.approx(base, rel=1e-3)  # which it has left
+
+
+@pytest.mark.slow
+def test_activations_align_networks_kept_on_the_way_and_files(cli, made_runs, tmp_path):
+    file = tmp_path / "mine.keras"
+    keras_network(made_runs, "base/*seed2-*").save(file)
+    given = [*QUICK, "align=activations", "stage=align", "train.base.save_every=1", "build=true"]
+    run(cli, *given, f"align.networks=[1,3@1,{file}]")
+    names = sorted(path.name for path in made_runs.glob("align/*"))
+    assert [name.rpartition("-")[0] for name in names] == [
+        "smoke-digits-mlp-1-3_1-activations",
+        "smoke-digits-mlp-1-mine-activations",
+    ]
+    for name in names:
+        assert json.loads((made_runs / "align" / name / "summary.json").read_text())["moved"] > 0
+
+
+def test_what_cannot_be_repaired_is_told_before_anything_is_trained(cli, tmp_path):
+    given = [word for word in WITH_BATCHNORM if word != "build=true"]
+    status, output = cli(*given, "stage=all", "eval.repair=true")
+    assert status == 1
+    assert "has BatchNorm" in output
+    assert "Leave eval.repair" in output
+    assert not list(tmp_path.glob("base/*"))
+
+
 def test_a_killed_alignment_comes_to_the_same(cli, made_runs, monkeypatch):
     given = [*ALIGNED, "stage=align", "align.restarts=2"]
     run(cli, *given)
@@ -162,12 +201,12 @@ def test_adapters_are_aligned_in_their_factors_or_merged(cli, made_runs):
     given = [*QUICK, *start, "stage=pairs", "build=true", "pairs.networks=[3,4]"]
     run(cli, *given)
     run(cli, *given, "lora.paths=merged")
-    sizes = sorted(
-        json.loads((f / "summary.json").read_text())["num_units"]
-        for f in (made_runs / "align").iterdir()
-    )
-    assert sizes[-1] == 14  # merged, all units of both layers
-    assert sizes[0] < 14
+
+    def aligned():
+        return list((made_runs / "align").iterdir())
+
+    sizes = [json.loads((f / "summary.json").read_text())["num_units"] for f in aligned()]
+    assert sorted(sizes) == [3 * 2, 8 + 6]  # the ranks of three layers; all hidden units
 
 
 def test_the_plan_of_an_alignment_lists_all_that_it_stands_for(cli, made_runs, capsys):

@@ -108,10 +108,10 @@ def test_a_loaded_curve_keeps_both(joined, tmp_path):
 
 def test_points_that_repeat_their_ends_have_the_ends_state_each_time(joined):
     curve = joined[2]
-    states = between.EndStates(curve, repeats=2)
+    states = between.EndStates(curve, {0: 0, 2: 1, 3: 0, 5: 1})
     rows = np.concatenate([np.eye(6), [[0.5, 0, 0.5, 0, 0, 0]]])
     left, zero = mean_of(curve), np.zeros(4)
     found = states(rows)[0]
     np.testing.assert_array_equal(found, [zero, left, zero, zero, left, zero, left])
     point = mc.CurveModel(network(1), mc.Point(), pack(network(1))[None])
-    assert between.EndStates(point).positions == []
+    assert between.EndStates(point, {0: 0}).positions == []

@@ -158,6 +158,24 @@ def test_evaluation_goes_on_within_the_repaired_segment():
     np.testing.assert_allclose(again["train/loss"], whole["train/loss"], rtol=1e-6)
 
 
+def test_what_is_left_out_is_named(caplog):
+    x = keras.Input((4, 6))
+    y = layers.LSTM(5, name="memory")(layers.Dense(5)(x))
+    network = keras.Model(x, layers.Dense(3)(layers.Dense(4, activation="relu")(y)))
+    data = np.random.default_rng(0).normal(size=(50, 4, 6)).astype("float32")
+    repair = Repair(network, [pack(network)] * 2, FlatNetwork(network).state(), [data])
+    assert len(repair.layers) == 2
+    assert "REPAIR leaves out memory" in caplog.text
+
+
+def test_units_that_do_not_come_to_where_they_should_are_told(caplog, monkeypatch):
+    a, b, x = pair(deep)
+    repair = repair_of(a, b, x)
+    monkeypatch.setattr(repair, "_mend", lambda *_: None)
+    repair(0.5)
+    assert "REPAIR at t=0.5: units stay up to" in caplog.text
+
+
 def shared():
     x, again = keras.Input((6,)), layers.Dense(6)
     return keras.Model(x, layers.Dense(3)(again(again(x))))
@@ -174,6 +192,18 @@ def frozen():
     return network
 
 
+def frozen_within():
+    inner = keras.Sequential([keras.Input((5,)), layers.Dense(5), layers.Dense(4)])
+    inner.layers[0].trainable = False
+    x = keras.Input((6,))
+    return keras.Model(x, layers.Dense(3)(inner(layers.Dense(5)(x))))
+
+
+def in_time():
+    x = keras.Input((4, 6))
+    return keras.Model(x, layers.Dense(3)(layers.TimeDistributed(layers.Dense(5))(x)))
+
+
 def with_batchnorm():
     return keras.Sequential(
         [keras.Input((6,)), layers.Dense(5), layers.BatchNormalization(), layers.Dense(3)]
@@ -186,12 +216,14 @@ def with_batchnorm():
         (shared, "is used 2 times"),
         (without_bias, "has no bias"),
         (frozen, "weights that are not trained"),
+        (frozen_within, "weights that are not trained"),
+        (in_time, "has none that can be seen"),
         (with_batchnorm, "has BatchNorm"),
     ],
 )
 def test_networks_that_cannot_be_repaired_are_told_why(make, told):
     network = make()
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=rf"{told}.*Leave eval\.repair \(repair=True\) out"):
         Repair(network, [pack(network)] * 2, FlatNetwork(network).state(), [])
 
 

@@ -1,8 +1,12 @@
 """Which units of a network may be renumbered."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import layers, ops
 
 from mc import models
@@ -10,6 +14,12 @@ from mc.network import first_look
 from mc.network.weights import FlatNetwork
 from mc.symmetry import proof
 from mc.symmetry.symmetries import symmetries
+
+
+@functools.cache
+def of_size(n):
+    """What may be renumbered of a network with n hidden units."""
+    return symmetries(row(layers.Dense(n)))
 
 
 def row(*inner, shape=(6, 5)):
@@ -262,6 +272,26 @@ def test_units_that_a_mask_tells_apart_stay(caplog):
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_rounding_is_no_change(caplog, policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = models.cnn((28, 28, 1), 10)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert sorted(symmetries(network).groups.values()) == [32, 64, 64, 64, 64]
+    assert caplog.text == ""
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@given(st.integers(2, 6), st.integers(0, 2**32 - 1))
+def test_random_orders_move_something(n, seed):
+    found = of_size(n)
+    (order,) = found.orders(found.members, seed).values()
+    assert sorted(order) == list(range(n))
+    assert (order != np.arange(n)).any()
+
+
 def test_a_wrong_group_is_found_told_and_stays(caplog):
     network = row(layers.Dense(8), Ranked(), layers.Dense(6))
     found = symmetries(network)
@@ -285,6 +315,18 @@ def test_a_quantized_layer_is_refused():
     network.layers[0].quantize("int8")
     with pytest.raises(ValueError, match=r"is quantized to int8.*before they are quantized"):
         symmetries(network)
+
+
+def test_the_table_tells_heads_from_units_within_them():
+    network = models.gpt((16,), 50)
+    found = symmetries(network)
+    ((heads, (values, keys)), *_) = found.heads.items()
+    path = "block1_attention/query/kernel"  # [d, heads, units]
+    assert dict(found.touched(heads))[path] == (1,)
+    assert dict(found.touched(keys[0]))[path] == (2,)
+    assert dict(found.touched(values[1]))["block1_attention/value/bias"] == (1,)
+    assert dict(found.touched("embedding/embeddings"))[path] == (0,)
+    assert f"{values[0].rpartition(',')[0]}, each of 2 heads" in str(found)
 
 
 def test_the_table_says_what_each_group_touches():

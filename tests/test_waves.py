@@ -54,6 +54,13 @@ def planned(tmp_path):
     return plan
 
 
+def test_a_job_that_stands_for_several_runs_waits_for_all_below_them(planned):
+    *below, own = planned("stage=align align=weights build=true align.networks=[1,2,3]")
+    titles = sorted(job.title.partition("-mlp-")[2].rpartition("-")[0] for job in below)
+    assert titles == ["1-2-weights", "seed1", "seed2", "seed3"]
+    assert own.needs == {job.number for job in below}
+
+
 def test_what_several_jobs_build_on_is_one_job_for_all(planned):
     made = planned(*(f"stage=eval build=true endpoints=[{e}]" for e in ("1,2", "1,3", "2,3")))
     below, own = made[:-3], made[-3:]

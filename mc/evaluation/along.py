@@ -61,8 +61,8 @@ def evaluate(
             there are bits_per_character.
         initial: control points `[num_points, P]` that the curve had before its training, to
             evaluate as the path `initial`.
-        unaligned: weights `[P]` of the network at the curve's end before it was renumbered (see
-            `mc.align`), to evaluate the segment to it as the path `unaligned`.
+        unaligned: weights `[P]` of the curve's end as it was before it was renumbered (see
+            `mc.align`), to evaluate the segment from the start to it as the path `unaligned`.
         repair: whether to evaluate the straight segment also with the statistics of units repaired
             on `bn_data`, as the path `repaired`; see `Repair`. It is no straight one in w: its
             lengths are those of the segment that is repaired.
@@ -112,8 +112,13 @@ def evaluate(
         token_characters=token_characters,
         progress=progress,
     )
-    own_state = between.EndStates(curve, repeats=1 if initial is None else 2)
-    at = at_points(points, own_state=own_state)
+    last = curve.family.num_points - 1
+    ends = {0: 0, last: 1}
+    if initial is not None:
+        ends |= {last + 1: 0, 2 * last + 1: 1}
+    if unaligned is not None:
+        ends |= {len(points) - 1: 1}  # what is renumbered is no state but BatchNorm's
+    at = at_points(points, own_state=between.EndStates(curve, ends))
     rows = np.concatenate(list(paths.values()))
     evaluate: Any = at
     if repair:

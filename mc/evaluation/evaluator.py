@@ -31,7 +31,8 @@ class Evaluator:
 
     Args:
         network: the plain network.
-        points: num_points control points, each `[P] float32`.
+        points: num_points control points, each `[P] float32`; where one is a `tf.Variable`, the
+            value counts that it has when metrics are taken.
         state: the untrained variables, the same at every point, but for BatchNorm statistics.
         splits: name -> batches (x, y) or (x, y, sample_weight), read once a call.
         bn_data: batches that BatchNorm statistics are estimated from at every point; None: those in
@@ -82,7 +83,7 @@ class Evaluator:
             "token_characters": token_characters,
         }
         # Tensors, which graphs take as inputs: arrays would become constants of every graph.
-        self.points = [tf.convert_to_tensor(p) for p in points]
+        self.points = [p if _may_change(p) else tf.convert_to_tensor(p) for p in points]
         self.state = [tf.convert_to_tensor(s) for s in state]
         self.splits = splits
         self.bn_data = bn_data if network.batchnorm else None
@@ -93,7 +94,8 @@ class Evaluator:
         decays = np.broadcast_to(np.asarray(weight_decay, float), len(self.points))
         alike = float(decays[0]) if np.all(decays == decays[0]) else None
         self.decay_of = (lambda _: 1.0) if alike is not None else (lambda rows: rows @ decays)
-        self.half_inner = 0.5 * (1.0 if alike is None else alike) * gram(points, center=False)
+        self.factor = 0.5 * (1.0 if alike is None else alike)
+        self.half_inner = None if any(map(_may_change, points)) else self._half_inner()
         self.progress = progress or (lambda batches, label: batches)
         self.task = tasks.Task()  # until the first batch shows which it is
         self.dependence: dict[str, str] = {}
@@ -110,7 +112,8 @@ class Evaluator:
             statistics = self.estimate(coefficients, batches)
         if self.own_state:
             statistics |= self.own_state(coefficients)
-        penalty = np.einsum("nk,kl,nl->n", coefficients, self.half_inner, coefficients)
+        inner = self._half_inner() if self.half_inner is None else self.half_inner
+        penalty = np.einsum("nk,kl,nl->n", coefficients, inner, coefficients)
         penalty = penalty * self.decay_of(coefficients)
         values: dict[str, np.ndarray] = {}
         for split, batches in self.splits.items():
@@ -119,6 +122,9 @@ class Evaluator:
             own["loss"] = own["loss"] + penalty
             values |= {f"{split}/{metric}": value for metric, value in own.items()}
         return values
+
+    def _half_inner(self) -> np.ndarray:
+        return self.factor * gram(self.points, center=False)
 
     def _one_pass(
         self,
@@ -200,6 +206,10 @@ class Evaluator:
         broken = 1.0 - tf.cast(tf.reduce_all([True, *map(_is_finite, parts)]), tf.float32)
         sums = self.task.sums(y, outputs, sample_weight)
         return {"loss": value, "broken": broken} | sums
+
+
+def _may_change(point: Any) -> bool:
+    return isinstance(point, tf.Variable)
 
 
 def _is_finite(outputs: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 
+from mc import between
 from mc.evaluation.evaluator import Evaluator
 from mc.network.repair import Repair
 
@@ -22,13 +24,19 @@ class Repaired:
     Args:
         curve: whose ends it joins.
         data: batches that units are measured on.
-        at_points: makes an `Evaluator` of control points.
+        at_points: makes an `Evaluator` of control points, and of their `own_state`.
     """
 
-    def __init__(self, curve: CurveModel, data: Iterable, at_points: Callable[[list], Evaluator]):
+    def __init__(self, curve: CurveModel, data: Iterable, at_points: Callable[..., Evaluator]):
         ends = [np.asarray(curve.points[k]) for k in (0, -1)]
         self.repair = Repair(curve.network.model, ends, curve.state_values, data)
-        self.at_points = at_points
+        self.states = {
+            t: between.EndStates(curve, {} if end is None else {0: end})
+            for t, end in ((0.0, 0), (1.0, 1), (None, None))
+        }
+        # One graph for all: its point is assigned before each.
+        self.w = tf.Variable(ends[0])
+        self.at = at_points([self.w], own_state=self.states[None])
 
     def beside(
         self, evaluate: Evaluator, t: np.ndarray, rows: np.ndarray
@@ -55,5 +63,10 @@ class Repaired:
 
     def __call__(self, t: np.ndarray, note: str = "") -> Values:
         """The values at some t."""
-        points = [self.repair(float(at)) for at in t]
-        return self.at_points(points)(np.eye(len(points), dtype=np.float32), note)
+        found = [self._at(float(position), note) for position in t]
+        return {name: np.concatenate([values[name] for values in found]) for name in found[0]}
+
+    def _at(self, t: float, note: str) -> Values:
+        self.w.assign(self.repair(t))
+        self.at.own_state = self.states.get(t, self.states[None])
+        return self.at([[1.0]], note)

@@ -207,6 +207,10 @@ class Stage:
 
         return drawings.of_files(cast("Run", self))
 
+    def shown(self) -> tuple[str, ...]:
+        """The numbers that the table at its end shows as they are."""
+        return self.headlines
+
     def stands_for(self) -> list[Run]:
         """The runs that a command of it makes; the last is itself."""
         return [cast("Run", self)]

@@ -20,7 +20,7 @@ from mc.lab import (
     tracking,
 )
 from mc.lab.graph import Run
-from mc.lab.job import Job, acting
+from mc.lab.job import Job
 from mc.lab.variants import plain
 from mc.lab.view import View
 
@@ -54,7 +54,7 @@ def _execute(run: Run) -> dict:
 def _check_beforehand(run: Run) -> None:
     from mc.lab.work import beforehand  # which imports TensorFlow
 
-    beforehand.check(acting(run))
+    beforehand.check(run)
 
 
 def make(run: Run, is_part: bool = False) -> dict:
@@ -91,7 +91,7 @@ def make(run: Run, is_part: bool = False) -> dict:
             log.warning("%s.", told)
     for line in batch_notes.notices(run):
         log.info(line)
-    log.info(summaries.table(summary, run.name, folder, run.headlines))
+    log.info(summaries.table(summary, run.name, folder, run.shown()))
     return summary
 
 

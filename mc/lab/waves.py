@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mc.lab import door, folders
-from mc.lab.graph import Run
+from mc.lab.graph import Run, each_once
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +147,14 @@ def _building(load: Callable, overrides: list[str]) -> Run | None:
 
 
 def _needed(run: Run | None) -> list[Run]:
-    """What is missing below a run that is to be made, without itself."""
+    """What is missing below the runs that a job makes, without its own."""
     try:
-        return [one for one in run.needed() if one.folder != run.folder] if run else []
+        runs = run.stands_for() if run else []
+        found = [one for part in runs for one in (*part.needed(), *_unmade(part))]
+        return each_once(one for one in found if run is None or one.folder != run.folder)
     except ValueError:  # which the job says
         return []
+
+
+def _unmade(part: Run) -> list[Run]:
+    return [] if part.is_done and not part["force"] else [part]

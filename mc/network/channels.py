@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +10,23 @@ import keras
 
 from mc.network import unpromised
 
+log = logging.getLogger(__name__)
 layers = keras.layers
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 PLAIN = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
+LEAVE_OUT = "Leave eval.repair (repair=True) out."
 KINDS = (*PLAIN, *TRANSPOSED, *DEPTHWISE, *SEPARABLE)
 
 
 def before_others(graph: Any) -> list[keras.Layer]:
     """The dense and convolutional layers of a network after which there are others.
 
+    Warns of layers with kernels of other kinds, recurrent ones or attention, which it leaves out.
+
     Raises:
-        ValueError: one has no bias, or is used twice; names it.
+        ValueError: there is none; or one has no bias, or is used twice: names it.
     """
 
     @dataclass(frozen=True)
@@ -33,12 +38,14 @@ def before_others(graph: Any) -> list[keras.Layer]:
     calls: dict[int, int] = {}
     order: dict[int, keras.Layer] = {}
     inner: set[int] = set()
+    others: list[str] = []
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-        if own := unpromised.graph_of(operation):
-            return unpromised.run_graph(own, args[0] if len(args) == 1 else args, call)
         before = [a.layers for a in keras.tree.flatten((args, kwargs)) if isinstance(a, After)]
         on_the_way = frozenset().union(*before)
+        kernels = [v for v in getattr(operation, "weights", ()) if len(v.shape) > 1]
+        if kernels and not isinstance(operation, (*KINDS, layers.Embedding)):
+            others.append(operation.name)
         if isinstance(operation, KINDS):
             inner.update(on_the_way)
             order[id(operation)] = operation
@@ -53,13 +60,20 @@ def before_others(graph: Any) -> list[keras.Layer]:
         if calls[id(layer)] > 1:
             raise ValueError(
                 f"The layer {layer.name} is used {calls[id(layer)]} times, and its units vary "
-                "differently each time, so REPAIR cannot set them. Leave repair out."
+                f"differently each time, so REPAIR cannot set them. {LEAVE_OUT}"
             )
         if not layer.use_bias:
             raise ValueError(
                 f"The layer {layer.name} has no bias, so REPAIR cannot set the means of its units. "
-                "Build it with use_bias=True, or leave repair out."
+                f"Build it with use_bias=True. {LEAVE_OUT}"
             )
+    if not found:
+        raise ValueError(
+            "REPAIR sets the units of dense and convolutional layers after which there are others, "
+            f"and this network has none that can be seen. {LEAVE_OUT}"
+        )
+    if others:
+        log.warning("REPAIR leaves out %s, whose units it does not know.", ", ".join(others))
     return found
 
 

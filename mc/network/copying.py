@@ -13,11 +13,16 @@ from mc.network.trainable import freeze_batchnorm
 from mc.network.weights import FlatNetwork, State, Vector
 
 
-def copy(network: keras.Model) -> keras.Model:
+def copy(network: keras.Model, or_else: str = "", in_float32: bool = False) -> keras.Model:
     """A new model of the same architecture, with weights of its own from its initialisers.
 
     What is not trained (frozen weights, constants) it has from its initialisers too; lookup tables
     are the network's. It is not compiled.
+
+    Args:
+        network: a built model.
+        or_else: what else the caller's user may do where Keras cannot copy it.
+        in_float32: whether layers that compute in half precision do so in float32.
 
     Raises:
         ValueError: Keras cannot rebuild the model from its configuration.
@@ -27,16 +32,18 @@ def copy(network: keras.Model) -> keras.Model:
             warnings.simplefilter("ignore")  # of what it was compiled with, which is left out
             with _uncompiled(network):
                 config = keras.saving.serialize_keras_object(network)
-        # Own configuration, so Lambda layers are no danger here.
-        clone = keras.saving.deserialize_keras_object(config, safe_mode=False)
+        with _policy("float32" if in_float32 else None):
+            config = _in_float32(config) if in_float32 else config
+            # Own configuration, so Lambda layers are no danger here.
+            clone = keras.saving.deserialize_keras_object(config, safe_mode=False)
         if not clone.built:
             raise TypeError("its configuration does not say the shape of its input")
         hidden_state.copy_tables(network, clone)
         adapters.copy(network, clone)
     except Exception as error:  # Keras raises many kinds here
         raise ValueError(
-            f"Keras cannot copy the network {network.name!r} ({error}). Pass into=, a second "
-            "instance to write into, or give its class get_config and get_build_config."
+            f"Keras cannot copy the network {network.name!r} ({error}). Give its class get_config "
+            f"and get_build_config{or_else}."
         ) from error
     for own, variable in zip(network.variables, clone.variables, strict=False):
         if own.trainable != variable.trainable:  # weights, of which w is made of some
@@ -44,6 +51,28 @@ def copy(network: keras.Model) -> keras.Model:
     freeze_batchnorm(clone)
     check_same_shapes(network, clone)
     return clone
+
+
+@contextmanager
+def _policy(name: str | None) -> Iterator[None]:
+    """Keras' global dtype policy as long as a `with` block lasts; None: as it is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if name is None else name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _in_float32(config: Any) -> Any:
+    """A configuration whose dtype policies of half precision are float32."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy" and "16" in str(config.get("config")):
+            return config | {"config": {"name": "float32"}}
+        return {key: _in_float32(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(part) for part in config)
+    return config
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from mc.network import adapters, channels, copying, unpromised
 from mc.network.batches import counted, unpacked
 from mc.network.weights import FlatNetwork, State, Vector
 
+log = logging.getLogger(__name__)
 Moments: TypeAlias = list[
     tuple[np.ndarray, np.ndarray]
 ]  # of every layer mean and deviation, [units]
@@ -49,7 +51,7 @@ class Repair:
     def __init__(
         self, network: keras.Model, ends: Sequence[Vector], state: State, batches: Iterable
     ):
-        _check(network)
+        check(network)
         self.ends, self.state, self.batches = [np.asarray(w) for w in ends], state, batches
         self.flat = FlatNetwork(network).of(copying.copy(network))
         self.graph = unpromised.graph_of(self.flat.model)
@@ -77,11 +79,18 @@ class Repair:
         given = [tuple(tf.constant(part, tf.float32) for part in goal) for goal in goals]
         self._mend(self._measured(lambda x: self.normalized(x, given)), goals)
         # A layer is exact once all before it are, so this ends.
-        for _ in self.layers:
+        apart = float("inf")
+        for _ in range(len(self.layers) + 1):
             found = self._measured(self.plain)
-            if far(found, goals) <= ENOUGH:
+            if (apart := far(found, goals)) <= ENOUGH:
                 break
             self._mend(found, goals)
+        if apart > ENOUGH:
+            log.warning(
+                "REPAIR at t=%g: units stay up to %.2g deviations from where they should be.",
+                t,
+                apart,
+            )
         return np.concatenate([np.ravel(v.numpy()) for v in self.flat.trainable])
 
     def _moments(self, x: Any, goals: list | None = None) -> list:
@@ -90,8 +99,6 @@ class Repair:
         order = {id(layer): i for i, layer in enumerate(self.layers)}
 
         def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-            if graph := unpromised.graph_of(operation):
-                return unpromised.run_graph(graph, args[0] if len(args) == 1 else args, call)
             outputs = operation(*args, **kwargs)
             if (place := order.get(id(operation))) is None:
                 return outputs
@@ -150,11 +157,11 @@ def far(found: Moments, goals: Moments) -> float:
     return most
 
 
-def _check(network: keras.Model) -> None:
-    """Raise unless a network can be repaired, as far as its layers are not looked at.
+def check(network: keras.Model) -> None:
+    """Raise unless a network can be repaired.
 
     Raises:
-        ValueError: says why not.
+        ValueError: says why not, and what to leave out.
     """
     told = None
     if unpromised.graph_of(network) is None:
@@ -162,8 +169,13 @@ def _check(network: keras.Model) -> None:
     elif FlatNetwork(network).batchnorm:
         told = "has BatchNorm, whose statistics are estimated anew at every point already"
     elif adapters.have(network):
-        told = "has adapters: REPAIR is of whole weights. Type lora.paths=merged"
-    elif any(not v.trainable for layer in network.layers for v in unpromised.own_weights(layer)):
+        told = "has adapters, and REPAIR is of whole weights (lora.paths=merged)"
+    elif any(not v.trainable for v in _own_weights(network)):
         told = "has weights that are not trained, which networks on a path share"
     if told:
-        raise ValueError(f"REPAIR: the network {network.name!r} {told}.")
+        raise ValueError(f"REPAIR: the network {network.name!r} {told}. {channels.LEAVE_OUT}")
+    channels.before_others(unpromised.graph_of(network))
+
+
+def _own_weights(network: keras.Model) -> list[keras.Variable]:
+    return [v for layer in unpromised.layers_of(network) for v in unpromised.own_weights(layer)]

@@ -89,8 +89,17 @@ def graph_of(operation: Any) -> Any:
 
 
 def run_graph(graph: Any, inputs: Any, call: Any) -> Any:
-    """The outputs of a functional graph where every operation is `call(operation, *inputs)`."""
-    return graph._run_through_graph(inputs, call_fn=call)
+    """The outputs of a functional graph where every operation is `call(operation, *inputs)`.
+
+    Graphs within it are run through too.
+    """
+
+    def within(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        if inner := graph_of(operation):
+            return run_graph(inner, args[0] if len(args) == 1 else args, call)
+        return call(operation, *args, **kwargs)
+
+    return graph._run_through_graph(inputs, call_fn=within)
 
 
 def inputs_of(graph: Any, x: Any) -> list:

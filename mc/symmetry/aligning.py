@@ -15,8 +15,9 @@ from mc.network.batches import as_batches
 from mc.network.weights import FlatNetwork, check_same_architecture, pack
 from mc.symmetry import by_activations, by_weights
 from mc.symmetry.blocks import blocks
+from mc.symmetry.groups import Symmetries
 from mc.symmetry.permutation import Permutation
-from mc.symmetry.symmetries import Symmetries, symmetries
+from mc.symmetry.symmetries import symmetries
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def align(
         method: `weights`, see `by_weights.match`; or `activations`, see `by_activations.match`.
         data: of `activations`, in a form of `batches.as_batches`; read once.
         seed: of the order in which groups take turns, and of restarts.
-        restarts: of `weights`, how often to begin again from a random renumbering.
+        restarts: of matching by weights, how often to begin again from a random renumbering.
 
     Returns:
         The renumbered copy, and the `Permutation`, which takes any other network along:
@@ -124,11 +125,11 @@ def check_pair(a: keras.Model, b: keras.Model) -> None:
     """
     check_same_architecture(a, b)
     for which, network in (("first", a), ("second", b)):
-        for variable in network.trainable_variables:
-            if not np.isfinite(variable.numpy()).all():
+        for variable in network.variables:
+            if keras.backend.is_float_dtype(variable.dtype) and not _is_finite(variable):
                 raise ValueError(
-                    f"The {which} network has weights that are not finite in {variable.path}, "
-                    "since its training diverged: there is nothing to align."
+                    f"The {which} network has numbers that are not finite in {variable.path}, so "
+                    "its units cannot be matched. Train it again at a lower rate, or leave it out."
                 )
     flat = FlatNetwork(a)
     x = first_look.made_up_inputs(flat)
@@ -140,6 +141,10 @@ def check_pair(a: keras.Model, b: keras.Model) -> None:
             f"With the same weights the two networks' outputs differ by {far:.3g}: they have other "
             "layers. Build both by the same code."
         )
+
+
+def _is_finite(variable: keras.Variable) -> bool:
+    return bool(np.isfinite(variable.numpy().astype(float)).all())
 
 
 def joinable(network: keras.Model, found: Symmetries) -> Symmetries:

@@ -14,8 +14,8 @@ import tensorflow as tf
 from mc.network import unpromised
 from mc.network.batches import counted, unpacked
 from mc.symmetry.assignment import linear
-from mc.symmetry.blocks import blocks
-from mc.symmetry.symmetries import Site, Symmetries
+from mc.symmetry.blocks import Block, blocks
+from mc.symmetry.groups import Site, Symmetries
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,16 @@ def match(found: Symmetries, a: keras.Model, b: keras.Model, batches: Iterable) 
     sites = sorted({s for some in wanted.values() for s in some}, key=lambda s: (s.call, s.place))
     looks = Look(a, sites), Look(b, sites)
     sums: dict[tuple[str, Site], Correlation] = {}
-    for batch in map(unpacked, counted(batches)):
+    count, parts = 0, Parts(found)
+    for count, batch in enumerate(map(unpacked, counted(batches)), 1):  # noqa: B007
         both = [dict(zip(sites, look(batch[0]), strict=True)) for look in looks]
         for name, some in wanted.items():
             for site in some:
                 known = sums.setdefault((name, site), Correlation())
-                for parts in _samples(found, name, site, *(seen[site] for seen in both)):
-                    known.add(*parts)
-    if not sums:
+                arrays = [seen[site] for seen in both]
+                for block in parts(name, site, arrays[0].shape):
+                    known.add(*map(block, arrays))
+    if not count:
         raise ValueError("Matching by activations needs data; received no batch.")
     orders = {}
     for name, n in found.groups.items():
@@ -68,13 +70,19 @@ def _has(axis: Any, members: np.ndarray) -> bool:
     return axis is not None and bool(np.isin(axis.units, members).any())
 
 
-def _samples(
-    found: Symmetries, name: str, site: Site, x: np.ndarray, y: np.ndarray
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """The activations of a group's units in both networks, `[n, samples]` each."""
-    for block in blocks(site.axes, found.members[name], x.shape):
-        if block.count == 1:  # else an entry is no unit's own
-            yield block(x), block(y)
+class Parts:
+    """The parts of arrays whose entries are activations of one unit of a group, made once each."""
+
+    def __init__(self, found: Symmetries):
+        self.members, self.known = found.members, dict[tuple, list[Block]]()
+
+    def __call__(self, name: str, site: Site, shape: tuple[int, ...]) -> list[Block]:
+        """Of a group, at a site, in an array of a shape."""
+        key = name, site, shape
+        if key not in self.known:
+            found = blocks(site.axes, self.members[name], shape)
+            self.known[key] = [block for block in found if block.count == 1]
+        return self.known[key]
 
 
 class Look:
@@ -98,8 +106,6 @@ class Look:
 
         def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
             nonlocal calls
-            if graph := unpromised.graph_of(operation):
-                return unpromised.run_graph(graph, args[0] if len(args) == 1 else args, call)
             calls += 1
             for place, array in enumerate(keras.tree.flatten(args)):
                 if (calls, place) in wanted:

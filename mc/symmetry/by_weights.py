@@ -10,7 +10,7 @@ import numpy as np
 
 from mc.symmetry.assignment import Assignment
 from mc.symmetry.blocks import Block, blocks
-from mc.symmetry.symmetries import Symmetries
+from mc.symmetry.groups import Symmetries
 
 log = logging.getLogger(__name__)
 

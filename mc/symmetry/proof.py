@@ -12,7 +12,7 @@ from mc.network import first_look
 from mc.network.weights import FlatNetwork
 
 if TYPE_CHECKING:
-    from mc.symmetry.symmetries import Symmetries
+    from mc.symmetry.groups import Symmetries
 
 TOLERANCE = 1e-4  # of the outputs' largest magnitude
 
@@ -32,9 +32,7 @@ def changing(found: Symmetries, network: keras.Model) -> list[str]:
     expected = _outputs(network, values, x)
 
     def broken(names: Sequence[str]) -> bool:
-        rng = np.random.default_rng(len(names))
-        orders = {name: rng.permutation(found.groups[name]) for name in names}
-        moved = found.permutation(orders).of_arrays(values)
+        moved = found.permutation(found.orders(names, len(names))).of_arrays(values)
         return first_look.farthest(_outputs(network, moved, x), expected, TOLERANCE) is not None
 
     def among(names: Sequence[str]) -> list[str]:
@@ -60,7 +58,7 @@ def _random(variable: keras.Variable, rng: np.random.Generator) -> np.ndarray:
     Of a kernel about as large as keeps the size of what flows; of a variance positive ones.
     """
     value = np.asarray(variable)
-    if not np.issubdtype(value.dtype, np.floating):
+    if not keras.backend.is_float_dtype(variable.dtype):
         return value
     if "variance" in variable.name:
         return rng.uniform(0.5, 1.5, value.shape).astype(value.dtype)

@@ -50,7 +50,10 @@ class Align(Run):
             5000, "of the training data, for align=activations", low=1, smoke=100, added=True
         )
         restarts: int = setting(
-            0, "of align=weights, from random renumberings; the best counts", low=0, added=True
+            0,
+            "of matching by weights, from random renumberings; the best counts",
+            low=0,
+            added=True,
         )
         seed: int = setting(0, "of the order of steps, and of restarts", low=0, added=True)
 

@@ -39,7 +39,7 @@ class Eval(Run):
         )
         train_examples: int | None = setting(
             None,
-            "evaluate stage=eval on so many of the training data, in hundreds, from all of them",
+            "of stage=eval: so many of the training data, rounded up to hundreds, from all of them",
             low=1,
             added=True,
         )
@@ -66,11 +66,12 @@ class Eval(Run):
         )
 
     def inputs(self) -> Inputs:
-        """The curve; with `align` also the network at its end before it was renumbered."""
+        """The curve; with `align` also the run that has renumbered the network at its end."""
         curve = self.of("curve")
-        if self["align.method"] == "none":
+        aligned = curve.networks[-1].run
+        if self["align.method"] == "none" or aligned is None:
             return {"curve": curve}
-        return {"curve": curve, "unaligned": self.network(self["endpoints"][-1])}
+        return {"curve": curve, "alignment": aligned}
 
     @property
     def networks(self) -> list[Network]:
@@ -83,8 +84,10 @@ class Eval(Run):
         return ids | {"eval": looks | {"splits": splits({"eval.splits": looks["splits"]})}}
 
     def idle(self) -> tuple[str, ...]:
-        """The number of points, where they are given."""
-        return ("eval.num_points",) if self["eval.t"] else ()
+        """The number of points, where they are given, and what is of splits that are left out."""
+        points = ("eval.num_points",) if self["eval.t"] else ()
+        chosen = self["eval.splits"]
+        return points if chosen is None or "train" in chosen else (*points, "eval.train_examples")
 
     def check_settings(self) -> None:
         """Raise unless the positions increase, and the splits are known.

@@ -34,7 +34,8 @@ class All(Eval):
         curve = self.of(Curve.name)
         parts: dict[str, Run] = {}
         for network in curve.networks:
-            is_aligned = network.run is not None and network.run.name == Align.name
+            # One that its folder names is what is given, and no part of this.
+            is_aligned = network.named.aligned is not None
             plain = network.run.networks[-1] if is_aligned and network.run else network
             if plain.run is not None and plain.run.name == Base.name:
                 seed = plain.title if plain.named.folder else plain.run["seed"]
@@ -42,6 +43,11 @@ class All(Eval):
             if is_aligned and network.run:
                 parts["alignment/"] = network.run
         return parts | {"training/": curve, "": self.of(Eval.name)}
+
+    def shown(self) -> tuple[str, ...]:
+        """The headlines of its parts, with what says whose they are."""
+        parts = self.parts().items()
+        return tuple(f"{prefix}{name}" for prefix, run in parts for name in run.headlines)
 
     @property
     def reader(self) -> Run:
@@ -59,7 +65,7 @@ class All(Eval):
         from mc.lab import execute
         from mc.lab.work import beforehand
 
-        beforehand.check(job.cfg)
+        beforehand.check(job.run)
         *_, evaluation = parts = list(self.parts().values())
         wanted = {run.folder for run in [*self.needs(), *(p for p in parts if p.is_done)]}
         for run in [*self.chain()[:-1], evaluation]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -16,6 +17,7 @@ from mc.lab.work import kept, networks
 from mc.lab.work.data import load_data
 from mc.network.weights import FlatNetwork, pack
 from mc.symmetry.aligning import alignment
+from mc.symmetry.permutation import Permutation
 
 BATCH = 100  # examples whose activations are held at a time
 
@@ -30,7 +32,7 @@ def run(job: Job) -> dict:
     """
     cfg = job.cfg.align
     data = load_data(job.cfg)
-    first, last = networks.load_all(job, data)
+    first, last = _pair(job, data)
     whole = kept.can_be_saved(last)
     given: dict[str, Any] = {}
     if cfg.method == "activations":
@@ -39,30 +41,43 @@ def run(job: Job) -> dict:
     found = alignment(first, last, cfg.method, **given, seed=cfg.seed, restarts=cfg.restarts)
     files.save_table(job.folder, "history", pd.DataFrame(found.history))
     found.permutation.save(job.folder / "permutation.npz")
-    before = pack(last)
-    for variable, value in zip(
-        last.variables,
-        found.permutation.of_arrays([v.numpy() for v in last.variables]),
-        strict=True,
-    ):
-        variable.assign(value)
-    _save(job, data, last, whole)
+    weights = {"before": pack(last)}
+    weights["after"] = found.permutation.of_weights(last, pack(last))
+    _save(job, data, last, found.permutation, whole)
     summary: dict[str, Any] = {"num_groups": len(found.found.groups)}
     summary["num_units"] = sum(found.found.groups.values())
     summary["moved"] = _moved(found.orders)
-    for when, w in (("before", before), ("after", pack(last))):
+    for when, w in weights.items():
         summary |= {f"{name}/{when}": value for name, value in _apart(pack(first), w).items()}
     return summary
 
 
-def _save(job: Job, data: Data, network: Any, whole: bool) -> None:
-    """Write the renumbered network, with the BatchNorm statistics of reports."""
-    flat, named = FlatNetwork(network), job.run.networks[-1]
-    w, left = pack(network), flat.state()
+def _pair(job: Job, data: Data) -> list[keras.Model]:
+    """Both networks, with the BatchNorm statistics of reports.
+
+    Raises:
+        ValueError: they do not compute one function of their weights.
+    """
+    named = job.run.networks
+    first, last = (networks.load(job, network, data) for network in named)
+    typed = (network.named.typed for network in named)
+    networks.check_alike(job, data, *zip(typed, (first, last), strict=True))
+    return [first, last]
+
+
+def _save(
+    job: Job, data: Data, network: keras.Model, permutation: Permutation, whole: bool
+) -> None:
+    """Write a network renumbered, and the BatchNorm statistics that its training left."""
+    named = job.run.networks[-1]
+    flat = FlatNetwork(network)
+    of_training = FlatNetwork(networks.load(job, named, data, left=True)).state()
+    left = permutation.of_state(network, of_training)
+    w = permutation.of_weights(network, pack(network))
+    flat.assign(w, permutation.of_state(network, flat.state()))
     if job.run.adapters_of():
         model = CurveModel(network, curve=Point(), control_points=w[np.newaxis])
         model.save(job.folder / ADAPTED)
-    flat.assign(w, kept.reestimated(flat, w, left, data))
     merged = networks.without_adapters(job, named, network, data)
     if merged is network:
         kept.save(job.folder, network, left, whole)

@@ -4,19 +4,22 @@ from omegaconf import DictConfig
 
 from mc import connecting, curve_file, curves, families
 from mc.lab import stages
-from mc.lab.work import training
+from mc.lab.graph import Run
+from mc.lab.job import acting
+from mc.lab.work import networks, training
 from mc.lab.work.data import instantiate, load_data, splits_of
+from mc.network import repair
 
 
-def check(cfg: DictConfig) -> None:
+def check(run: Run) -> None:
     """Raise unless the curve can be made, gone on with, and evaluated as the settings say.
-
-    `cfg`: as it acts, with `smoke` applied.
 
     Raises:
         ValueError, FileNotFoundError: the curve's callable or the curve to go on with does not
-            fit, or the data have no split or no batches such as the settings need.
+            fit, the data have no split or no batches such as the settings need, or the networks
+            cannot be repaired, as they are to be.
     """
+    cfg = acting(run)
     family = instantiate(cfg.curve, "curve")
     try:
         families.describe(curves.check_family(curves.resolve(family)))
@@ -24,6 +27,9 @@ def check(cfg: DictConfig) -> None:
         raise ValueError(f"curve._target_={cfg.curve._target_}: {error}") from error
     if (given := stages.curve.curve_file(cfg.train.curve.init)) is not None:
         connecting.check_family(curve_file.read(given), family, given)
+    first = run.networks[0]
+    if run.looks_at("eval.repair") and not (first.is_of_files or first.named.folder):
+        repair.check(networks.build(cfg, load_data(cfg)))
     if cfg.devices not in (None, 1) or "valid" in (cfg.eval.splits or ()):
         _check_data(cfg)
 

@@ -8,13 +8,13 @@ from mc.datasets import Data
 from mc.datasets.split import Split
 from mc.evaluation import along, geometry, statistics
 from mc.lab import batch_notes, files
-from mc.lab.graph import Network
+from mc.lab.graph import Run
 from mc.lab.job import Job
-from mc.lab.work import curves, drawings, measure, networks
+from mc.lab.work import curves, drawings, measure
 from mc.lab.work.data import load_data, splits_of
 from mc.lab.work.growing import growing
 from mc.network.predictions import predictor
-from mc.network.weights import pack
+from mc.symmetry.permutation import Permutation
 
 HUNDRED = 100  # examples are chosen in batches of one size, whatever eval.batch_size is
 GRID = 200  # positions at which the functions of a regression are drawn
@@ -32,7 +32,7 @@ def run(job: Job) -> dict:
         num_points=cfg.eval.num_points,
         t=cfg.eval.t,
         initial=curves.untrained(job, data).control_points if cfg.eval.initial else None,
-        unaligned=_unaligned(job, data),
+        unaligned=_unaligned(job, curve),
         repair=cfg.eval.repair,
         **measure.blocks(folder),
     )
@@ -59,10 +59,13 @@ def _splits(job: Job, data: Data) -> dict:
     return found
 
 
-def _unaligned(job: Job, data: Data) -> np.ndarray | None:
-    """The weights `[P]` of the network at the end before it was renumbered, if it was."""
-    network = job.run.inputs().get("unaligned")
-    return pack(networks.load(job, network, data)) if isinstance(network, Network) else None
+def _unaligned(job: Job, curve: CurveModel) -> np.ndarray | None:
+    """The weights `[P]` of the curve's end as it was before it was renumbered, if it was."""
+    aligned = job.run.inputs().get("alignment")
+    if not isinstance(aligned, Run):
+        return None
+    permutation = Permutation.load(aligned.folder / "permutation.npz")
+    return permutation.inverse().of_weights(curve.network.model, curve.control_points[-1])
 
 
 def save_predictions(job: Job, curve: CurveModel, data: Data) -> None:
