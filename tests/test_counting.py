@@ -10,7 +10,8 @@ from mc.lab.graph import Run
 from mc.lab.variants import CALLABLES, Variants
 
 CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
-NETWORKS = {"chain", "pairs", "fge", "soup", *CURVE}
+JOINED = {"align", "chain", "pairs", "soup", *CURVE}
+NETWORKS = {"fge", *JOINED}
 ANY = {"base", *NETWORKS}
 STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
@@ -57,7 +58,14 @@ COUNTS = [
     ("train.curve.init", "random", CURVE),
     ("train.curve.fix_start", "false", CURVE),
     ("train.curve.fix_end", "false", CURVE),
+    ("align.method", "weights", JOINED),
+    ("align.networks", "[1,3]", {"align"}),
+    ("align.examples", 100, {"align"}),
+    ("align.restarts", 3, {"align"}),
+    ("align.seed", 3, {"align"}),
     ("eval.num_points", 5, {"eval", "all"}),
+    ("eval.repair", "true", {"eval", "all"}),
+    ("eval.train_examples", 500, {"eval", "all"}),
     ("eval.t", "[0.5]", {"eval", "all"}),
     ("eval.initial", "true", {"eval", "all"}),
     ("eval.predictions", "[0.5]", {"eval", "all"}),
@@ -144,6 +152,21 @@ def test_a_setting_counts_where_it_acts(plain, key, value, stages):
 @pytest.mark.parametrize(("key", "value"), COUNTS_NOWHERE)
 def test_a_setting_that_no_result_depends_on_counts_nowhere(plain, key, value):
     assert changed(plain, key, value) == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "stages"),
+    [
+        ("weights", "align.restarts", JOINED),
+        ("activations", "align.examples", JOINED),
+        ("weights", "align.examples", set()),  # which needs no data
+        ("weights", "align.networks", {"align"}),  # others say themselves what they join
+    ],
+)
+def test_how_networks_are_aligned_counts_for_all_that_join_them(method, key, stages):
+    aligned = composed(f"align={method}")
+    value = "[1,3]" if key == "align.networks" else 7
+    assert changed((aligned, hashes(aligned)), key, value) == stages
 
 
 @pytest.mark.parametrize(("key", "value"), [("soup.start", 5), ("soup.scales", "[0.5]")])

@@ -394,7 +394,7 @@ def test_bad_arguments_say_what_is_expected(plain_networks):
         connected((a, b), num_bends=0).fit(*arrays(), verbose=0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_networks_of_keras_applications_connect():
     x = np.random.default_rng(0).uniform(size=(8, 32, 32, 3)).astype("float32")
     y = np.arange(8) % CLASSES

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import PATIENCE, only
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 TWO = """
 import contextlib, io, json, os, sys

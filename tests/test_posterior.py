@@ -56,7 +56,7 @@ def banana(z):
 
 
 def test_draws_of_a_banana_are_those_of_exact_quadrature():
-    chains = EllipticalSlice(banana, np.tile([[0.5, 0.25]], (32, 1)), 1.0, 1500, seed=2).run()
+    chains = EllipticalSlice(banana, np.tile([[0.5, 0.25]], (32, 1)), 1.0, 900, seed=2).run()
     draws = chains.samples[:, 200:].reshape(-1, 2)
     prior = stats.norm(0, 1)
     grid = on_grid(

@@ -147,7 +147,7 @@ def test_evaluation_has_the_repaired_segment_between_the_same_ends():
 
 
 def test_evaluation_goes_on_within_the_repaired_segment():
-    a, b, x = pair(deep)
+    a, b, x = pair(lambda: models.mlp((6,), 3, widths=[8]))
     curve = mc.connect(a, b)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     given = {"train": (x, np.arange(len(x)) % 3), "loss": loss, "num_points": 15, "repair": True}

@@ -352,7 +352,7 @@ APPLICATIONS = {
 }
 
 
-LONG = ("NASNetMobile", "Xception", "EfficientNetB0", "MobileNetV2")
+LONG = ("ResNet50V2", "ConvNeXtTiny", "NASNetMobile", "Xception", "EfficientNetB0", "MobileNetV2")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How long symmetries are looked for and weights are matched, and what memory that takes.
 
-    python experiments/benchmarks/alignment.py [vgg16 preresnet20 resnet50v2 densenet121]
+    python experiments/benchmarks/alignment.py [vgg16 preresnet20 resnet50v2 densenet121 mlp]
 
 Prints for each network, in a process of its own: parameters, groups, seconds to find and prove
 what may be renumbered, seconds to do so and match weights from one start, and by how much the peak
@@ -20,6 +20,7 @@ from mc.symmetry.aligning import alignment
 from mc.symmetry.symmetries import symmetries
 
 NETWORKS = {
+    "mlp": lambda: mc.models.mlp((28, 28, 1), 10),
     "vgg16": lambda: mc.models.vgg16((32, 32, 3), 10),
     "preresnet20": lambda: mc.models.preresnet((32, 32, 3), 10, depth=20),
     "resnet50v2": lambda: keras.applications.ResNet50V2(weights=None, input_shape=(64, 64, 3)),

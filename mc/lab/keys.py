@@ -92,4 +92,5 @@ def _nearest_keys(key: str) -> list[str]:
     ends = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, n=1, cutoff=0.75)
     by_end = [k for k in known if ends and k.rpartition(".")[2] == ends[0]]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-    return near or by_end
+    at_top = [k for k in by_end if "." not in k and "." not in key]
+    return near or at_top or by_end
