@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import OmegaConf
 
-from mc.plots.style import COLUMN_WIDTH, PaperFigure, dress, legend_of
+from mc.plots.style import COLUMN_WIDTH, PaperFigure, dress
 
 HERE = Path(__file__).parent
 # What is shown of a path of a run: `(path, align, epochs of the curve)`.
@@ -22,7 +22,7 @@ SHOWN = {
     ("repaired", "activations", 10): "segment, aligned and repaired",
     ("curve", "none", 10): "curve, as they are",
     ("curve", "activations", 10): "curve, aligned",
-    ("curve", "activations", 3): "curve, aligned, a third of the epochs",
+    ("curve", "activations", 3): "curve, aligned, 3 epochs",
 }
 LOOKS = {
     "segment, as they are": {"color": "#E69F00", "linestyle": ":", "marker": "D"},
@@ -30,7 +30,7 @@ LOOKS = {
     "segment, aligned and repaired": {"color": "#009E73", "linestyle": (0, (8, 2)), "marker": "v"},
     "curve, as they are": {"color": "#000000", "linestyle": "-.", "marker": "X"},
     "curve, aligned": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
-    "curve, aligned, a third of the epochs": {
+    "curve, aligned, 3 epochs": {
         **{"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1)), "marker": "^"}
     },
 }
@@ -41,7 +41,7 @@ COLUMNS = ["t", "train/loss", "train/nll", "test/loss", "test/error"]
 def gathered(outputs: Path) -> pd.DataFrame:
     """The points of all evaluations, with what tells the runs apart."""
     found = []
-    for folder in sorted(outputs.glob("eval/*")):
+    for folder in sorted(path.parent for path in outputs.glob("eval/*/summary.json")):
         config = OmegaConf.load(folder / "config.yaml")
         points = pd.read_csv(folder / "points.csv")
         keys = zip(points["path"], strict=False)
@@ -82,8 +82,9 @@ def _told(values: pd.Series) -> str:
 def drawn(points: pd.DataFrame) -> PaperFigure:
     """Test error along the paths, means over the pairs, a panel a kind of network."""
     figure = PaperFigure((2 * COLUMN_WIDTH, 3.0), layout="constrained")
-    grid = figure.subplots(1, len(KINDS), sharey=True)
-    for axes, (kind, name) in zip(grid, KINDS.items(), strict=True):
+    kinds = {kind: name for kind, name in KINDS.items() if (points.batchnorm == kind).any()}
+    grid = figure.subplots(1, len(kinds), sharey=True, squeeze=False).ravel()
+    for axes, (kind, name) in zip(grid, kinds.items(), strict=True):
         for what, look in LOOKS.items():
             rows = points[(points.batchnorm == kind) & (points.what == what)]
             mean = rows.groupby("t")["test/error"].mean()
@@ -91,7 +92,8 @@ def drawn(points: pd.DataFrame) -> PaperFigure:
                 axes.plot(mean.index, mean, label=what, linewidth=1.5, markersize=3.5, **look)
         dress(axes, "t, position on the path", "test error" if axes is grid[0] else "")
         axes.set_title(name, fontsize=9)
-    legend_of(figure, grid)
+    given = {"loc": "outside upper center", "ncols": 3, "fontsize": 8, "frameon": False}
+    figure.legend(*grid[0].get_legend_handles_labels(), handlelength=2.8, **given)
     return figure
 
 
