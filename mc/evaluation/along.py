@@ -73,11 +73,11 @@ def evaluate(
     Returns:
         One row a point: `path` (`curve`, `linear`, `unaligned`, `repaired`, `initial`), `t`,
         `segment_length` (the distance from the point before, ||w_i - w_{i-1}||), `arc_length`
-        (their sum so far), and for every
-        split `<split>/<metric>`: loss; of classes nll, error, accuracy and f1, of tokens perplexity
-        and of pixels iou too; of a regression mse; of several outputs `<output>_<metric>`. See
-        `Evaluator` for what they are. What it is that depends on the batches, of a loss that is no
-        plain mean over examples, is in `attrs["dependence"]`: split -> why.
+        (their sum so far), and for every split `<split>/<metric>`: loss; of classes nll, error,
+        accuracy and f1, of tokens perplexity and of pixels iou too; of a regression mse; of several
+        outputs `<output>_<metric>`. See `Evaluator` for what they are. What it is that depends on
+        the batches, of a loss that is no plain mean over examples, is in `attrs["dependence"]`:
+        split -> why.
 
     Raises:
         ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm

@@ -51,7 +51,7 @@ class Repair:
     def __init__(
         self, network: keras.Model, ends: Sequence[Vector], state: State, batches: Iterable
     ):
-        check(network)
+        _check_kind(network)
         self.ends, self.state, self.batches = [np.asarray(w) for w in ends], state, batches
         self.flat = FlatNetwork(network).of(copying.copy(network))
         self.graph = unpromised.graph_of(self.flat.model)
@@ -163,6 +163,11 @@ def check(network: keras.Model) -> None:
     Raises:
         ValueError: says why not, and what to leave out.
     """
+    _check_kind(network)
+    channels.before_others(unpromised.graph_of(network))
+
+
+def _check_kind(network: keras.Model) -> None:
     told = None
     if unpromised.graph_of(network) is None:
         told = "is no functional or sequential model, so its layers cannot be looked at"
@@ -174,7 +179,6 @@ def check(network: keras.Model) -> None:
         told = "has weights that are not trained, which networks on a path share"
     if told:
         raise ValueError(f"REPAIR: the network {network.name!r} {told}. {channels.LEAVE_OUT}")
-    channels.before_others(unpromised.graph_of(network))
 
 
 def _own_weights(network: keras.Model) -> list[keras.Variable]:

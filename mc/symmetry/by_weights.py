@@ -185,8 +185,8 @@ class Heads:
     """
 
     def __init__(self, names: list[str], a: Sequence[np.ndarray], b: Sequence[np.ndarray]):
-        self.names, self.a, self.b = names, a, b
-        self.best = np.array([[self._fit(x, y)[1] for y in b] for x in a])
+        self.names, self.fits = names, [[self._fit(x, y) for y in b] for x in a]
+        self.best = np.array([[value for _, value in row] for row in self.fits])
         self.now = sum(float(np.vdot(x, y)) for x, y in zip(a, b, strict=True))
 
     @staticmethod
@@ -197,4 +197,4 @@ class Heads:
 
     def order(self, place: int, unit: int) -> np.ndarray:
         """Where the units of a head of b go within the head of a whose place it takes."""
-        return np.argsort(self._fit(self.a[place], self.b[unit])[0])
+        return np.argsort(self.fits[place][unit][0])
