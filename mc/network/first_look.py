@@ -36,15 +36,23 @@ def distance(
 
 def outputs_of(flat: FlatNetwork, w: Vector, state: State, x: Any) -> list[np.ndarray]:
     """The outputs of a network for a batch, each `[batch, ...] float32`."""
-    outputs, _, _ = flat(tf.convert_to_tensor(w), state, x, training=False)
+    return _arrays(flat(tf.convert_to_tensor(w), state, x, training=False)[0])
+
+
+def own_outputs(flat: FlatNetwork, owner: FlatNetwork, x: Any) -> list[np.ndarray]:
+    """The same with the weights and the state that another network of the architecture has."""
+    weights, state = ([v.value for v in of] for of in (owner.trainable, owner.untrained))
+    return _arrays(flat.of_weights(weights, state, x, training=False)[0])
+
+
+def _arrays(outputs: Any) -> list[np.ndarray]:
     return [np.asarray(keras.ops.cast(o, "float32")) for o in keras.tree.flatten(outputs)]
 
 
 def plain_outputs(network: keras.Model, x: Any) -> list[np.ndarray]:
     """The outputs of a plain call of a network, each `[batch, ...] float32`."""
     mode = {"training": False} if unpromised.takes_training(network) else {}
-    outputs = network(x, **mode)
-    return [np.asarray(keras.ops.cast(o, "float32")) for o in keras.tree.flatten(outputs)]
+    return _arrays(network(x, **mode))
 
 
 def farthest(
@@ -78,14 +86,10 @@ def made_up_inputs(flat: FlatNetwork) -> Any:
         spec = keras.KerasTensor(tuple(shape), model.compute_dtype)
     x = keras.tree.map_structure(made_up, spec)
     try:
-        flat(tf.convert_to_tensor(_zeros(flat)), flat.state(), x, training=False)
+        own_outputs(flat, flat, x)
     except Exception:  # whatever its layers say of inputs that they do not take
         return None
     return x
-
-
-def _zeros(flat: FlatNetwork) -> np.ndarray:
-    return np.zeros(flat.size, np.float32)
 
 
 def made_up(spec: keras.KerasTensor) -> tf.Tensor:

@@ -130,8 +130,19 @@ class FlatNetwork:
         Raises:
             ValueError: a layer writes a weight that is to be trained; names it.
         """
+        return self.of_weights(self.unpack(w), state, x, training, seed)
+
+    def of_weights(
+        self,
+        weights: Sequence,
+        state: State,
+        x: Any,
+        training: bool,
+        seed: Sequence[int] | tf.Tensor = (0, 0),
+    ) -> tuple[Any, list[tf.Tensor], tf.Tensor]:
+        """The same of weights in their own shapes, of which nothing is copied."""
         model = self.model
-        values = [*self.unpack(w), *state]
+        values = [*weights, *state]
         variables = [*self.trainable, *self.untrained]
         with (
             keras.StatelessScope(

@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mc.network import first_look
 from mc.network.batches import as_batches
-from mc.network.weights import FlatNetwork, check_same_architecture, pack
+from mc.network.weights import FlatNetwork, check_same_architecture
 from mc.symmetry import by_activations, by_weights
 from mc.symmetry.blocks import blocks
 from mc.symmetry.groups import Symmetries
@@ -102,14 +103,13 @@ def alignment(
         if unseen := found.without(before).groups:
             log.info("Not seen at work, so matched by weights: %s", ", ".join(unseen))
     moved = found.permutation(before)
-    values = moved.of_arrays([v.numpy() for v in b.variables])
     trained = {id(v) for v in a.trainable_variables}
     places = [place for place, v in enumerate(a.variables) if id(v) in trained]
     rest = found.without(before)
     matched = by_weights.match(
         rest,
-        {place: a.variables[place].numpy() for place in places},
-        {place: values[place] for place in places},
+        {place: _seen(a.variables[place]) for place in places},
+        {place: moved.of_array(place, _seen(b.variables[place])) for place in places},
         seed,
         restarts if rest.groups else 0,
     )
@@ -135,16 +135,22 @@ def check_pair(a: keras.Model, b: keras.Model) -> None:
     x = first_look.made_up_inputs(flat)
     if x is None:
         return
-    far = first_look.distance(flat, pack(b), FlatNetwork(b).state(), b, x)
-    if far is not None:
+    other = flat.of(b)
+    ours, theirs = (first_look.own_outputs(one, other, x) for one in (flat, other))
+    if (far := first_look.farthest(ours, theirs, 1e-4)) is not None:
         raise ValueError(
             f"With the same weights the two networks' outputs differ by {far:.3g}: they have other "
             "layers. Build both by the same code."
         )
 
 
+def _seen(variable: keras.Variable) -> np.ndarray:
+    """A variable's value; where TensorFlow can, its own memory and no copy, to be read only."""
+    return np.asarray(tf.convert_to_tensor(variable))
+
+
 def _is_finite(variable: keras.Variable) -> bool:
-    return bool(np.isfinite(variable.numpy().astype(float)).all())
+    return bool(np.isfinite(_seen(variable)).all())
 
 
 def joinable(network: keras.Model, found: Symmetries) -> Symmetries:

@@ -34,7 +34,9 @@ class Matched:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def match(found: Symmetries, a: Arrays, b: Arrays, seed: int = 0, restarts: int = 0) -> Matched:
+def match(
+    found: Symmetries, a: Arrays, b: dict[int, np.ndarray], seed: int = 0, restarts: int = 0
+) -> Matched:
     """The renumbering pi of a network's units that brings its weights close to another's.
 
     Maximises <w_a, pi(w_b)>, which is to minimise ||w_a - pi(w_b)||, by weight matching (Ainsworth
@@ -44,7 +46,8 @@ def match(found: Symmetries, a: Arrays, b: Arrays, seed: int = 0, restarts: int 
 
     Args:
         found: the symmetries of both networks.
-        a, b: their trained weights, by place.
+        a, b: their trained weights, by place. Those of b are renumbered in place, since another
+            copy of each is as large as the network.
         seed: of the order in which groups take turns, and of the restarts.
         restarts: how often to begin again, from a random renumbering; the best is kept. None is
             made once the objective is at its bound, the sum of ||a_i|| ||b_i|| over all arrays.
@@ -52,12 +55,12 @@ def match(found: Symmetries, a: Arrays, b: Arrays, seed: int = 0, restarts: int 
     bound = sum(float(np.linalg.norm(a[i]) * np.linalg.norm(b[i])) for i in a)
     best, best_value = Matched({}), -np.inf
     history: list[dict[str, float]] = []
+    one = Climb(found, a, b, bound)
     for start in range(restarts + 1):
         rng = np.random.default_rng([seed, start])
-        one = Climb(found, a, b, bound, rng)
         if start:
             one.renumber({name: rng.permutation(n) for name, n in found.groups.items()})
-        values = one.climb()
+        values = one.climb(rng)
         history += [
             {"start": start, "step": step, "objective": value} for step, value in enumerate(values)
         ]
@@ -72,10 +75,8 @@ def match(found: Symmetries, a: Arrays, b: Arrays, seed: int = 0, restarts: int 
 class Climb:
     """One ascent; see `match`."""
 
-    def __init__(
-        self, found: Symmetries, a: Arrays, b: Arrays, bound: float, rng: np.random.Generator
-    ):
-        self.found, self.a, self.b, self.rng = found, a, dict(b), rng
+    def __init__(self, found: Symmetries, a: Arrays, b: dict[int, np.ndarray], bound: float):
+        self.found, self.a, self.b = found, a, b
         self.least = LEAST * bound
         self.orders = {name: np.arange(n) for name, n in found.groups.items()}
         self.blocks: dict[str, list[tuple[int, Block]]] = {}
@@ -98,13 +99,13 @@ class Climb:
         for place, gather in self.found.gathers(orders, places).items():
             self.b[place] = gather(self.b[place])
 
-    def climb(self) -> list[float]:
+    def climb(self, rng: np.random.Generator) -> list[float]:
         """The objective at first, and after each pass over the groups that may still gain."""
         values = [self.objective()]
         waiting = set(self.blocks)
         for _ in range(PASSES):
             names = sorted(waiting)
-            self.rng.shuffle(names)
+            rng.shuffle(names)
             for name in names:
                 waiting.discard(name)
                 if self._step(name):
@@ -137,7 +138,9 @@ class Climb:
                 gain += parts[0] @ parts[1].T
             else:
                 pairs.append(parts)
-        problem = Assignment(gain + sum(kind.best for kind in kinds), pairs)
+        for kind in kinds:
+            gain += kind.best
+        problem = Assignment(gain, pairs)
         units, stay = problem.best(), np.arange(n)
         gained = problem(units) - problem(stay)
         gained += sum(kind.best[stay, stay].sum() - kind.now for kind in kinds)

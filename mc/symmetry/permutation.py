@@ -58,10 +58,10 @@ class Permutation:
         Raises:
             ValueError: Keras cannot copy it, or the renumbering is of another network.
         """
+        self._check([tuple(v.shape) for v in network.variables])
         made = copying.copy(network)
-        values = self.of_arrays([v.numpy() for v in network.variables])
-        for variable, value in zip(made.variables, values, strict=True):
-            variable.assign(value)
+        for place, (given, own) in enumerate(zip(network.variables, made.variables, strict=True)):
+            own.assign(self.of_array(place, given.numpy()))
         states = hidden_state.rnn_states(network), hidden_state.rnn_states(made)
         for given, own in zip(*states, strict=True):
             own.assign(given)
@@ -74,16 +74,21 @@ class Permutation:
         Raises:
             ValueError: they have other shapes than those of the network.
         """
-        found = list(arrays)
-        for place, (array, shape) in enumerate(zip(found, self.shapes, strict=True)):
-            if tuple(array.shape) != tuple(shape):
+        self._check([array.shape for array in arrays])
+        return [self.of_array(place, array) for place, array in enumerate(arrays)]
+
+    def of_array(self, place: int, array: np.ndarray) -> np.ndarray:
+        """One of them, renumbered: the value of `network.variables[place]`."""
+        gather = self.gathers.get(place)
+        return array if gather is None else gather(array)
+
+    def _check(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        for place, (found, shape) in enumerate(zip(shapes, self.shapes, strict=True)):
+            if tuple(found) != tuple(shape):
                 raise ValueError(
                     "This renumbering is of another network: its variable "
-                    f"{place} has shape {tuple(shape)}, and not {tuple(array.shape)}."
+                    f"{place} has shape {tuple(shape)}, and not {tuple(found)}."
                 )
-        for place, gather in self.gathers.items():
-            found[place] = gather(found[place])
-        return found
 
     def of_weights(self, network: keras.Model, w: np.ndarray) -> np.ndarray:
         """The flat weight vector of the renumbered network, where `w: [P]` is the network's.
@@ -94,7 +99,8 @@ class Permutation:
         flat = FlatNetwork(network)
         parts = np.split(np.asarray(w), np.cumsum(flat.sizes)[:-1])
         found = [
-            self._of(places[id(v)], part) for v, part in zip(flat.trainable, parts, strict=True)
+            self.of_array(places[id(v)], part)
+            for v, part in zip(flat.trainable, parts, strict=True)
         ]
         return np.concatenate([part.ravel() for part in found])
 
@@ -103,11 +109,7 @@ class Permutation:
         places = _places(network)
         variables = FlatNetwork(network).untrained
         pairs = zip(variables, state, strict=True)
-        return [self._of(places.get(id(v)), np.asarray(value)) for v, value in pairs]
-
-    def _of(self, place: int | None, value: np.ndarray) -> np.ndarray:
-        gather = None if place is None else self.gathers.get(place)
-        return value if gather is None else gather(value)
+        return [self.of_array(places.get(id(v), -1), np.asarray(value)) for v, value in pairs]
 
     def inverse(self) -> Permutation:
         """The renumbering that takes this one back."""

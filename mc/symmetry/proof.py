@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from mc.network.weights import FlatNetwork
 
 if TYPE_CHECKING:
     from mc.symmetry.groups import Symmetries
+    from mc.symmetry.permutation import Permutation
 
 TOLERANCE = 1e-4  # of the outputs' largest magnitude
 
@@ -22,18 +23,20 @@ def changing(found: Symmetries, network: keras.Model) -> list[str]:
 
     All are renumbered at once; where that changes the outputs, halves of them, down to single ones.
     """
-    values = [_random(v, np.random.default_rng(place)) for place, v in enumerate(network.variables)]
+    values = Random(network)
     x = first_look.made_up_inputs(FlatNetwork(network))
     if x is None:
         raise ValueError(
             f"Inputs for the network {network.name!r} cannot be made up, so that nothing proves "
             "what may be renumbered. Give its inputs a shape."
         )
-    expected = _outputs(network, values, x)
+    values.assign()
+    expected = first_look.plain_outputs(network, x)
 
     def broken(names: Sequence[str]) -> bool:
-        moved = found.permutation(found.orders(names, len(names))).of_arrays(values)
-        return first_look.farthest(_outputs(network, moved, x), expected, TOLERANCE) is not None
+        values.assign(found.permutation(found.orders(names, len(names))))
+        outputs = first_look.plain_outputs(network, x)
+        return first_look.farthest(outputs, expected, TOLERANCE) is not None
 
     def among(names: Sequence[str]) -> list[str]:
         if not names or not broken(names):
@@ -46,21 +49,31 @@ def changing(found: Symmetries, network: keras.Model) -> list[str]:
     return among(list(found.groups))
 
 
-def _outputs(network: keras.Model, values: Sequence[np.ndarray], x: Any) -> list[np.ndarray]:
-    for variable, value in zip(network.variables, values, strict=True):
-        variable.assign(value)
-    return first_look.plain_outputs(network, x)
+class Random:
+    """Random numbers for a network's variables, none of them as it began: there, errors would hide.
 
-
-def _random(variable: keras.Variable, rng: np.random.Generator) -> np.ndarray:
-    """Random numbers for a variable, none of them as it began: there, errors would hide.
-
-    Of a kernel about as large as keeps the size of what flows; of a variance positive ones.
+    They are drawn again each time, since all of them at once are as large as the network.
     """
-    value = np.asarray(variable)
-    if not keras.backend.is_float_dtype(variable.dtype):
-        return value
+
+    def __init__(self, network: keras.Model):
+        self.variables = network.variables
+        self.whole = {
+            place: np.asarray(v)
+            for place, v in enumerate(self.variables)
+            if not keras.backend.is_float_dtype(v.dtype)
+        }  # whole numbers and the like stay
+
+    def assign(self, permutation: Permutation | None = None) -> None:
+        """Give the network the numbers, or these renumbered."""
+        for place, variable in enumerate(self.variables):
+            value = self.whole[place] if place in self.whole else _random(variable, place)
+            variable.assign(value if permutation is None else permutation.of_array(place, value))
+
+
+def _random(variable: keras.Variable, place: int) -> np.ndarray:
+    """Of a kernel about as large as keeps the size of what flows; of a variance positive ones."""
+    rng = np.random.default_rng(place)
     if "variance" in variable.name:
-        return rng.uniform(0.5, 1.5, value.shape).astype(value.dtype)
-    scale = 1 / np.sqrt(np.prod(value.shape[:-1])) if value.ndim > 1 else 0.5
-    return (scale * rng.normal(size=value.shape)).astype(value.dtype)
+        return rng.uniform(0.5, 1.5, variable.shape).astype(np.float32)
+    scale = 1 / np.sqrt(np.prod(variable.shape[:-1])) if len(variable.shape) > 1 else 0.5
+    return np.float32(scale) * rng.standard_normal(variable.shape, np.float32)

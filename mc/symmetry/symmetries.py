@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import keras
@@ -53,6 +54,8 @@ def symmetries(network: keras.Model) -> Symmetries:
         log.warning(
             "Renumbering the units of %s changes what the network computes: they stay.", told
         )
+    del own, graph, inputs, array, walk
+    gc.collect()  # a Keras model refers to itself, and would stay as long as it is not looked for
     return found.without(changing)
 
 
