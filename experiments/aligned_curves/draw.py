@@ -2,6 +2,7 @@
 
     python experiments/aligned_curves/draw.py outputs
 
+Several folders may be given, and the points.csv of runs whose folder is no more.
 Writes points.csv, aligned_curves.png and aligned_curves.pdf, and the table, into its own folder.
 """
 
@@ -98,7 +99,10 @@ def drawn(points: pd.DataFrame) -> PaperFigure:
 
 
 if __name__ == "__main__":
-    table = gathered(Path(sys.argv[1]))
+    sources = [Path(given) for given in sys.argv[1:]]
+    table = pd.concat(
+        [pd.read_csv(s) if s.suffix == ".csv" else gathered(s) for s in sources], ignore_index=True
+    )
     table.to_csv(HERE / "points.csv", index=False)
     begin, end = "<!-- results -->", "<!-- end of results -->"
     before, rest = (HERE / "README.md").read_text().split(begin)
