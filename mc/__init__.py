@@ -19,26 +19,34 @@ if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.curves import PolyChain as PolyChain
     from mc.ensembles.fge import CyclicalRate as CyclicalRate
     from mc.evaluation.along import evaluate as evaluate
+    from mc.evaluation.over import evaluate_surface as evaluate_surface
     from mc.network.weights import pack as pack
     from mc.network.weights import unpack as unpack
+    from mc.surfaces import BezierSurface as BezierSurface
+    from mc.surfaces import Simplex as Simplex
     from mc.symmetry.aligning import align as align
     from mc.symmetry.permutation import Permutation as Permutation
     from mc.symmetry.symmetries import symmetries as symmetries
+    from mc.terms import Terms as Terms
 
 __version__ = "0.1.0"
 
 # Loaded at first use (PEP 562): importing mc does not import TensorFlow.
 _HOMES = {
     "Bezier": "mc.curves",
+    "BezierSurface": "mc.surfaces",
     "CurveModel": "mc.curve_model",
     "CyclicalRate": "mc.ensembles.fge",
     "Linear": "mc.curves",
     "Permutation": "mc.symmetry.permutation",
     "Point": "mc.curves",
     "PolyChain": "mc.curves",
+    "Simplex": "mc.surfaces",
+    "Terms": "mc.terms",
     "align": "mc.symmetry.aligning",
     "connect": "mc.connecting",
     "evaluate": "mc.evaluation.along",
+    "evaluate_surface": "mc.evaluation.over",
     "load_curve": "mc.connecting",
     "pack": "mc.network.weights",
     "symmetries": "mc.symmetry.symmetries",

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from mc import curves
+from mc import domains
 from mc.network import batchnorm
 from mc.network.batches import as_batches
 from mc.network.hidden_state import is_passing
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from mc.curve_model import CurveModel
 
 
-def state_at(curve: CurveModel, t: float, data: Any = None) -> list[np.ndarray]:
+def state_at(curve: CurveModel, t: domains.Position, data: Any = None) -> list[np.ndarray]:
     """State of the network at t; see `CurveModel.state_at`."""
-    end = fixed_end(curve, curves.check_t(t))
+    t = domains.check(curve.family, t)
+    end = fixed_end(curve, t)
     state = curve.state_values if end is None else curve.end_states.value[end]
     if end is None:
         warn_of_moved(curve)
@@ -38,10 +39,10 @@ def state_at(curve: CurveModel, t: float, data: Any = None) -> list[np.ndarray]:
     return state
 
 
-def fixed_end(curve: CurveModel, t: float) -> int | None:
-    """0 or 1 where t is a fixed end of the curve; a point has no ends."""
-    for end, fixed in ((0, curve.fix_start), (1, curve.fix_end)):
-        if t == end and fixed and not curve.is_point:
+def fixed_end(curve: CurveModel, t: domains.Position) -> int | None:
+    """The number of the fixed end, or corner, that t is: 0 the start; None elsewhere."""
+    for end, (position, k) in enumerate(domains.anchors(curve.family)):
+        if t == position and k in curve.fixed:
             return end
     return None
 
@@ -51,8 +52,8 @@ class EndStates:
 
     Args:
         curve: the curve.
-        ends: of the points of which there are coefficients those that are an end, and which: 0 the
-            start, 1 the end.
+        ends: of the points of which there are coefficients those that are an end or a corner, and
+            which: 0 the start, 1 the end.
     """
 
     def __init__(self, curve: CurveModel, ends: Mapping[int, int]):
@@ -63,8 +64,8 @@ class EndStates:
             if i not in curve.network.batchnorm and not curve.is_point
             if any(not np.array_equal(self.left[i], end[i]) for end in self.ends)
         ]
-        fixed = (curve.fix_start, curve.fix_end)
-        self.rows = [(k, end) for k, end in ends.items() if fixed[end]]
+        fixed = [k in curve.fixed for _, k in domains.anchors(curve.family)]
+        self.rows = [(k, end) for k, end in ends.items() if fixed and fixed[end]]
 
     def __call__(self, coefficients: ArrayLike) -> dict[int, np.ndarray]:
         """Position in the state -> its values `[n, ...]`; `coefficients: [n, num_points]`."""

@@ -1,80 +1,132 @@
-"""From networks to curves: connect two networks, or load a curve that was saved."""
+"""From networks to curves and surfaces: connect networks, or load a curve that was saved."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from mc import curve_file, curves, families
+from mc import curve_file, curves, domains, families, surfaces
 from mc.curve_model import CurveModel
 from mc.curves import Curve
 from mc.network import first_look, probe, refusals
 from mc.network.copying import copy
 from mc.network.shapes import check_same_shapes
 from mc.network.weights import FlatNetwork, check_same_architecture, pack
+from mc.terms import Terms
 
 
 def connect(
-    network_a: keras.Model,
-    network_b: keras.Model,
+    *networks: keras.Model,
     curve: str | Curve = "bezier",
     num_bends: int = 1,
-    *,
     init: str = "linear",
     fix_start: bool = True,
     fix_end: bool = True,
+    fix: Sequence[int] | None = None,
     weight_decay: float = 0.0,
     seed: int = 0,
+    terms: Terms | None = None,
 ) -> CurveModel:
-    """A curve between two trained networks, ready to compile and fit.
+    """A curve or a surface between trained networks, ready to compile and fit.
 
     Args:
-        network_a, network_b: Keras models of the same architecture, at t=0 and t=1.
-        curve: the name of a family (`bezier`, `polychain`) or a curve object.
-        num_bends: inner control points; not used with a curve object.
-        init: `linear`, bends evenly spaced on the straight segment, or `random`, bends at fresh
-            initial weights of the network drawn from `seed` (which seeds Keras' global generators).
-        fix_start, fix_end, weight_decay, seed: as in `CurveModel`.
+        networks: Keras models of the same architecture: of a curve two, at t=0 and t=1; of a
+            surface one for each corner.
+        curve: the name of a family (`bezier`, `polychain`, `simplex`, `bezier_surface`) or an
+            object of one.
+        num_bends: inner control points, of a simplex free vertices; not used with an object.
+        init: `linear`, bends evenly spaced on the straight segment (of a surface: bilinear, or near
+            the centroid), or `random`, bends at fresh initial weights of the network drawn from
+            `seed` (which seeds Keras' global generators).
+        fix_start, fix_end, fix, weight_decay, seed, terms: as in `CurveModel`.
 
     Raises:
-        ValueError: the architectures differ (the first differing variable and both shapes), or
-            `init` is unknown, or `random` for a network that Keras cannot copy; the family is none
-            (`curves.check_family`); or see `CurveModel` and `CurveModel.check_on`: the latter is
-            done here on inputs made up, and again on the first real batch.
+        TypeError: what is no Keras model among the networks.
+        ValueError: another number of networks than the family joins; the architectures differ (the
+            first differing variable and both shapes), or `init` is unknown, or `random` for a
+            network that Keras cannot copy; the family is none (`domains.check_family`); or see
+            `CurveModel` and `CurveModel.check_on`: the latter is done here on inputs made up, and
+            again on the first real batch.
     """
-    flat = FlatNetwork(network_a)
+    family = domains.check_family(resolve(curve, num_bends, len(networks)))
+    _check_networks(networks, family)
+    first, *others = networks
+    flat = FlatNetwork(first)
     refusals.check_weights(flat)
-    check_same_shapes(network_a, network_b)
+    for other in others:
+        check_same_shapes(first, other)
     if (x := first_look.made_up_inputs(flat)) is not None:
-        refusals.check_weights_stay(flat, pack(network_a), flat.state(), x)
-    check_same_architecture(network_a, network_b)
-    family = curves.check_family(curves.resolve(curve, num_bends))
+        refusals.check_weights_stay(flat, pack(first), flat.state(), x)
+    for other in others:
+        check_same_architecture(first, other)
     try:
         families.describe(family)
     except ValueError as error:
         warnings.warn(f"This curve cannot be saved: {error}", stacklevel=2)
-    points = curves.linear_points(pack(network_a), pack(network_b), family.num_points)
-    if init == "random":
-        for k in range(1, family.num_points - 1):
-            own_seed = np.random.SeedSequence([seed, k]).generate_state(1)[0]
-            points[k] = random_weights(network_a, int(own_seed))
-    elif init != "linear":
-        raise ValueError(f"init must be linear or random; received {init!r}.")
-    curve = CurveModel(
-        network_a,
+    made = CurveModel(
+        first,
         family,
-        points,
+        _begin(family, networks, init, seed),
         fix_start=fix_start,
         fix_end=fix_end,
+        fix=fix,
         weight_decay=weight_decay,
-        end_states=[flat.state(), FlatNetwork(network_b).state()],
+        end_states=[FlatNetwork(network).state() for network in networks],
         seed=seed,
+        terms=terms,
     )
-    curve.first_look.others = [(1.0, network_b)]
+    made.first_look.others = list(enumerate(networks))[1:]
     if x is not None:
-        curve.first_look.compare(x)
-    return curve
+        made.first_look.compare(x)
+    return made
+
+
+def resolve(curve: str | Curve, num_bends: int = 1, num_networks: int = 2) -> Curve:
+    """The family that a name and `num_bends`, or an object, stand for, between some networks.
+
+    Raises:
+        ValueError: no family has that name; the message lists the known ones.
+        TypeError: an object that is no family.
+    """
+    if isinstance(curve, str) and curve == "simplex":
+        return surfaces.Simplex(num_networks, num_bends)
+    if isinstance(curve, str) and curve == "bezier_surface":
+        return surfaces.BezierSurface(num_bends)
+    return curves.resolve(curve, num_bends)
+
+
+def _check_networks(networks: Sequence, family: Curve) -> None:
+    for network in networks:
+        if not isinstance(network, keras.Model):
+            raise TypeError(
+                f"connect joins Keras models; received {network!r} among them. A family is given "
+                'by name: connect(a, b, curve="bezier").'
+            )
+    if len(networks) != (needed := domains.num_networks(family)):
+        raise ValueError(
+            f"{family} joins {needed} network{'s' if needed > 1 else ''}; received {len(networks)}."
+            ' Any number are joined by curve="simplex".'
+        )
+
+
+def _begin(family: Any, networks: Sequence[keras.Model], init: str, seed: int) -> np.ndarray:
+    """Control points before training; `[num_points, P] float32`."""
+    if init not in ("linear", "random"):
+        raise ValueError(f"init must be linear or random; received {init!r}.")
+    corners = np.array([pack(network) for network in networks])
+    if domains.is_curve(family):
+        points = curves.linear_points(corners[0], corners[1], family.num_points)
+    else:
+        points = family.start(corners, seed)
+    given = {k for _, k in domains.anchors(family)}
+    for k in range(family.num_points) if init == "random" else ():
+        if k not in given:
+            own_seed = np.random.SeedSequence([seed, k]).generate_state(1)[0]
+            points[k] = random_weights(networks[0], int(own_seed))
+    return points
 
 
 def random_weights(network: keras.Model, seed: int) -> np.ndarray:
@@ -114,9 +166,11 @@ def load_curve(
         saved["control_points"],
         fix_start=saved["fix_start"],
         fix_end=saved["fix_end"],
+        fix=saved["fix"],
         weight_decay=saved["weight_decay"],
         end_states=saved["end_states"],
         seed=saved["seed"],
+        terms=Terms(**saved["terms"]),
     )
     for variable, value in zip(made.state, saved["state"], strict=True):
         variable.assign(curve_file.typed(value, variable.numpy()))
@@ -135,17 +189,25 @@ def start_from(curve: CurveModel, filepath: str | Path) -> None:
     saved = curve_file.read(filepath)
     curve_file.check_network(saved, curve.network)
     check_family(saved, curve.family, filepath)
-    for fixed, k, end in ((curve.fix_start, 0, "start"), (curve.fix_end, -1, "end")):
-        if fixed and not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5):
-            raise ValueError(
-                f"The {end} of the curve in {filepath} is not the endpoint network: its training "
-                f"moved it, or it joins others. Free this {end} (fix_{end}=false), or name the "
-                "networks that it joins."
-            )
+    _check_ends(curve, saved, filepath)
     for point, row in zip(curve.points, saved["control_points"], strict=True):
         point.assign(row)
     for variable, value in zip(curve.state, saved["state"], strict=True):
         variable.assign(curve_file.typed(value, variable.numpy()))
+
+
+def _check_ends(curve: CurveModel, saved: dict, filepath: str | Path) -> None:
+    """Raise unless the fixed ends of a curve are those of a saved one."""
+    ends = ("start", "end") if domains.is_curve(curve.family) else range(1, len(curve.points) + 1)
+    for (_, k), end in zip(domains.anchors(curve.family), ends, strict=False):
+        moved = not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5)
+        if k in curve.fixed and moved:
+            named, free = (f"corner {end}", "fix") if isinstance(end, int) else (end, f"fix_{end}")
+            raise ValueError(
+                f"The {named} of the curve in {filepath} is not the endpoint network: its training "
+                f"moved it, or it joins others. Free it ({free}=false), or name the networks that "
+                "it joins."
+            )
 
 
 def check_family(saved: dict, family: Curve, filepath: str | Path) -> None:
@@ -159,3 +221,39 @@ def check_family(saved: dict, family: Curve, filepath: str | Path) -> None:
             f"The curve in {filepath} is {saved['curve']}, but the one to train is {family}: "
             "choose the same curve and num_bends."
         )
+
+
+def grow(
+    filepath: str | Path, *networks: keras.Model, num_bends: int, **options: Any
+) -> CurveModel:
+    """A simplex that begins with the vertices of a saved, smaller one, which stay as they are.
+
+    The further vertices begin near the centroid of those that are there (Benton et al. 2021,
+    Section 4.2, trains one after another so).
+
+    Args:
+        filepath: a `.npz` file of the smaller simplex.
+        networks: those at its corners.
+        num_bends: vertices beside the corners: more than the smaller one has.
+        options: as in `connect`; of `fix` the default is all vertices of the smaller one.
+
+    Raises:
+        ValueError: the saved curve is no smaller simplex with these corners; or see `connect` and
+            `start_from`.
+    """
+    saved = curve_file.read(filepath)
+    family, smaller = surfaces.Simplex(len(networks), num_bends), saved["curve"]
+    old = saved["control_points"]
+    fits = isinstance(smaller, surfaces.Simplex) and smaller.num_corners == family.num_corners
+    if not (fits and len(old) < family.num_points):
+        raise ValueError(
+            f"{family} can begin at a simplex of {family.num_corners} corners and fewer vertices; "
+            f"the curve in {filepath} is {smaller}. Choose a larger num_bends, or the networks "
+            "that it joins."
+        )
+    made = connect(*networks, curve=family, **{"fix": range(len(old))} | options)
+    curve_file.check_network(saved, made.network)
+    _check_ends(made, saved, filepath)
+    for point, row in zip(made.points, family.start(old, made.seed), strict=True):
+        point.assign(row)
+    return made

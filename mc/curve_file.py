@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mc import families
+from mc import domains, families
 from mc.atomic import replacing
 from mc.curves import Curve
 
@@ -25,6 +25,8 @@ def write(
     curve: Curve,
     fix_start: bool,
     fix_end: bool,
+    fixed: Sequence[int],
+    terms: Mapping[str, Any],
     weight_decay: float,
     seed: int,
     step: int,
@@ -39,9 +41,11 @@ def write(
 
     Arrays in the file: `control_points [num_points, P]`; `family`, its import path, and `settings`
     or `attributes`, what it is made of as JSON (see `families.describe`); `fix_start`, `fix_end`,
+    and `fixed`, the numbers of control points that stay; `terms` (JSON), of `terms.Terms`;
     `weight_decay`; `seed` and `step`, from which the next t is drawn; `paths` and `shapes` (JSON)
     of the trainable weights in the order that they have in a control point; `state_*`,
-    `start_state_*`, `end_state_*`, the untrained variables left by training and of both ends;
+    `start_state_*`, `end_state_*`, the untrained variables left by training and of both ends, and
+    `corner2_state_*` and so on of further corners of a surface;
     `endpoints`, strings that say where the end networks are; `probe_*`, see `probe.of`;
     `optimizer_*`, the optimizer's variables, if they are kept. Types that NumPy alone does not know
     (bfloat16) are written as float32.
@@ -60,6 +64,8 @@ def write(
         **families.describe(curve),
         "fix_start": fix_start,
         "fix_end": fix_end,
+        "fixed": np.array(fixed, np.int64),
+        "terms": json.dumps(dict(terms)),
         "weight_decay": weight_decay,
         "seed": seed,
         "step": step,
@@ -68,8 +74,8 @@ def write(
         "endpoints": np.array([str(e) for e in endpoints], dtype=np.str_),
     }
     arrays |= {f"probe_{name}": value for name, value in probe.items()}
-    named = {"state": state, "start_state": end_states[0], "end_state": end_states[1]}
-    named["optimizer"] = optimizer
+    named = {"state": state, "optimizer": optimizer}
+    named |= {_end(k): own for k, own in enumerate(end_states)}
     for name, values in named.items():
         arrays |= {f"{name}_{i}": plain(value) for i, value in enumerate(values)}
     with replacing(filepath) as unfinished, open(unfinished, "wb") as file:
@@ -92,7 +98,7 @@ def typed(value: ArrayLike, like: np.ndarray) -> np.ndarray:
 
 
 def read(filepath: str | Path, curve: Curve | None = None) -> dict:
-    """What `write` was given, from a `.npz` file; of one of before, without seed, step and probe.
+    """What `write` was given, from a `.npz` file; of one of before, without what is new.
 
     `curve`: the family, where its class is not found by name any more.
 
@@ -109,6 +115,8 @@ def read(filepath: str | Path, curve: Curve | None = None) -> dict:
             "control_points": arrays["control_points"],
             "fix_start": bool(arrays["fix_start"]),
             "fix_end": bool(arrays["fix_end"]),
+            "fix": arrays["fixed"].tolist() if "fixed" in arrays else None,
+            "terms": json.loads(str(arrays.get("terms", "{}"))),
             "weight_decay": float(arrays["weight_decay"]),
             "paths": arrays["paths"].tolist(),
             "shapes": [tuple(shape) for shape in json.loads(str(arrays["shapes"]))],
@@ -132,8 +140,14 @@ def read(filepath: str | Path, curve: Curve | None = None) -> dict:
     saved["probe"] = {k.removeprefix("probe_"): arrays[k] for k in arrays if k.startswith("probe_")}
     saved["state"] = _numbered(arrays, "state_")
     saved["optimizer"] = _numbered(arrays, "optimizer_")
-    saved["end_states"] = [_numbered(arrays, "start_state_"), _numbered(arrays, "end_state_")]
+    count = max(2, domains.num_networks(saved["curve"]))
+    saved["end_states"] = [_numbered(arrays, f"{_end(k)}_") for k in range(count)]
     return saved
+
+
+def _end(number: int) -> str:
+    """What the state of an end, or of a corner, is named by."""
+    return ("start_state", "end_state")[number] if number < 2 else f"corner{number}_state"
 
 
 def check_network(saved: dict, network: "FlatNetwork") -> None:

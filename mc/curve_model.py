@@ -1,6 +1,7 @@
 """CurveModel: the control points of a curve in weight space, trained by Keras' own `fit`."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from mc import between, curve_file, curves
+from mc import between, curve_file, curves, domains
 from mc.looking import FirstLook
 from mc.network import (
     batches,
@@ -23,12 +24,14 @@ from mc.network import (
     unpromised,
 )
 from mc.network.weights import FlatNetwork, State
+from mc.terms import SPREAD, Terms, draw, kernels
+from mc.terms import gradients as terms_gradients
 
 INTO = ", or pass into=, a second instance to write into"
 
 
 class CurveModel(keras.Model):
-    """A curve w(t) = coefficients(t) @ control_points of networks, as one Keras model.
+    """A curve, or a surface, w(t) = coefficients(t) @ control_points of networks, as a Keras model.
 
     Training minimises the expected loss along the curve (Garipov et al. 2018, Eq. 2),
 
@@ -43,13 +46,18 @@ class CurveModel(keras.Model):
 
     Args:
         network: a built Keras model; called statelessly, so its own variables never change.
-        curve: the family, such as `mc.Bezier(num_bends=1)`.
+        curve: the family, such as `mc.Bezier(num_bends=1)`, or `mc.Simplex(3)`, whose t is a
+            vector; see `mc.surfaces`.
         control_points: `[num_points, P] float32`, P trainable weights in the model's order.
-        fix_start, fix_end: whether the first and the last control point stay as they are.
+        fix_start, fix_end: whether the first and the last control point of a curve stay as they
+            are.
+        fix: the numbers, from 0, of all control points that stay as they are, in place of these.
+            Default of a surface: its corners.
         weight_decay: coefficient of the L2 penalty at w(t).
-        end_states: state of the start and of the end network; used at fixed ends. Default: the
-            network's own, twice.
+        end_states: state of the start and of the end network, of a surface that of each corner;
+            used at those that are fixed. Default: the network's own.
         seed: seeds the draws of t.
+        terms: what a step draws and adds to the loss; see `mc.terms.Terms`. Default: one t.
 
     Raises:
         ValueError: `control_points` has another shape than the curve and the network need,
@@ -65,9 +73,11 @@ class CurveModel(keras.Model):
         *,
         fix_start: bool = True,
         fix_end: bool = True,
+        fix: Sequence[int] | None = None,
         weight_decay: float = 0.0,
         end_states: Sequence[State] | None = None,
         seed: int = 0,
+        terms: Terms | None = None,
     ):
         super().__init__(name="curve", dtype="float32")  # control points stay float32
         self.network = FlatNetwork(network)
@@ -84,27 +94,29 @@ class CurveModel(keras.Model):
         if not 0 <= seed < 2**31:
             raise ValueError(f"seed must be from 0 to 2**31 - 1; received seed={seed}.")
         self.fix_start, self.fix_end = bool(fix_start), bool(fix_end)
+        self.fixed = domains.fixed_points(self.family, fix, self.fix_start, self.fix_end)
         self.weight_decay, self.seed = float(weight_decay), int(seed)
+        self.terms = (terms or Terms()).check(self.family, self.network)
+        self._kernels = kernels(self.network) if self.terms.cosine else None
         own = self.network.state()
         self.end_states = _Plain(
             [
                 [curve_file.typed(value, like) for value, like in zip(state, own, strict=True)]
-                for state in end_states or [own, own]
+                for state in end_states or [own] * domains.num_networks(self.family)
             ]
         )
         self.first_look = FirstLook(self)
         # One [P] variable a control point: slicing one [num_points, P] variable costs 40% a step.
-        last = self.family.num_points - 1
-        fixed = [0] * self.fix_start + [last] * self.fix_end if last else []  # a point has no ends
-        constraint = constraints.of_points(self.network, self.family, control_points[fixed])
+        fixed_points = control_points[list(self.fixed)]
+        constraint = constraints.of_points(self.network, self.family, fixed_points)
         self.points = [
-            self._variable(row, f"control_point_{k}", k not in fixed, constraint)
+            self._variable(row, f"control_point_{k}", k not in self.fixed, constraint)
             for k, row in enumerate(control_points)
         ]
         self.state = [
             self._variable(value, f"state_{i}") for i, value in enumerate(self.end_states.value[0])
         ]
-        self._t = self._variable(np.float32(0.5), "t")
+        self._t = self._variable(np.asarray(domains.centre(self.family), np.float32), "t")
         # Not the optimizer's count, which stands still while gradients are accumulated.
         self.step = self._variable(np.int32(0), "step")
         self.built = True
@@ -129,13 +141,14 @@ class CurveModel(keras.Model):
         )
 
     @property
-    def t(self) -> float:
-        """Position at which `call`, `evaluate` and `predict` work."""
-        return float(self._t.numpy())
+    def t(self) -> domains.Position:
+        """Position at which `call`, `evaluate` and `predict` work; of a surface a tuple."""
+        t = self._t.numpy().tolist()
+        return tuple(t) if isinstance(t, list) else t
 
     @t.setter
-    def t(self, t: float) -> None:
-        self._t.assign(curves.check_t(t))
+    def t(self, t: domains.Position) -> None:
+        self._t.assign(domains.check(self.family, t))
 
     @property
     def control_points(self) -> np.ndarray:
@@ -147,9 +160,10 @@ class CurveModel(keras.Model):
         """The untrained variables as training left them, one array each."""
         return [s.numpy() for s in self.state]
 
-    def weights_at(self, t: float) -> np.ndarray:
+    def weights_at(self, t: domains.Position) -> np.ndarray:
         """The weight vector w(t); `[P] float32`."""
-        return curves.mix(self.family.coefficients(curves.check_t(t)), self.points).numpy()
+        t = domains.check(self.family, t)
+        return curves.mix(self.family.coefficients(t), self.points).numpy()
 
     def compile(
         self,
@@ -200,9 +214,12 @@ class CurveModel(keras.Model):
         """
         batches.check_call(super().fit, x, *args, **kwargs)
         if not self.trainable_variables:
+            free = "free an end (fix_start=False, fix_end=False)"
+            if not domains.is_curve(self.family):
+                free = "leave a control point out of fix"
             raise ValueError(
-                "Nothing to train: num_bends=0 with both ends fixed. Set num_bends=1 or more, or "
-                "free an end (fix_start=False, fix_end=False)."
+                "Nothing to train: all control points are fixed, as with num_bends=0 and fixed "
+                f"ends. Set num_bends=1 or more, or {free}."
             )
         if self.compiled:
             optimizers.check_elementwise(self.optimizer)
@@ -226,18 +243,43 @@ class CurveModel(keras.Model):
         return self.family.num_points == 1
 
     def train_step(self, data: Any) -> dict:
-        """One step at a random t: the network's gradient at w(t), given to each control point."""
+        """One step at a random t: the network's gradient at w(t), given to each control point.
+
+        Of several draws of t their mean; each goes on from the state that the one before left.
+        """
+        step = tf.convert_to_tensor(self.step)
+        before = [tf.convert_to_tensor(s) for s in self.state]
+        after, draws = before, self.terms.draws
+        gradients = [None] * len(self.points)
+        for number in range(draws):
+            coefficients, gradient, after, results = self._draw(data, after, step, number)
+            share = coefficients / draws if draws > 1 else coefficients
+            gradients = [
+                share[k] * gradient if own is None else own + share[k] * gradient
+                for k, own in enumerate(gradients)
+            ]
+        gradients = self._with_terms(gradients, step)
+        self.optimizer.apply_gradients(
+            [(g, p) for g, p in zip(gradients, self.points, strict=True) if p.trainable]
+        )
+        for variable, old, new in zip(self.state, before, after, strict=True):
+            if new is not old:  # constants, such as frozen layers, need no copy
+                variable.assign(new)
+        self.step.assign(step + 1)
+        return results
+
+    def _draw(self, data: Any, before: list, step: tf.Tensor, number: int) -> tuple:
+        """A t: coefficients `[num_points]`, gradient at w(t) `[P]`, state after it, and results."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        step = tf.convert_to_tensor(self.step)
-        t = curves.random_t(self.seed, step)
+        t = draw(self.terms, self.family, self.points, self.seed, step, number)
         coefficients = self.family.coefficients(t)
         w = curves.mix(coefficients, self.points)
-        before = [tf.convert_to_tensor(s) for s in self.state]
+        seed = (self.seed + SPREAD * number) % 2**31
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(w)
             y_pred, after, own_loss = self.network(
-                w, before, x, training=True, seed=tf.stack([self.seed, step])
+                w, before, x, training=True, seed=tf.stack([seed, step])
             )
             # Gradients are summed over replicas: Keras gives each its share of the loss.
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
@@ -252,14 +294,17 @@ class CurveModel(keras.Model):
         if self.weight_decay:
             share = tf.constant(self.weight_decay / replicas)
             gradient += self.optimizer.scale_loss(share) * w
-        self.optimizer.apply_gradients(
-            [(coefficients[k] * gradient, p) for k, p in enumerate(self.points) if p.trainable]
-        )
-        for variable, old, new in zip(self.state, before, after, strict=True):
-            if new is not old:  # constants, such as frozen layers, need no copy
-                variable.assign(new)
-        self.step.assign(step + 1)
-        return self._results(x, y, y_pred, sample_weight, loss * replicas + self._penalty(w))
+        loss = loss * replicas + self._penalty(w)
+        return coefficients, gradient, after, self._results(x, y, y_pred, sample_weight, loss)
+
+    def _with_terms(self, gradients: list, step: tf.Tensor) -> list:
+        """Gradients of control points, with those of the terms."""
+        if not (self.terms.volume or self.terms.cosine):
+            return gradients
+        own = terms_gradients(self.terms, self.points, self._kernels, self.seed, step)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        share = self.optimizer.scale_loss(tf.constant(1.0 / replicas))
+        return [g + share * term for g, term in zip(gradients, own, strict=True)]
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
@@ -297,12 +342,10 @@ class CurveModel(keras.Model):
 
     def _state_at_t(self) -> list[tf.Tensor]:
         state = [tf.convert_to_tensor(s) for s in self.state]
-        if self.is_point:
-            return state
-        for t, fixed in ((0.0, self.fix_start), (1.0, self.fix_end)):
-            own = self.end_states.value[int(t)]
-            for i in self.network.movable if fixed else ():
-                state[i] = tf.where(tf.equal(self._t, t), own[i], state[i])
+        for (t, k), own in zip(domains.anchors(self.family), self.end_states.value, strict=False):
+            for i in self.network.movable if k in self.fixed else ():
+                here = tf.reduce_all(tf.equal(self._t, t))
+                state[i] = tf.where(here, own[i], state[i])
         return state
 
     def _penalty(self, w: tf.Tensor) -> tf.Tensor:
@@ -313,7 +356,7 @@ class CurveModel(keras.Model):
         unpromised.loss_tracker(self).update_state(loss, sample_weight=batch_size)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def state_at(self, t: float, data: Any = None) -> list[np.ndarray]:
+    def state_at(self, t: domains.Position, data: Any = None) -> list[np.ndarray]:
         """State of the network at t: a fixed end's own; elsewhere as training left it.
 
         BatchNorm statistics come from data, if given. `data`: a tf.data.Dataset of batches, or
@@ -322,7 +365,7 @@ class CurveModel(keras.Model):
         return between.state_at(self, t, data)
 
     def network_at(
-        self, t: float, data: Any = None, into: keras.Model | None = None
+        self, t: domains.Position, data: Any = None, into: keras.Model | None = None
     ) -> keras.Model:
         """The plain Keras model at w(t): a copy of the network, or `into` with its weights set.
 
@@ -330,7 +373,7 @@ class CurveModel(keras.Model):
         those of the first batch that the curve was given.
 
         Args:
-            t: position in [0, 1].
+            t: position in [0, 1]; of a surface its coordinates.
             data: clean training data for BatchNorm, as in `state_at`.
             into: a model of the same architecture to write into; needed for one that Keras cannot
                 copy (a subclass without `get_config`).
@@ -374,6 +417,8 @@ class CurveModel(keras.Model):
             curve=self.family,
             fix_start=self.fix_start,
             fix_end=self.fix_end,
+            fixed=self.fixed,
+            terms=asdict(self.terms),
             weight_decay=self.weight_decay,
             seed=self.seed,
             step=int(self.step.numpy()),

@@ -107,6 +107,7 @@ class Linear(PolyChain):
 
 
 FAMILIES = {"point": Point, "linear": Linear, "bezier": Bezier, "polychain": PolyChain}
+SURFACES = ("simplex", "bezier_surface")  # of mc.surfaces
 
 
 def resolve(curve: str | Curve, num_bends: int = 1) -> Curve:
@@ -118,7 +119,9 @@ def resolve(curve: str | Curve, num_bends: int = 1) -> Curve:
     """
     if isinstance(curve, str):
         if curve not in FAMILIES:
-            raise ValueError(f"Unknown curve {curve!r}. Known: {', '.join(FAMILIES)}.")
+            raise ValueError(
+                f"Unknown curve {curve!r}. Known: {', '.join([*FAMILIES, *SURFACES])}."
+            )
         family = FAMILIES[curve]
         return family() if family in (Point, Linear) else family(num_bends)
     if not hasattr(curve, "coefficients") or not hasattr(curve, "num_points"):
@@ -164,8 +167,17 @@ def random_t(seed: int | tf.Tensor, step: int | tf.Tensor) -> tf.Tensor:
     `seed, step`: int32 scalars. XLA draws the bits of TensorFlow's Philox generator, but makes
     other floats of them; these are TensorFlow's: the lower 23 bits are the fraction.
     """
+    return _fractions(seed, step, [])
+
+
+def uniform(seed: int | tf.Tensor, step: int | tf.Tensor, num: int) -> tf.Tensor:
+    """`num` numbers uniform in [0, 1), of which the same holds; `[num]`."""
+    return _fractions(seed, step, [num])
+
+
+def _fractions(seed: int | tf.Tensor, step: int | tf.Tensor, shape: list[int]) -> tf.Tensor:
     bits = tf.random.stateless_uniform(
-        [], tf.stack([seed, step]), minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+        shape, tf.stack([seed, step]), minval=None, maxval=None, dtype=tf.uint32, alg="philox"
     )
     return tf.cast(tf.bitwise.bitwise_and(bits, 2**23 - 1), tf.float32) * 2.0**-23
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mc import domains
 from mc.curves import Curve
 
-GRID = np.linspace(0.0, 1.0, 65, dtype=np.float32)
 KEYS = ("family", "settings", "attributes")  # of what `describe` gives
 KIND = "kind of value"  # the key that marks what JSON has no form for
 
@@ -60,10 +60,13 @@ def restore(described: dict) -> Curve:
 
 
 def same(a: Curve, b: Curve) -> bool:
-    """Whether two families have equal coefficients: of equally many points, at 65 t."""
-    if int(a.num_points) != int(b.num_points):
+    """Whether two families have equal coefficients: of equally many points, at t spread over all.
+
+    Of surfaces the corners are the same, too.
+    """
+    if int(a.num_points) != int(b.num_points) or domains.anchors(a) != domains.anchors(b):
         return False
-    ours, theirs = (np.asarray(curve.coefficients(GRID)) for curve in (a, b))
+    ours, theirs = (np.asarray(curve.coefficients(domains.spread(a, 65))) for curve in (a, b))
     return np.array_equal(ours, theirs)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from mc import between
+from mc import between, domains
 from mc.network import first_look, losses, refusals
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ class FirstLook:
 
     def __init__(self, curve: CurveModel):
         self.curve = curve
-        self.others: list[
-            tuple[float, keras.Model]
-        ] = []  # (t, network) that the curve is compared with
+        # Of ends and corners by number, networks that the curve is compared with there.
+        self.others: list[tuple[int, keras.Model]] = []
         self.seen: Any = None  # the first inputs, once they were looked at
 
     def at(self, x: Any) -> None:
@@ -45,13 +44,14 @@ class FirstLook:
     def compare(self, x: Any) -> None:
         """The checks of `at`, without taking them for done: for inputs that were made up."""
         curve = self.curve
-        for t, network in self.others:
-            own, state = curve.points[-int(t)], curve.end_states.value[int(t)]
+        for end, network in self.others:
+            t, k = domains.anchors(curve.family)[end]
+            own, state = curve.points[k], curve.end_states.value[end]
             w = curve.weights_at(t)
             far = first_look.distance(curve.network, w, state, network, x, own)
             if far is not None:
                 raise ValueError(
-                    f"At t={t:g} the curve does not compute what its endpoint network does: "
+                    f"At t={_told(t)} the curve does not compute what its endpoint network does: "
                     f"outputs differ by {far:.3g}. The endpoints have weights of the same shapes "
                     "but other layers: build both by the same code."
                 )
@@ -115,3 +115,7 @@ class FirstLook:
     def inputs(self) -> Any:
         """Inputs to try the network on: the first real ones, or made up, or None."""
         return first_look.made_up_inputs(self.curve.network) if self.seen is None else self.seen
+
+
+def _told(t: domains.Position) -> str:
+    return f"{t:g}" if isinstance(t, float) else str([float(f"{x:g}") for x in t])

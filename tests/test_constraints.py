@@ -94,8 +94,8 @@ class Overshoots(mc.Bezier):
 
 def test_a_family_that_leaves_the_hull_of_its_points_is_refused_with_a_constraint():
     with pytest.raises(ValueError, match="are negative or do not sum to 1"):
-        mc.connect(network(1, "non_neg"), network(2, "non_neg"), Overshoots(1))
-    mc.connect(network(1, None), network(2, None), Overshoots(1))
+        mc.connect(network(1, "non_neg"), network(2, "non_neg"), curve=Overshoots(1))
+    mc.connect(network(1, None), network(2, None), curve=Overshoots(1))
 
 
 def test_an_endpoint_that_breaks_its_own_constraint_is_refused():

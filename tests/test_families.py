@@ -80,13 +80,13 @@ OWN = {
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_family_of_ones_own_is_saved_and_read_again(name, tmp_path):
-    curve = mc.connect(build(1), build(2), OWN[name]())
+    curve = mc.connect(build(1), build(2), curve=OWN[name]())
     curve.save(tmp_path / "curve.npz")
     loaded = mc.load_curve(tmp_path / "curve.npz", build(3))
     assert type(loaded.family) is type(curve.family)
     t = np.linspace(0, 1, 11, dtype="float32")
     np.testing.assert_array_equal(loaded.family.coefficients(t), curve.family.coefficients(t))
-    again = mc.connect(build(1), build(2), OWN[name]())
+    again = mc.connect(build(1), build(2), curve=OWN[name]())
     mc.connecting.start_from(again, tmp_path / "curve.npz")  # although they are not ==
 
 
@@ -130,7 +130,7 @@ def test_a_family_that_cannot_be_saved_is_told_when_it_is_connected(tmp_path):
     }
     for message, family in wrong.items():
         with pytest.warns(UserWarning, match=message):
-            curve = mc.connect(build(1), build(2), family)
+            curve = mc.connect(build(1), build(2), curve=family)
         with pytest.raises(ValueError, match=message):
             curve.save(tmp_path / "curve.npz")
     assert not (tmp_path / "curve.npz").exists()
@@ -148,9 +148,9 @@ def test_a_family_that_is_none_is_refused():
     with pytest.raises(
         ValueError, match=r"At t=0 the coefficients of .* must be \[1.0, 0.0, 0.0\]"
     ):
-        mc.connect(build(1), build(2), Reversed(1))
+        mc.connect(build(1), build(2), curve=Reversed(1))
     with pytest.raises(ValueError, match=r"must give \[..., num_points\] = \[5, 3\]"):
-        mc.connect(build(1), build(2), OneAtATime(1))
+        mc.connect(build(1), build(2), curve=OneAtATime(1))
 
 
 SCRIPT = """
@@ -164,7 +164,7 @@ class Own(mc.Bezier):
 def network():
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
 
-mc.connect(network(), network(), Own(2)).save(sys.argv[1])
+mc.connect(network(), network(), curve=Own(2)).save(sys.argv[1])
 assert type(mc.load_curve(sys.argv[1], network()).family) is Own
 """
 

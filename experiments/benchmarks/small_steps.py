@@ -144,7 +144,7 @@ def regression(arguments) -> None:
     data = load_data(cfg)
     a, b, plain = (networks.build(cfg, data) for _ in range(3))
     point = mc.CurveModel(a, mc.Point(), pack(a)[None], weight_decay=5e-4)
-    curve = mc.connect(a, b, instantiate(cfg.curve, "curve"), weight_decay=5e-4)
+    curve = mc.connect(a, b, curve=instantiate(cfg.curve, "curve"), weight_decay=5e-4)
     totals = np.zeros(2)
     for name, model, runs in (("base", point, 2), ("curve", curve, 1)):
         section = cfg.train[name]

@@ -134,7 +134,7 @@ def main() -> None:
         a, mc.Point(), pack(a)[np.newaxis], weight_decay=cfg.train.base.weight_decay
     )
     curve = connecting.connect(
-        a, b, instantiate(cfg.curve, "curve"), weight_decay=cfg.train.curve.weight_decay
+        a, b, curve=instantiate(cfg.curve, "curve"), weight_decay=cfg.train.curve.weight_decay
     )
     rows = {
         "base": train_times(cfg, cfg.train.base, point, plain, data, arguments.epochs),

@@ -1,5 +1,6 @@
 """Where the points of a path lie: their t, their coefficients, and their distances."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -57,6 +58,17 @@ def gram(points: Sequence[ArrayLike] | np.ndarray, center: bool = True) -> np.nd
             with np.errstate(invalid="ignore", over="ignore"):  # of weights that are not finite
                 result[i, j] = result[j, i] = own @ vector(j)
     return result
+
+
+def volume(points: Sequence[ArrayLike] | np.ndarray) -> float:
+    """The volume of the simplex of k + 1 points, in units of weights to the power of k.
+
+    V = sqrt(det G) / k!, with G_ij = <p_i - p_0, p_j - p_0>; of two points their distance.
+    `points`: k + 1 vectors `[P]`.
+    """
+    offsets = gram(points)[1:-1, 1:-1]
+    sign, log = np.linalg.slogdet(offsets)
+    return float(np.exp(log / 2) / math.factorial(len(offsets))) if sign > 0 else 0.0
 
 
 def with_excess(coefficients: ArrayLike) -> np.ndarray:

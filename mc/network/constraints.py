@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from mc import domains
 from mc.curves import Curve
 from mc.network.weights import FlatNetwork
-
-GRID = np.linspace(0.0, 1.0, 257, dtype=np.float32)
 
 
 class OfSlices(keras.constraints.Constraint):
@@ -65,7 +64,7 @@ def of_points(
                 "your own whose class says convex = True. Or take it off both networks: "
                 "layer.kernel.constraint = None."
             )
-    c = np.asarray(curve.coefficients(GRID))
+    c = np.asarray(curve.coefficients(domains.spread(curve, 257)))
     if c.min() < -1e-6 or np.abs(c.sum(-1) - 1).max() > 1e-4:
         raise ValueError(
             f"The weight {constrained[0].path} has a constraint, but the coefficients of the curve "

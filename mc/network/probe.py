@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mc import domains
 from mc.network import first_look, hidden_state
 
 # Parts of the outputs' magnitude: other devices compute a little differently.
@@ -19,7 +20,7 @@ COARSE = 1e-1  # of 16-bit types
 
 
 def of(curve: Any) -> dict:
-    """Arrays: `tables`, hashes of vocabularies; `policy`; `outputs_*` at t=0.5 for inputs made up.
+    """Arrays: `tables`, hashes of vocabularies; `policy`; `outputs_*`, midway, of inputs made up.
 
     Without outputs where no inputs can be made up, or where two calls give different ones.
     """
@@ -62,8 +63,8 @@ def check(curve: Any, saved: dict) -> None:
     if far is not None:
         raise ValueError(
             "The network computes something else than the one with which the curve was saved: at "
-            f"t=0.5 outputs differ by {far:.3g}. It has weights of the same shapes but other "
-            "layers: build it by the code that built the curve's endpoints."
+            f"t={domains.centre(curve.family)} outputs differ by {far:.3g}. It has weights of the "
+            "same shapes but other layers: build it by the code that built the curve's endpoints."
         )
 
 
@@ -71,7 +72,8 @@ def _outputs(curve: Any) -> list[np.ndarray] | None:
     x = first_look.made_up_inputs(curve.network)
     if x is None:
         return None
-    return first_look.outputs_of(curve.network, curve.weights_at(0.5), curve.state_values, x)
+    w = curve.weights_at(domains.centre(curve.family))
+    return first_look.outputs_of(curve.network, w, curve.state_values, x)
 
 
 def _tables(curve: Any) -> list[list[str]]:

@@ -27,7 +27,7 @@ def untrained(job: Job, data: Data) -> CurveModel:
     curve = connecting.connect(
         start,
         end,
-        family,
+        curve=family,
         init="linear" if given else settings.init,
         fix_start=settings.fix_start,
         fix_end=settings.fix_end,
