@@ -1,6 +1,6 @@
 """Metrics along a curve and along the straight segment between its ends."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mc import between, curves
+from mc import between, curves, domains
 from mc.evaluation import tasks
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.evaluation.geometry import gram, positions, segment_lengths, straight_segment
@@ -83,35 +83,25 @@ def evaluate(
         ValueError: no data; `num_points` below 2; a t outside [0, 1] or out of order; BatchNorm
             without `train`; no loss.
     """
+    if not domains.is_curve(curve.family):
+        raise ValueError(
+            f"{curve.family} is a surface, and has no path from a start to an end: evaluate it by "
+            "mc.evaluate_surface(surface, train=..., test=...)."
+        )
     t = positions(num_points, t)
-    splits = {"train": train, "valid": valid, "test": test}
-    splits = {k: as_batches(v) for k, v in splits.items() if v is not None}
-    if not splits:
-        raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
-    if loss is None:
-        loss, loss_weights = unpromised.compiled_with(curve)
-    if loss is None and not curve.compiled:  # else the network has a loss of its own
-        raise ValueError("No loss: compile the curve, or pass loss=.")
-    curve.first_look.of_batches(next(iter(splits.values())))
     bn_data = train if bn_data is None else bn_data
-    if curve.network.batchnorm and bn_data is None:
-        raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
-
-    paths, points = _paths(curve, t, initial, unaligned)
-    at_points = partial(
-        Evaluator,
-        curve.network,
-        state=curve.state_values,
-        splits=splits,
-        bn_data=None if bn_data is None else as_batches(bn_data),
+    at_points = evaluators(
+        curve,
+        {"train": train, "valid": valid, "test": test},
+        bn_data,
         loss=loss,
         loss_weights=loss_weights,
-        weight_decay=curve.weight_decay,
         num_classes=num_classes,
         task=task,
         token_characters=token_characters,
         progress=progress,
     )
+    paths, points = _paths(curve, t, initial, unaligned)
     last = curve.family.num_points - 1
     ends = {0: 0, last: 1}
     if initial is not None:
@@ -131,6 +121,50 @@ def evaluate(
     table = positions_table(paths, t, points).assign(**values)
     table.attrs["dependence"] = at.dependence
     return table
+
+
+def evaluators(
+    curve: "CurveModel",
+    splits: Mapping[str, Any],
+    bn_data: Any,
+    *,
+    loss: Any,
+    loss_weights: Any,
+    **given: Any,
+) -> Callable[..., Evaluator]:
+    """What makes an `Evaluator` of a curve's network at points: `(points, own_state=None)`.
+
+    Args:
+        curve: the curve or surface, which is looked at on the first batch.
+        splits: of data by name; None: there is none of that name.
+        bn_data: clean training data, for BatchNorm.
+        loss, loss_weights: default: what the curve was compiled with.
+        given: what an `Evaluator` takes besides.
+
+    Raises:
+        ValueError: no data; BatchNorm without `bn_data`; no loss.
+    """
+    there = {k: as_batches(v) for k, v in splits.items() if v is not None}
+    if not there:
+        raise ValueError("Nothing to evaluate on: pass train=, valid= or test=.")
+    if loss is None:
+        loss, loss_weights = unpromised.compiled_with(curve)
+    if loss is None and not curve.compiled:  # else the network has a loss of its own
+        raise ValueError("No loss: compile the curve, or pass loss=.")
+    curve.first_look.of_batches(next(iter(there.values())))
+    if curve.network.batchnorm and bn_data is None:
+        raise ValueError("The network has BatchNorm: pass train=, from which to estimate it.")
+    return partial(
+        Evaluator,
+        curve.network,
+        state=curve.state_values,
+        splits=there,
+        bn_data=None if bn_data is None else as_batches(bn_data),
+        loss=loss,
+        loss_weights=loss_weights,
+        weight_decay=curve.weight_decay,
+        **given,
+    )
 
 
 def _paths(
