@@ -223,6 +223,14 @@ def check_family(saved: dict, family: Curve, filepath: str | Path) -> None:
         )
 
 
+def is_smaller(saved: dict, family: Any) -> bool:
+    """Whether a saved curve is a simplex with the corners of another, and fewer vertices."""
+    own: Any = saved["curve"]
+    simplex = surfaces.Simplex
+    both = isinstance(own, simplex) and isinstance(family, simplex)
+    return both and own.num_corners == family.num_corners and own.num_bends < family.num_bends
+
+
 def grow(
     filepath: str | Path, *networks: keras.Model, num_bends: int, **options: Any
 ) -> CurveModel:
@@ -244,8 +252,7 @@ def grow(
     saved = curve_file.read(filepath)
     family, smaller = surfaces.Simplex(len(networks), num_bends), saved["curve"]
     old = saved["control_points"]
-    fits = isinstance(smaller, surfaces.Simplex) and smaller.num_corners == family.num_corners
-    if not (fits and len(old) < family.num_points):
+    if not is_smaller(saved, family):
         raise ValueError(
             f"{family} can begin at a simplex of {family.num_corners} corners and fewer vertices; "
             f"the curve in {filepath} is {smaller}. Choose a larger num_bends, or the networks "

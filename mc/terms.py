@@ -54,8 +54,8 @@ class Terms:
         if self.law not in LAWS:
             raise ValueError(f"law must be one of {', '.join(LAWS)}; received {self.law!r}.")
 
-    def check(self, family: Any, network: FlatNetwork) -> Terms:
-        """These, if they are defined for a family and a network.
+    def check(self, family: Any, network: FlatNetwork | None = None) -> Terms:
+        """These, if they are defined for a family, and for a network where it is known.
 
         Raises:
             ValueError: a volume of what is no simplex, a cosine of a single point or of no kernels,
@@ -66,7 +66,8 @@ class Terms:
                 f"volume={self.volume} rewards the volume of a simplex, and the family is {family}."
                 " Choose curve=simplex, or volume=0."
             )
-        if self.cosine and (family.num_points < 2 or not kernels(network).any()):
+        none = network is not None and not kernels(network).any()
+        if self.cosine and (family.num_points < 2 or none):
             raise ValueError(
                 f"cosine={self.cosine} is of the kernels of two control points, and here "
                 f"{'is one' if family.num_points < 2 else 'are no kernels'}. Choose cosine=0."

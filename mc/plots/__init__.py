@@ -7,6 +7,7 @@ from mc.plots.joining import as_members_join
 from mc.plots.matrices import pairs
 from mc.plots.planes import plane
 from mc.plots.soups import soup
+from mc.plots.surfaces import simplex, square
 
 __all__ = [
     "PATHS",
@@ -17,6 +18,8 @@ __all__ = [
     "pairs",
     "panels_of",
     "plane",
+    "simplex",
     "soup",
+    "square",
     "true_class_density",
 ]

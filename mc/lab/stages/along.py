@@ -20,13 +20,17 @@ class Eval(Run):
     numbers: ClassVar[tuple[str, ...]] = (
         "<path>/<split>/<metric>/<statistic>",
         *("curve/length", "curve/chord", "curve/length_ratio"),
+        *("surface/<split>/<metric>/<spread>", "surface/volume"),
     )
     headlines: ClassVar[tuple[str, ...]] = (
         *("curve/train/loss/max", "curve/test/error/max", "curve/test/mse/max"),
         *("curve/train/loss/barrier_max", "curve/test/error/barrier_max"),
         *("linear/test/error/max", "linear/test/mse/max", "curve/length_ratio"),
+        *("surface/train/loss/max", "surface/test/error/max", "surface/test/mse/max"),
     )
-    draws: ClassVar[tuple[str, ...]] = ("points.csv", "functions.npz", "predictions.npz")
+    draws: ClassVar[tuple[str, ...]] = (
+        *("points.csv", "surface.csv", "functions.npz", "predictions.npz"),
+    )
 
     @dataclass
     class Settings:
@@ -34,6 +38,9 @@ class Eval(Run):
 
         num_points: int = setting(61, "equidistant t, ends included", low=2, smoke=3)
         t: list[float] | None = setting(None, "or these t only, such as [0.5]")
+        cells: int = setting(
+            10, "of a surface: cells of its grid along an edge", low=1, smoke=2, added=True
+        )
         splits: list[str] | None = setting(
             None, "of train, valid, test; null: all that the dataset has"
         )

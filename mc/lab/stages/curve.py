@@ -11,6 +11,10 @@ from mc.lab.stages.base import saved_epoch
 from mc.lab.stages.common import Training
 from mc.lab.stages.joining import joined
 
+LAWS = ("uniform", "arc_length")
+SIMPLEX = "mc.surfaces.Simplex"
+# Of families that are no curves: the least and the largest number of networks that they join.
+CORNERS = {SIMPLEX: (1, float("inf")), "mc.surfaces.BezierSurface": (4, 4)}
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -39,6 +43,27 @@ class Curve(Run):
         )
         fix_start: bool = setting(True, "the start network stays as it is")
         fix_end: bool = setting(True, "the end network stays as it is")
+        fix: list[int] | None = setting(
+            None,
+            "the control points, numbered from 0, that stay as they are, in place of fix_start and "
+            "fix_end; null: of a surface its corners",
+            added=True,
+        )
+        draws: int = setting(
+            1, "t of a step, whose gradients are averaged", low=1, smoke=2, added=True
+        )
+        law: str = setting(
+            "uniform", "of t: uniform, or by arc_length of the curve", of=LAWS, added=True
+        )
+        volume: float = setting(
+            0.0, "of -log(volume) of a simplex, added to the loss", low=0, added=True
+        )
+        cosine: float = setting(
+            0.0,
+            "of cos^2 of the angle between the kernels of two control points, added to the loss",
+            low=0,
+            added=True,
+        )
 
     def inputs(self) -> Inputs:
         """The networks that it joins."""
@@ -61,12 +86,9 @@ class Curve(Run):
         Raises:
             ValueError, FileNotFoundError: says what to type.
         """
-        ends = self["endpoints"]
-        if len(ends) != 2 or ends[0] == ends[1]:
-            raise ValueError(
-                "endpoints must be two different networks, the start and the end of the curve; "
-                f"received endpoints={ends}. Type for example 'endpoints=[1,2]'."
-            )
+        ends, corners = self["endpoints"], CORNERS.get(self["curve"]["_target_"], (2, 2))
+        if not corners[0] <= len(ends) <= corners[1] or len(set(map(str, ends))) < len(ends):
+            raise ValueError(_told(corners, ends))
         given = curve_file(self["train.curve.init"])
         if given is not None and not given.is_file():
             raise FileNotFoundError(
@@ -81,7 +103,14 @@ class Curve(Run):
             ValueError: says which setting gives it.
         """
         fixed = self["train.curve.fix_start"] and self["train.curve.fix_end"]
-        if self["curve"].get("num_bends") != 0:
+        if self["curve"].get("num_bends") != 0 or self["train.curve.fix"] is not None:
+            return
+        if self["curve"]["_target_"] in CORNERS:
+            if self["curve"]["_target_"] == SIMPLEX:
+                raise ValueError(
+                    "Nothing to train: a simplex with num_bends=0 has fixed corners alone. Type "
+                    "num_bends=1 or more, or free corners with train.curve.fix=[]."
+                )
             return
         if self["train.curve.init"] == "random":
             raise ValueError(
@@ -93,6 +122,21 @@ class Curve(Run):
                 "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or "
                 "free an end with train.curve.fix_start=false or train.curve.fix_end=false."
             )
+
+
+def _told(corners: tuple[int, float], ends: list) -> str:
+    if corners == (2, 2):
+        return (
+            "endpoints must be two different networks, the start and the end of the curve; "
+            f"received endpoints={ends}. Type for example 'endpoints=[1,2]'."
+        )
+    least, most = corners
+    many = f"{least}" if least == most else f"{least} or more"
+    example = list(range(1, max(3, int(least)) + 1))
+    return (
+        f"endpoints must be {many} different networks, the corners of the surface; received "
+        f"endpoints={ends}. Type for example 'endpoints={str(example).replace(' ', '')}'."
+    )
 
 
 def curve_file(init: str) -> Path | None:

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from mc import connecting, curve_file, curves, families
+from mc import connecting, curve_file, domains, families
 from mc.lab import stages
 from mc.lab.graph import Run
 from mc.lab.job import acting
-from mc.lab.work import networks, training
-from mc.lab.work.data import instantiate, load_data, splits_of
+from mc.lab.work import curves, networks, training
+from mc.lab.work.data import load_data, splits_of
 from mc.network import repair
 
 
@@ -20,13 +20,18 @@ def check(run: Run) -> None:
             cannot be repaired, as they are to be.
     """
     cfg = acting(run)
-    family = instantiate(cfg.curve, "curve")
+    family = curves.family_of(cfg, len(run.networks))
     try:
-        families.describe(curves.check_family(curves.resolve(family)))
+        families.describe(domains.check_family(connecting.resolve(family)))
+        curves.terms_of(cfg).check(family)
+        settings = cfg.train.curve
+        domains.fixed_points(family, settings.fix, settings.fix_start, settings.fix_end)
     except TypeError as error:
         raise ValueError(f"curve._target_={cfg.curve._target_}: {error}") from error
     if (given := stages.curve.curve_file(cfg.train.curve.init)) is not None:
-        connecting.check_family(curve_file.read(given), family, given)
+        saved = curve_file.read(given)
+        if not connecting.is_smaller(saved, family):
+            connecting.check_family(saved, family, given)
     first = run.networks[0]
     if run.looks_at("eval.repair") and not (first.is_of_files or first.named.folder):
         repair.check(networks.build(cfg, load_data(cfg)))

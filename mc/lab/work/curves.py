@@ -1,43 +1,64 @@
 """The curve of a configuration: as its training starts, and as it was trained."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from omegaconf import DictConfig, OmegaConf
 
-from mc import connecting, families
+from mc import connecting, curve_file, families
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data
 from mc.lab.job import Job
-from mc.lab.stages.curve import curve_file
+from mc.lab.stages.curve import curve_file as file_of
 from mc.lab.work import networks
 from mc.lab.work.data import instantiate
 from mc.lab.work.measure import bn_batches
 from mc.network import batchnorm
+from mc.terms import Terms
 
 
 def untrained(job: Job, data: Data) -> CurveModel:
     """The curve of the configuration as its training starts, its ends checked on training data."""
     cfg = job.cfg
-    family = instantiate(cfg.curve, "curve")
+    family = family_of(cfg, len(job.run.networks))
     families.describe(family)  # refuses one that could not be saved, before hours of training
-    start, end = (networks.load(job, network, data) for network in job.run.networks)
+    ends = [networks.load(job, network, data) for network in job.run.networks]
     settings = cfg.train.curve
-    given = curve_file(settings.init)
-    curve = connecting.connect(
-        start,
-        end,
-        curve=family,
-        init="linear" if given else settings.init,
-        fix_start=settings.fix_start,
-        fix_end=settings.fix_end,
-        weight_decay=settings.weight_decay,
-        seed=cfg.seed,
-    )
-    if given:
-        connecting.start_from(curve, given)
+    given = file_of(settings.init)
+    options: dict[str, Any] = {
+        "fix_start": settings.fix_start,
+        "fix_end": settings.fix_end,
+        "weight_decay": settings.weight_decay,
+        "seed": cfg.seed,
+        "terms": terms_of(cfg),
+    }
+    if settings.fix is not None:
+        options["fix"] = list(settings.fix)
+    if given and connecting.is_smaller(curve_file.read(given), family):
+        curve = connecting.grow(given, *ends, num_bends=family.num_bends, **options)
+    else:
+        init = "linear" if given else settings.init
+        curve = connecting.connect(*ends, curve=family, init=init, **options)
+        if given:
+            connecting.start_from(curve, given)
     curve.check_on(next(iter(data.train.batches(32)))[0])
     return curve
+
+
+def family_of(cfg: DictConfig, num_networks: int) -> Any:
+    """The family of a configuration, between so many networks."""
+    settings: Any = cfg.curve
+    if "num_corners" in settings and settings.num_corners is None:
+        settings = OmegaConf.merge(settings, {"num_corners": num_networks})
+    return instantiate(settings, "curve")
+
+
+def terms_of(cfg: DictConfig) -> Terms:
+    """The terms of training that a configuration sets."""
+    settings = cfg.train.curve
+    return Terms(settings.draws, settings.volume, settings.cosine, settings.law)
 
 
 def load(job: Job, data: Data) -> CurveModel:

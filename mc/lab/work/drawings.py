@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix
 
 from mc import plots
 from mc.ensembles import soups
-from mc.evaluation import metrics, pairs
+from mc.evaluation import metrics, over, pairs
 from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Of classifiers, what the first figure leaves out.
 SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
+SQUARE = "mc.surfaces.BezierSurface"
 JOINING = ("error", "nll", "mse")
 
 
@@ -52,6 +53,26 @@ def _functions(run: Run, path: Path) -> dict[str, Any]:
     with np.load(path) as f:
         train, test = ((f[f"{split}_x"], f[f"{split}_y"]) for split in ("train", "test"))
         return {"functions": plots.function_fan(train, test, f["x"], f["t"], f["y"])}
+
+
+def _surface(run: Run, path: Path) -> dict[str, Any]:
+    """A map of each of the main metrics over the surface that the run looks at."""
+    table = pd.read_csv(path)
+    t, networks = over.positions_of(table), [network.title for network in run.networks]
+    made = {}
+    for column in metrics.shown(table.columns):
+        values, label = table[column].to_numpy(), metrics.label(column)
+        if not np.isfinite(values).any():
+            log.warning("not drawn: %s over the surface, nowhere finite", column)
+            continue
+        if run["curve"].get("_target_") == SQUARE:
+            figure = plots.square(t, values, networks, label)
+        else:
+            free = range(len(networks) + 1, t.shape[1] + 1)
+            names = [*networks, *(f"vertex {k}" for k in free)]
+            figure = plots.simplex(t, values, names, label, len(networks))
+        made[f"surface_{column.replace('/', '_')}"] = figure
+    return made
 
 
 def _planes(run: Run, path: Path) -> dict[str, Any]:
@@ -187,6 +208,7 @@ def _told(what: str, run: Run) -> str | None:
 
 DRAWN = {
     "points.csv": _along_t,
+    "surface.csv": _surface,
     "pairs.csv": _pairs,
     "steps.csv": _steps,
     "functions.npz": _functions,

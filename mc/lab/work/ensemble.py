@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mc import domains
 from mc.datasets import Data
 from mc.ensembles import predictive
 from mc.ensembles.predictive import Member
@@ -82,6 +83,11 @@ def _networks(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
 def _points(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
     """Networks along the curve, with BatchNorm statistics estimated anew."""
     curve, num = curves.load(job, data), job.cfg.ensemble.num_points
+    if not domains.is_curve(curve.family):
+        t = np.array([domains.draw(curve.family, job.cfg.seed, step) for step in range(num)])
+        rows = curve.family.coefficients(t).numpy()
+        along = curves.networks_along(job, curve, data, rows)
+        return curve.network, (Member(f"draw {k}", w, s) for k, (w, s) in enumerate(along, 1))
     t = np.linspace(0, 1, num, dtype=np.float32)
     if job.cfg.ensemble.spacing == "arc_length":
         t = geometry.equal_arc_lengths(curve.family.coefficients, geometry.gram(curve.points), num)

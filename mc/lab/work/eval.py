@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from mc import domains
 from mc.curve_model import CurveModel
 from mc.datasets import Data
 from mc.datasets.split import Split
-from mc.evaluation import along, geometry, statistics
+from mc.evaluation import along, geometry, over, statistics
 from mc.lab import batch_notes, files
 from mc.lab.graph import Run
 from mc.lab.job import Job
@@ -25,6 +26,8 @@ def run(job: Job) -> dict:
     cfg, folder = job.cfg, job.folder
     data = load_data(cfg)
     curve = curves.load(job, data)
+    if not domains.is_curve(curve.family):
+        return _of_surface(job, data, curve)
     table = along.evaluate(
         curve,
         **_splits(job, data),
@@ -47,6 +50,23 @@ def run(job: Job) -> dict:
     ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.family.num_points)
     chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
     return statistics.summarise_paths(table, chord=float(chord))
+
+
+def _of_surface(job: Job, data: Data, surface: CurveModel) -> dict:
+    """The summary over a surface and its edges; the points of its grid go to the folder."""
+    cfg, folder = job.cfg, job.folder
+    table = over.evaluate_surface(
+        surface,
+        **_splits(job, data),
+        **measure.arguments(cfg, data),
+        cells=cfg.eval.cells,
+        **measure.blocks(folder),
+    )
+    files.save_table(folder, "surface", table)
+    batch_notes.note(folder, cfg.eval.batch_size, table.attrs["dependence"])
+    job.tracker.table("surface", table)
+    drawings.draw(job)
+    return over.summarise_surface(table, surface.family) | over.sizes(surface)
 
 
 def _splits(job: Job, data: Data) -> dict:

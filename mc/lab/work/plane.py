@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mc import domains
 from mc.datasets import Data
 from mc.evaluation.geometry import gram
 from mc.evaluation.plane import Plane
@@ -107,16 +108,18 @@ def _of_curve(job: Job, data: Data) -> Spanned:
             f"plane.points must be three of the control points 0 to {count - 1}; received "
             f"plane.points={chosen}."
         )
-    fixed = job.cfg.train.curve.fix_start, job.cfg.train.curve.fix_end
-    titles = [
-        network.title if stays else name
-        for network, stays, name in zip(job.run.networks, fixed, ("start", "end"), strict=True)
-    ]
-    ends = dict(zip((0, count - 1), titles, strict=True))
+    is_curve = domains.is_curve(model.family)
+    anchors = [k for _, k in domains.anchors(model.family)]
+    free = ("start", "end") if is_curve else [f"corner {k}" for k in range(1, len(anchors) + 1)]
+    ends = {
+        k: network.title if k in model.fixed else name
+        for k, network, name in zip(anchors, job.run.networks, free, strict=True)
+    }
     bends = tuple(i for i, k in enumerate(chosen) if k not in ends)
     several = len(bends) > 1
     names = [ends.get(k, f"bend {k}" if several else "") for k in chosen]
     decay = [model.weight_decay] * count
     rows = np.eye(count)[chosen]
     state = model.state_values
-    return Spanned(model.network, state, model.points, decay, rows, names, model.family, bends)
+    family = model.family if is_curve else None  # of a surface no curve is drawn
+    return Spanned(model.network, state, model.points, decay, rows, names, family, bends)
