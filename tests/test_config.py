@@ -12,6 +12,7 @@ from mc import run
 from mc.lab import check, fingerprints, typed
 from mc.lab.graph import Run
 from mc.lab.view import View
+from mc.lab.work import curves as stage_curves
 from mc.lab.work import data as stage_data
 
 CONF = Path(run.CONF)
@@ -60,9 +61,12 @@ def test_every_optimizer_builds_with_the_stage_s_learning_rate(option):
 
 @pytest.mark.parametrize("option", GROUPS["curve"])
 def test_every_curve_builds_with_num_bends(option):
-    cfg = compose(f"curve={option}", "num_bends=3")
+    networks = 4 if option in ("simplex", "bezier_surface") else 2
+    cfg = compose(f"curve={option}", "num_bends=3", f"endpoints={list(range(1, networks + 1))}")
     check.check(cfg)
-    assert stage_data.instantiate(cfg.curve, "curve").num_points == 5
+    family = stage_curves.family_of(cfg, networks)
+    expected = {"simplex": networks + 3, "bezier_surface": 5 * 5}
+    assert family.num_points == expected.get(option, 5)
 
 
 @pytest.mark.parametrize("option", GROUPS["dataset"])

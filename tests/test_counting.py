@@ -58,6 +58,11 @@ COUNTS = [
     ("train.curve.init", "random", CURVE),
     ("train.curve.fix_start", "false", CURVE),
     ("train.curve.fix_end", "false", CURVE),
+    ("train.curve.fix", "[0]", CURVE),
+    ("train.curve.draws", 3, CURVE),
+    ("train.curve.law", "arc_length", CURVE),
+    ("train.curve.volume", 0.3, CURVE),
+    ("train.curve.cosine", 0.3, CURVE),
     ("align.method", "weights", JOINED),
     ("align.networks", "[1,3]", {"align"}),
     ("align.examples", 100, {"align"}),
@@ -112,6 +117,7 @@ COUNTS_NOWHERE = [
     ("train.base.start_optimizer", "keep"),
     ("train.curve.save_every", 5),
     ("eval.batch_size", 50),
+    ("eval.cells", 5),  # of a curve
     ("wandb.mode", "disabled"),
     ("wandb.project", "mine"),
     ("wandb.entity", "us"),
@@ -167,6 +173,13 @@ def test_how_networks_are_aligned_counts_for_all_that_join_them(method, key, sta
     aligned = composed(f"align={method}")
     value = "[1,3]" if key == "align.networks" else 7
     assert changed((aligned, hashes(aligned)), key, value) == stages
+
+
+@pytest.mark.parametrize(("key", "value"), [("eval.cells", 5), ("eval.num_points", 7)])
+def test_where_a_surface_is_evaluated_counts_by_its_cells(key, value):
+    surface = composed("curve=simplex", "endpoints=[1,2,3]")
+    stages = {"eval", "all"} if key == "eval.cells" else set()
+    assert changed((surface, hashes(surface)), key, value) == stages
 
 
 @pytest.mark.parametrize(("key", "value"), [("soup.start", 5), ("soup.scales", "[0.5]")])

@@ -7,8 +7,10 @@ from typing import ClassVar
 from mc.lab.graph import Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import splits
+from mc.lab.stages.curve import CORNERS
 from mc.lab.words import SPLITS
 
+ON_CURVES = tuple(f"eval.{n}" for n in ("num_points", "t", "initial", "repair", "predictions"))
 CLOSEST = 1e-6  # two t that are nearer are one in float32, or in the names of figures
 
 
@@ -91,8 +93,13 @@ class Eval(Run):
         return ids | {"eval": looks | {"splits": splits({"eval.splits": looks["splits"]})}}
 
     def idle(self) -> tuple[str, ...]:
-        """The number of points, where they are given, and what is of splits that are left out."""
-        points = ("eval.num_points",) if self["eval.t"] else ()
+        """The number of points, where they are given; what is of splits that are left out.
+
+        Of a surface where along a curve, of a curve where on a surface.
+        """
+        points = ("eval.cells", *(("eval.num_points",) if self["eval.t"] else ()))
+        if self["curve"]["_target_"] in CORNERS:
+            points = ON_CURVES
         chosen = self["eval.splits"]
         return points if chosen is None or "train" in chosen else (*points, "eval.train_examples")
 
