@@ -35,6 +35,7 @@ def test_names_are_unique():
         ("test/error test/nll train/error train/loss valid/error", "train/loss test/error"),
         ("test/error test/nll test/perplexity train/loss", "train/loss test/nll"),
         ("train/mse test/mse test/loss train/loss", "train/loss test/mse"),
+        ("test/mse test/nll train/loss train/nll", "train/loss test/nll test/mse"),
         (
             "test/a_b_mse test/c_error test/c_nll test/d_error test/d_nll test/d_perplexity",
             "test/d_nll test/c_error test/a_b_mse",

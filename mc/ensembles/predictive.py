@@ -129,7 +129,7 @@ class _Joint:
             if not self.task.signature:
                 return {}
             outputs, weights = self.call(w, state, x, sample_weight)
-            own = to_numpy(self.task.averaged(outputs))
+            own = to_numpy(self.task.averaged(outputs, y))
             total = own if count == 1 else self.task.added(self._read(split, number), own)
             self._write(split, number, total)
             together = self.task.as_outputs(self.task.mean(total, count))

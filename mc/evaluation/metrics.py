@@ -63,12 +63,13 @@ def shown(columns: Iterable[str]) -> list[str]:
     """Of columns `<split>/<metric>`, what figures and pages show first, in that order.
 
     The training loss and the test error, as in the paper; of tokens nll in place of the error, of a
-    regression mse; of several outputs each output's.
+    regression mse, and nll where it has a likelihood; of several outputs each output's.
     """
     there = [column for column in without_errors_of_tokens(columns) if may_be_shown(column)]
     order = [name for kind in ("loss", "nll", "error", "mse") for name in there if _is(name, kind)]
-    tokens = _of_tokens(there)
-    return [n for n in order if not _is(n, "nll") or n.removesuffix("nll") in tokens]
+    numbers = {name.removesuffix("mse") for name in there if _is(name, "mse")}
+    shown_by_nll = _of_tokens(there) | numbers
+    return [n for n in order if not _is(n, "nll") or n.removesuffix("nll") in shown_by_nll]
 
 
 def without_errors_of_tokens(columns: Iterable[str]) -> list[str]:

@@ -44,8 +44,16 @@ def _check_groups(cfg: DictConfig) -> None:
 # What acts of the arguments of the loss that goes with the data's classes, or targets.
 DEFAULT_LOSS = ("from_logits", "ignore_class", "axis", "reduction", "dtype")
 
+GAUSSIAN = "mc.likelihoods.Gaussian"
+DEVIATIONS = ("bias", "network")  # where its deviations come from
+
 
 def _check_loss(cfg: DictConfig) -> None:
+    if cfg.loss._target_ == GAUSSIAN and cfg.loss.get("deviation", "bias") not in DEVIATIONS:
+        raise ValueError(
+            f"loss.deviation must be one of {', '.join(DEVIATIONS)}; received "
+            f"loss.deviation={cfg.loss.deviation}. Type for example loss.deviation=bias."
+        )
     unknown = [key for key in cfg.loss if key not in ("_target_", *DEFAULT_LOSS)]
     if cfg.loss._target_ is not None or not unknown:
         return

@@ -48,6 +48,7 @@ MEANINGS = {
     "regression": (
         *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror"),
         *("meansquaredlogarithmicerror", "huber", "logcosh", "poisson", "cosinesimilarity"),
+        "gaussian",  # `mc.likelihoods.Gaussian`
     ),
 }
 BY_SHAPE = ("crossentropy", "ce")  # for which `compile` chooses among three by the shapes
@@ -58,8 +59,8 @@ def meaning(loss: Loss) -> str | None:
 
     `classes` (labels or one-hot labels, as the shapes say), `other`, or None if it is not known.
 
-    A loss counts as that of Keras which it is or derives from; one of your own whose name ends in
-    "entropy" as what its name says.
+    A loss counts as that of Keras, or of `mc.likelihoods`, which it is or derives from; one of your
+    own whose name ends in "entropy" as what its name says.
 
     Args:
         loss: a Keras loss, its name, or a function.
@@ -78,11 +79,14 @@ def meaning(loss: Loss) -> str | None:
 
 
 def _names(loss: Loss) -> list[tuple[str, bool]]:
-    """The names of a loss, the most special first, and whether each is Keras' own."""
+    """The names of a loss, the most special first, and whether each is Keras' own, or ours."""
     loss = _function(keras.losses.get(loss))
     kinds = [loss] if hasattr(loss, "__name__") else type(loss).__mro__
     return [
-        (kind.__name__.replace("_", "").lower(), kind.__module__.startswith("keras."))
+        (
+            kind.__name__.replace("_", "").lower(),
+            kind.__module__.startswith(("keras.", "mc.likelihoods")),
+        )
         for kind in kinds
         if kind is not object
     ]

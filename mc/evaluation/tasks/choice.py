@@ -8,7 +8,9 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mc import likelihoods
 from mc.evaluation.tasks.decisions import Decisions
+from mc.evaluation.tasks.gaussian import Gaussian
 from mc.evaluation.tasks.labels import Labels
 from mc.evaluation.tasks.regression import Regression
 from mc.evaluation.tasks.several import Several, part_of
@@ -111,7 +113,9 @@ def _made(
 ) -> Task:
     """The task of a kind, if outputs and targets fit it; else that of the loss alone."""
     shape, targets = tuple(outputs.shape), tuple(y.shape)
-    alike = targets in (shape, (*shape, 1)) or (*targets, 1) == shape
+    of_density = kind == "regression" and isinstance(loss, likelihoods.Gaussian)
+    given = (*shape[:-1], shape[-1] // 2) if of_density else shape
+    alike = targets in (given, (*given, 1)) or (*targets, 1) == given
     fits = {
         "labels": shape[-1] > 1 and (alike or targets == shape[:-1] or targets == (*shape[:-1], 1)),
         "binary": alike,
@@ -134,7 +138,7 @@ def _made(
             f"known. If it is one of them, say so by task={', '.join(NAMES[:-1])}"
         )
     if kind == "regression":
-        return Regression()
+        return Gaussian() if of_density else Regression()
     logits = _logits(loss, outputs, kind)
     if logits is None:  # as of a hinge loss
         if is_named:
@@ -186,4 +190,6 @@ def training_metrics(loss: Any, num_classes: int | None) -> list:
         logits = losses.expects_logits(loss)  # None of a hinge, whose margins are as logits are
         threshold = 0.5 if logits is False else 0.0
         return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=threshold)]
+    if isinstance(loss, likelihoods.Gaussian):
+        return [keras.metrics.MeanMetricWrapper(likelihoods.squared_error, name="mse")]
     return ["mse"] if losses.meaning(loss) in ("regression", None) else []

@@ -65,7 +65,7 @@ class Decisions(Labels):
             found["f1"] = np.array([scores.weighted_f1(*counts) for counts in totals["labels"]])
         return found
 
-    def averaged(self, outputs: Any) -> tf.Tensor:
+    def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """Logarithms of the probabilities of no and of yes, in a last axis."""
         logits = self._as_logits(tf.cast(single(outputs), tf.float64))
         return -tf.math.softplus(tf.stack([logits, -logits], -1))

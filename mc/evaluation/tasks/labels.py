@@ -134,7 +134,7 @@ class Labels(Task):
             found["brier"] = ratio(totals["brier"], totals["weight"])
         return found
 
-    def averaged(self, outputs: Any) -> tf.Tensor:
+    def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """Logarithms of the probabilities."""
         return tf.nn.log_softmax(self._as_logits(tf.cast(single(outputs), tf.float64)))
 

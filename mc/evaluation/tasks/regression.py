@@ -37,7 +37,7 @@ class Regression(Task):
         """The metric; nan where nothing counts."""
         return {"mse": ratio(totals["squares"], totals["weight"])}
 
-    def averaged(self, outputs: Any) -> tf.Tensor:
+    def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """The outputs."""
         return tf.cast(single(outputs), tf.float64)
 

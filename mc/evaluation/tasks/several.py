@@ -54,9 +54,9 @@ class Several(Task):
         own = self._each(outputs, sample_weight)
         return {name: task.weights(*parts) for name, task, parts in own}
 
-    def averaged(self, outputs: Any) -> dict[str, Any]:
+    def averaged(self, outputs: Any, y: Any = None) -> dict[str, Any]:
         """Of each output."""
-        return {name: task.averaged(*parts) for name, task, parts in self._each(outputs)}
+        return {name: task.averaged(*parts) for name, task, parts in self._each(outputs, y)}
 
     def added(self, total: Any, own: Any) -> dict[str, Any]:
         """Of each output."""

@@ -69,8 +69,11 @@ class Task:
 
     # What follows is of ensembles, which predict the mean of what their members do.
 
-    def averaged(self, outputs: Any) -> Any:
-        """What the mean is taken of, `[batch, ...] float64`; of probabilities their logarithms."""
+    def averaged(self, outputs: Any, y: Any = None) -> Any:
+        """What the mean is taken of, `[batch, ...] float64`; of probabilities their logarithms.
+
+        `y`: targets, of which a density is taken.
+        """
         raise NotImplementedError(f"Ensembles have no metrics of the task {self.name!r}.")
 
     def added(self, total: Any, own: Any) -> Any:

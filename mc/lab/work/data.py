@@ -7,6 +7,7 @@ import hydra
 import keras
 from omegaconf import DictConfig, OmegaConf
 
+from mc import likelihoods
 from mc.datasets import Data, Examples, make_data
 from mc.datasets.labels import warn_of_floats
 from mc.lab.variants import plain
@@ -58,7 +59,8 @@ def make_loss(cfg: DictConfig, data: Data) -> Any:
     A callable of one's own may return several, one an output, as Keras' `compile` takes them.
 
     Raises:
-        ValueError: the data have a row of probabilities an example, and the loss takes labels.
+        ValueError: the data have a row of probabilities an example, and the loss takes labels; or
+            they have classes, and it is of a regression.
     """
     if cfg.loss._target_ is None:
         arguments = plain(cfg.loss)
@@ -71,6 +73,12 @@ def make_loss(cfg: DictConfig, data: Data) -> Any:
             )
         return losses.default(data.num_classes, data.is_one_hot, **arguments)
     loss = instantiate(cfg.loss, "loss")
+    if isinstance(loss, likelihoods.Gaussian) and data.num_classes is not None:
+        raise ValueError(
+            f"loss=gaussian is of a regression, and dataset._target_={cfg.dataset._target_} has "
+            f"{data.num_classes} classes. Leave it out, for the cross-entropy of classes, or "
+            "choose another dataset, such as dataset=regression model=mlp."
+        )
     if data.is_one_hot:
         rows = keras.KerasTensor((None, *data.output_shape))  # type: ignore[misc]  # of one output
         losses.check_targets(loss, rows, rows)

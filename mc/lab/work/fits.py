@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from mc import likelihoods
 from mc.datasets import Data
 from mc.datasets.known_tokens import check_tokens, is_masked
 from mc.datasets.scale import check_scale
@@ -12,6 +13,12 @@ from mc.lab.graph import Network
 from mc.lab.job import Job
 from mc.network import adapters, first_look, losses, unpromised
 from mc.network.weights import FlatNetwork, check_same_architecture, pack
+
+PAIRS = (
+    ", means and then logarithms of deviations. With loss.deviation=bias the callable of a model "
+    "gives the means alone, and loss.deviation=network says that it gives both; to a saved Keras "
+    "model mc.network.deviation.with_deviation appends them"
+)
 
 
 def check_fits(network: keras.Model, data: Data, name: str, loss: Any) -> None:
@@ -32,16 +39,19 @@ def check_fits(network: keras.Model, data: Data, name: str, loss: Any) -> None:
     needed = data.output_shape
     if needed is None or losses.compares_other_shapes(loss, needed):
         return
+    pairs = isinstance(loss, likelihoods.Gaussian)
+    own = (*needed[:-1], 2 * needed[-1]) if pairs else needed
     found = [tuple(part.shape) for part in keras.tree.flatten(outputs)]
-    alike = [(None, *needed)]
+    alike = [(None, *own)]
     if data.num_classes is None and len(needed) > 1:  # as of pixels, with or without their channel
-        alike.append((None, *needed, 1))
+        alike.append((None, *needed, 2 if pairs else 1))
     if len(found) != 1 or found[0] not in alike:
         what = "classes" if data.num_classes else "targets"
         each = f" for each of {' x '.join(map(str, needed[:-1]))} steps" * (len(needed) > 1)
         raise ValueError(
             f"{name} has outputs of shape {', '.join(map(str, found))}, but the dataset has "
-            f"{needed[-1]} {what}{each}: its outputs must have shape {(None, *needed)}."
+            f"{needed[-1]} {what}{each}: its outputs must have shape {(None, *own)}"
+            f"{PAIRS * pairs}."
         )
     if data.filled and not is_masked(network, data):
         raise ValueError(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from omegaconf import DictConfig
 
+from mc import likelihoods
 from mc.datasets import Data
 from mc.datasets.labels import said_of_floats
 from mc.lab import conditions, stale
@@ -18,7 +19,7 @@ from mc.lab.job import Job
 from mc.lab.work import kept
 from mc.lab.work.data import found, instantiate, make_loss
 from mc.lab.work.fits import check_fits, check_precision, check_same_precision, difference
-from mc.network import adapters, trainable
+from mc.network import adapters, deviation, trainable
 from mc.network.weights import FlatNetwork, pack
 
 log = logging.getLogger(__name__)
@@ -39,12 +40,14 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
         TypeError: the callable returns something else than a Keras model.
         ValueError: it does not fit the data.
     """
+    loss = make_loss(cfg, data)
+    deviations = loss.deviation if isinstance(loss, likelihoods.Gaussian) else None
     keras.utils.set_random_seed(cfg.seed)
     offered = {"input_shape": data.input_shape, "num_classes": data.num_classes}
     if data.num_classes is None and data.output_shape is not None:
         shape, inputs = data.output_shape, data.input_shape
         of_each = isinstance(inputs, tuple) and 1 < len(shape) < len(inputs)  # a number a pixel
-        offered["num_outputs"] = 1 if of_each else shape[-1]
+        offered["num_outputs"] = (1 if of_each else shape[-1]) * (1 + (deviations == "network"))
     try:
         network = instantiate(cfg.model, "model", **offered)
     except Exception as error:  # whatever layers say of None classes
@@ -61,7 +64,9 @@ def build(cfg: DictConfig, data: Data) -> keras.Model:
         )
     if not network.built:
         network(keras.tree.map_structure(_zeros, data.input_spec))
-    check_fits(network, data, f"model._target_={cfg.model._target_}", make_loss(cfg, data))
+    if deviations == "bias":
+        network = deviation.with_deviation(network, data.input_spec)
+    check_fits(network, data, f"model._target_={cfg.model._target_}", loss)
     return network
 
 
