@@ -10,10 +10,11 @@ import scipy.stats
 import sklearn.calibration
 import sklearn.metrics
 from conftest import arrays, build, logits_loss
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as of_numpy
 
+from mc import plots
 from mc.datasets import Split
 from mc.ensembles import predictive
 from mc.evaluation import mixtures, uncertainty
@@ -158,6 +159,7 @@ SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0]), min_size=1, max_s
 
 
 @given(SCORES, SCORES)
+@settings(max_examples=40)
 def test_the_area_is_the_chance_of_the_higher_score_with_ties_by_half(inside, outside):
     found = uncertainty.told_apart(inside, outside)
     pairs = [(b > a) + (b == a) / 2 for a in inside for b in outside]
@@ -224,7 +226,7 @@ def test_one_member_is_a_normal_density():
 
 
 def test_the_interval_of_a_mixture_is_that_of_many_draws():
-    n = 200_000
+    n = 50_000
     mixture = Mixture(MEANS[:, :4], DEVIATIONS[:, :4])
     member = RNG.integers(0, 3, n)
     drawn = RNG.normal(mixture.means[member], mixture.deviations[member])  # [n, 4, 2]
@@ -363,3 +365,53 @@ def test_other_data_that_are_the_test_data_are_not_told_apart():
         ood=split.batches(20),
     )
     np.testing.assert_allclose(table[["ood/auroc", "ensemble/ood/auroc"]], 0.5, rtol=1e-12)
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_the_reliability_diagram_shows_accuracy_and_counts_of_bins_that_are_not_empty():
+    confidence = np.repeat([0.0, 0.5, 0.9, 1.0], [1, 4, 10, 85])
+    right = np.concatenate([[0], [1, 0, 0, 0], [1] * 10, [1] * 80, [0] * 5])
+    figure = plots.reliability(*uncertainty.reliability(confidence, right))
+    top, below = figure.axes
+    accuracy, gaps = top.containers
+    assert [bar.get_height() for bar in accuracy] == pytest.approx([0, 0.25, 1, 80 / 85])
+    assert [bar.get_height() for bar in gaps] == pytest.approx([0, 0.25, -0.1, 5 / 85])
+    assert [bar.get_height() for bar in below.containers[0]] == [1, 4, 10, 85]
+    assert [round(bar.get_center()[0] * 30) for bar in below.containers[0]] == [1, 15, 27, 29]
+    assert (top.get_ylabel(), below.get_xlabel()) == ("accuracy (fraction)", "confidence")
+    assert below.get_yscale() == "log"
+    assert set(legend_of(figure)) == {"accuracy", "gap to confidence", "calibrated"}
+    with pytest.raises(ValueError, match="needs an example"):
+        plots.reliability([0.0], [np.nan], [np.nan])
+
+
+def test_entropies_of_two_data_sets_share_their_bins():
+    inside, outside = RNG.uniform(0, 0.5, 300), RNG.uniform(0.5, 2, 200)
+    figure = plots.entropies({"test data": inside, "other data": outside})
+    (axes,) = figure.axes
+    stairs = [patch for patch in axes.patches if patch.get_label() in legend_of(figure)]
+    shares, edges, _ = zip(*(patch.get_data() for patch in stairs), strict=True)
+    np.testing.assert_array_equal(*edges)
+    np.testing.assert_allclose([share.sum() for share in shares], 1)
+    np.testing.assert_allclose(shares[0], np.histogram(inside, edges[0])[0] / 300)
+    assert axes.get_xlabel() == "predictive entropy (nats)"
+    assert (
+        len(plots.entropies({"test data": np.zeros(3)}).axes) == 1
+    )  # of networks that are certain
+    with pytest.raises(ValueError, match="needs data sets with examples"):
+        plots.entropies({"test data": []})
+
+
+def test_the_predictive_band_is_drawn_over_the_data():
+    x = np.linspace(-1, 1, 5)
+    figure = plots.predictive_band(x, x, x - 1, x + 2, (x, x**2), (x[:2], x[:2]))
+    (axes,) = figure.axes
+    corners = axes.collections[0].get_paths()[0].vertices
+    assert (corners[:, 1].min(), corners[:, 1].max()) == (-2, 3)
+    np.testing.assert_array_equal(axes.get_lines()[0].get_xydata(), np.stack([x, x], 1))
+    assert legend_of(figure) == ["central 95 %", "mean", "train data", "test data"]
+    with pytest.raises(ValueError, match="low <= high"):
+        plots.predictive_band(x, x, x + 1, x, (x, x))

@@ -82,8 +82,8 @@ def tfds_images(
             f"have {channels}{' with dataset.grey=true' * bool(grey)}; set dataset.transform=null"
         )
     return {
-        "train": _read(builder, "train_split", train_split, image_size, channels, stream),
         "test": _read(builder, "test_split", test_split, image_size, channels, stream),
+        "train": _read(builder, "train_split", train_split, image_size, channels, stream),
         "num_classes": label.num_classes,
         **functions,
     }
