@@ -623,6 +623,11 @@ def test_grey_images_have_the_luma_of_their_colours(tmp_path, monkeypatch):
         x, y = next(data.test.batches(5).as_numpy_iterator())
         expected = np.broadcast_to(luma[y][:, None, None, None] / 255, x.shape)
         np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+def test_what_cannot_be_grey_is_refused(tmp_path, monkeypatch):
+    room = sys.modules["mc.datasets.tfds_images"]
+    monkeypatch.setattr(room, "_check_reachable", lambda _: None)
     with pytest.raises(ValueError, match=r"dataset\.grey=true makes one channel.* have 4"):
         tfds_images("transparent", str(tmp_path), grey=True)
     with pytest.raises(ValueError, match=r"have 1 with dataset\.grey=true"):
