@@ -1,14 +1,18 @@
 """The composed configuration: every option builds, and what a result depends on."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import hydra
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import mc
 from mc import run
+from mc.datasets import digits, make_data
 from mc.lab import check, fingerprints, typed
 from mc.lab.graph import Run
 from mc.lab.view import View
@@ -250,3 +254,69 @@ def test_labels_are_readable():
     cfg = compose("stage=curve", "dataset=mnist", "model=cnn_bn", "endpoints=[1,42]")
     assert run_of(cfg).label == "mnist-cnn_bn-1-42-bezier-bends1-seed1"
     assert run_of(compose("stage=base", "seed=7")).label == "digits-cnn-seed7"
+
+
+def test_other_data_are_an_option_of_the_group_and_count_for_what_looks_at_them():
+    def folders(*words):
+        cfg = typed.typed_groups(compose("ensemble.networks=[fge:1,2]", *words), words)
+        check.check(cfg)
+        return [run.folder for run in Run.stages["ensemble"](cfg).chain()]
+
+    grey = ["+dataset@ood=cifar10", "ood.image_size=28", "ood.grey=true"]
+    *below, ensemble = folders("dataset=mnist")
+    *same, other = folders("dataset=mnist", *grey)
+    assert below == same
+    assert ensemble.name.startswith("mnist-cnn-fge_1-2-")
+    assert other.name.startswith("mnist-cnn-fge_1-2-ood-cifar10-")
+    assert folders("dataset=mnist", *grey, "ood.data_dir=/x")[-1] == other
+    assert folders("dataset=mnist", *grey[:2])[-1] not in (ensemble, other)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("+ood.image_size=28", "must be an option of the group dataset, as +dataset@ood=cifar10"),
+        ("ood=cifar10", "must be an option of the group dataset, as +dataset@ood=cifar10"),
+        ("+dataset@ood=tfds", "ood.tfds_name must be given"),
+        ("+ood._target_=nothing", "ood._target_ must be the import path of a callable"),
+        ("+ood._target_=no_module.data", "there is no module no_module"),
+    ],
+)
+def test_other_data_that_are_none_are_told(words, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        check.check(compose("stage=ensemble", *words.split()))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "other", "told"),
+    [
+        ("mnist", "cifar10", "Type ood.image_size=28 ood.grey=true."),
+        ("mnist", "cifar10 ood.image_size=28", "Type ood.grey=true."),
+        ("cifar10", "mnist", "Choose images of 3 channels."),
+        ("mnist", "cifar10 ood.test_split=tset", "ood.test_split=tset is not a split"),
+    ],
+)
+@pytest.mark.skipif(not (SHARED / "tfds").is_dir(), reason="../shared/data/tfds is not there")
+def test_other_images_of_another_shape_say_what_to_type(monkeypatch, dataset, other, told):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(SHARED / "tfds"))
+    few = ['dataset.train_split="train[:20]"', 'dataset.test_split="test[:10]"']
+    option, *more = other.split()
+    more += ['ood.test_split="test[:10]"'] * (not any("test_split" in word for word in more))
+    cfg = compose(f"dataset={dataset}", *few, f"+dataset@ood={option}", *more)
+    data = stage_data.load_data(cfg)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        stage_data.load_ood(cfg, data)
+
+
+def test_other_data_are_prepared_as_those_of_the_networks():
+    def data():
+        x, y = np.arange(96, dtype=np.uint8).reshape(6, 4, 4, 1), np.arange(6) % 2
+        return make_data({"train": (x, y), "test": (x, y), "transform": lambda x: 2 * x - 1})
+
+    cfg = compose("+ood._target_=mc.datasets.digits")
+    own = data()
+    own = replace(own, test=replace(own.test, x=np.zeros((3, 8, 8, 1), np.uint8)))
+    other = stage_data.load_ood(cfg, own)
+    (x, _), given = next(iter(other.batches(360))), digits()["test"][0]
+    np.testing.assert_allclose(x, 2 * given - 1, atol=1e-6)
+    assert stage_data.load_ood(compose(), own) is None

@@ -94,6 +94,7 @@ COUNTS = [
     ("fge.lr_2", 0.001, {"fge"}),
     ("fge.batch_size", 5, {"fge"}),
     ("fge.weight_decay", 0.3, {"fge"}),
+    ("ood", "{_target_: my.data}", {"fge", "ensemble"}),
     ("ensemble.networks", "[1,2]", {"ensemble"}),
     ("ensemble.num_points", 5, {"ensemble"}),
     ("ensemble.spacing", "arc_length", {"ensemble"}),

@@ -581,6 +581,59 @@ def test_images_are_resized_to_bytes():
     assert np.abs(coarse[0] - coarse[1]).mean() < 4
 
 
+class Colours(tfds.core.GeneratorBasedBuilder):
+    """Images of one colour each, prepared without network."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    CHANNELS = 3
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(4, 4, self.CHANNELS))}
+        features["label"] = tfds.features.ClassLabel(num_classes=5)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {name: self._generate_examples() for name in ("train", "test")}
+
+    def _generate_examples(self):
+        colours = [(255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (10, 20, 31)]
+        for i, colour in enumerate(colours):
+            pixels = np.resize(np.array(colour, np.uint8), (4, 4, self.CHANNELS))
+            yield i, {"image": pixels, "label": i}
+
+
+class Transparent(Colours):
+    VERSION = tfds.core.Version("1.0.0")
+    CHANNELS = 4
+
+
+def test_grey_images_have_the_luma_of_their_colours(tmp_path, monkeypatch):
+    room = sys.modules["mc.datasets.tfds_images"]
+    monkeypatch.setattr(room, "_check_reachable", lambda _: None)
+    for more in ({}, {"image_size": 2}, {"stream": True}):
+        data = make_data(tfds_images("colours", str(tmp_path), grey=True, **more))
+        size = more.get("image_size", 4)
+        assert data.input_shape == (size, size, 1)
+        # By hand: 0.299 red + 0.587 green + 0.114 blue, to a byte; TFDS has an order of its own.
+        luma = np.array([255, 76, 150, 29, 18])
+        x, y = next(data.test.batches(5).as_numpy_iterator())
+        expected = np.broadcast_to(luma[y][:, None, None, None] / 255, x.shape)
+        np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+def test_what_cannot_be_grey_is_refused(tmp_path, monkeypatch):
+    room = sys.modules["mc.datasets.tfds_images"]
+    monkeypatch.setattr(room, "_check_reachable", lambda _: None)
+    with pytest.raises(ValueError, match=r"dataset\.grey=true makes one channel.* have 4"):
+        tfds_images("transparent", str(tmp_path), grey=True)
+    with pytest.raises(ValueError, match=r"have 1 with dataset\.grey=true"):
+        tfds_images("colours", str(tmp_path), grey=True, transform="vgg")
+
+
 @needs_tfds("mnist")
 def test_tfds_data_dir_variable_is_honoured(monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(SHARED / "tfds"))

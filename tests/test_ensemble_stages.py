@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import sys
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+import sklearn.metrics
 from conftest import QUICK, only, saved_network
 
 from mc.datasets import digits
@@ -107,6 +110,114 @@ def test_the_mean_prediction_of_an_ensemble_is_kept_if_asked(cli, made_runs, tmp
     assert cli(*ensemble)[0] == 0  # a run of its own
     assert len([f for f in tmp_path.glob("ensemble/*") if (f / "predictions.npz").exists()]) == 1
     assert len(list(tmp_path.glob("ensemble/*/summary.json"))) == 2
+
+
+OTHER = """
+import numpy as np
+
+
+def data(size=8):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (40, size, size, 1)).astype("uint8"), rng.integers(0, 3, 40)
+    return (x, y), (x, y)
+"""
+
+
+@pytest.fixture
+def other(tmp_path, monkeypatch):
+    """What to type for other data: noise of the size of digits."""
+    (tmp_path / "other_data.py").write_text(OTHER)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "+ood._target_=other_data.data"
+    sys.modules.pop("other_data", None)
+
+
+@pytest.mark.slow
+def test_an_ensemble_tells_other_data_from_the_test_data(cli, made_runs, other, tmp_path):
+    ensemble = [*QUICK, "stage=ensemble", "ensemble.networks=[1,2]"]
+    status, output = cli(*ensemble, other, "objective=ensemble/ood/auroc")
+    assert status == 0, output
+    folder = only(tmp_path, "ensemble/smoke-digits-mlp-1-2-ood-data-*")
+    found = summary(folder)
+    # The same by Keras and scikit-learn alone; smoke=true leaves the first 32 examples.
+    import other_data
+
+    sets = {"test": digits()["test"][0][:32], "ood": other_data.data()[1][0][:32] / 255}
+    models = [
+        keras.models.load_model(only(tmp_path, f"base/*seed{s}*/model.keras")) for s in (1, 2)
+    ]
+    p = {k: [keras.ops.softmax(m.predict(x, verbose=0)) for m in models] for k, x in sets.items()}
+    entropy = {k: scipy.stats.entropy(np.mean(v, axis=0), axis=1) for k, v in p.items()}
+    from_outside = np.repeat([0, 1], 32)
+    area = sklearn.metrics.roc_auc_score(from_outside, np.concatenate(list(entropy.values())))
+    assert found["ensemble/ood/auroc"] == pytest.approx(area, abs=0.005)
+    assert found["ensemble/ood/entropy"] == pytest.approx(entropy["ood"].mean(), rel=1e-4)
+    disagree = np.mean(np.argmax(p["test"][0], 1) != np.argmax(p["test"][1], 1))
+    assert found["ensemble/test/disagreement"] == pytest.approx(disagree)
+    with np.load(folder / "uncertainty.npz") as file:
+        np.testing.assert_allclose(file["entropy"], entropy["test"], rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(file["ood_entropy"], entropy["ood"], rtol=1e-4, atol=1e-7)
+    figures = {path.stem for path in (folder / "figures").glob("*.pdf")}
+    assert figures == {"as_members_join", "entropy", "reliability"}
+    # Without other data it is another run, whose folder is named as it was before there were any.
+    status, output = cli(*ensemble)
+    assert status == 0, output
+    alone = only(tmp_path, "ensemble/smoke-digits-mlp-1-2-[0-9a-f]*")
+    assert not [name for name in summary(alone) if "ood" in name]
+    status, output = cli(*ensemble, "objective=ensemble/ood/auroc")
+    assert (status, "Type for example +dataset@ood=cifar10." in output) == (1, True), output
+
+
+def test_an_ensemble_of_before_is_drawn_without_what_it_has_not_kept(cli, made_runs, tmp_path):
+    assert cli(*QUICK, "stage=ensemble")[0] == 0
+    folder = only(tmp_path, "ensemble/*")
+    (folder / "uncertainty.npz").unlink()
+    shutil.rmtree(folder / "figures")
+    status, output = cli(*QUICK, "stage=figures")
+    assert status == 0, output
+    assert {path.stem for path in (folder / "figures").iterdir()} == {"as_members_join"}
+    status, output = cli(*QUICK, "stage=ensemble")
+    assert (status, "Finished before" in output) == (0, True), output
+
+
+@pytest.mark.slow
+def test_members_of_fge_hold_for_all_other_data(cli, made_runs, other, tmp_path):
+    fge = [*QUICK, "stage=fge"]
+    status, output = cli(*fge, other)
+    assert status == 0, output
+    found = summary(only(tmp_path, "fge/*-ood-data-*"))
+    assert {f"{name}/ood/auroc" for name in ("ensemble", "swa")} < found.keys()
+    assert found["member/ood/fpr95/min"] <= found["member/ood/fpr95/max"] <= 1
+    # As what ensembles are built of it has no other data.
+    ensemble = [*QUICK, "stage=ensemble", "ensemble.networks=[fge:1]", other]
+    status, output = cli(*ensemble)
+    assert status == 1
+    (command,) = (line for line in output.splitlines() if "mc.run stage=fge" in line)
+    assert "ood" not in command
+    status, output = cli(*ensemble, "build=true")
+    assert status == 0, output
+    assert len(list(tmp_path.glob("fge/*"))) == 2
+    assert "member/ood/auroc/mean" in summary(only(tmp_path, "ensemble/*"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["+ood.size=9"], "are given (8, 8, 1) by dataset, and would be given (9, 9, 1) by ood"),
+        (["+ood.sise=9"], "ood.sise is not an argument of other_data.data"),
+        (["eval.splits=[train]"], "eval.splits must have test among them"),
+        pytest.param(
+            ["dataset=regression", "model.activation=tanh"],
+            "predict no such class. Leave ood out",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_other_data_that_cannot_be_told_apart(cli, made_runs, other, typed, words):
+    if "dataset=regression" in typed:
+        assert cli(*QUICK, *typed, "stage=base")[0] == 0
+    status, output = cli(*QUICK, "stage=ensemble", "ensemble.networks=[1]", other, *typed)
+    assert (status, words in output) == (1, True), output
 
 
 def test_networks_of_an_ensemble_that_do_not_fit_are_named(cli, tmp_path):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 import sklearn.metrics
 import tensorflow as tf
 from test_compiled import KINDS, own
@@ -19,7 +20,9 @@ def metrics(task, y, outputs, weight=None):
     for part in (slice(0, 7), slice(7, 8), slice(8, None)):
         given = (None if v is None else tf.constant(v[part]) for v in (y, outputs, weight))
         for name, value in task.sums(*given).items():
-            totals[name] = totals.get(name, 0) + value.numpy()[np.newaxis]
+            value, before = value.numpy()[np.newaxis], totals.get(name)
+            join = np.add if name != "each" else lambda *parts: np.concatenate(parts, axis=1)
+            totals[name] = value if before is None else join(before, value)
     return {name: value.item() for name, value in task.scores(totals).items()}
 
 
@@ -45,7 +48,10 @@ def test_labels_have_the_scores_of_sklearn_on_every_leading_axis(axes, logits):
         "f1": sklearn.metrics.f1_score(labels, predicted, average="weighted", **weighed),
         "ece": np.abs(gaps).sum() / w.sum(),
         "brier": np.average(((flat - np.eye(5)[labels]) ** 2).sum(1), weights=w),
+        "entropy": np.average(scipy.stats.entropy(flat, axis=1), weights=w),
     }
+    if axes == 0:
+        expected["ece_adaptive"] = found["ece_adaptive"]  # see test_uncertainty
     if axes == 1:
         expected["perplexity"] = np.exp(nll)
     if axes == 2:
@@ -82,8 +88,11 @@ def test_yes_and_no_are_two_classes(shape, logits):
         "accuracy": sklearn.metrics.accuracy_score(yes, said),
         "f1": sklearn.metrics.f1_score(yes, said, average="weighted"),
         "brier": 2 * sklearn.metrics.brier_score_loss(yes, p.ravel()),
+        "entropy": scipy.stats.entropy([p.ravel(), 1 - p.ravel()]).mean(),
         "ece": found["ece"],
     }
+    if axes == 0:
+        expected["ece_adaptive"] = found["ece_adaptive"]
     if axes == 2:
         expected["iou"] = sklearn.metrics.jaccard_score(yes, said, average="macro")
     assert found == pytest.approx(expected, rel=1e-6)

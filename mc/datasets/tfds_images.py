@@ -19,6 +19,7 @@ from mc.datasets.transforms import crop_and_flip, normaliser
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 2**30  # of one split in memory, a byte for each channel of a pixel
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
 def tfds_images(
@@ -29,6 +30,7 @@ def tfds_images(
     test_split: str = "test",
     transform: str | None = None,
     stream: bool | None = None,
+    grey: bool | None = None,
 ) -> dict:
     """The images and labels of a TFDS image classification set, downloaded where it must be.
 
@@ -43,6 +45,8 @@ def tfds_images(
             that family, and crop and flip training images at random; None: pixels in [0, 1].
         stream: read images from disk as they are used, and not into memory; None: those splits
             that would take more than `MOST_BYTES`.
+        grey: whether images of three channels become one, 0.299 red + 0.587 green + 0.114 blue
+            (luma, ITU-R BT.601) rounded to a byte, after they are resized; grey ones stay.
 
     Returns:
         A mapping for `make_data`: `train` and `test` in TFDS's order, as `(x [n, H, W, C] uint8,
@@ -51,7 +55,8 @@ def tfds_images(
     Raises:
         FileNotFoundError: the set is not prepared and cannot be downloaded.
         ValueError: an unknown name, split or transform, a set without images and labels, images of
-            different sizes and no `image_size`, a transform for images without three channels.
+            different sizes and no `image_size`, a transform for images without three channels,
+            `grey` for images that have neither three nor one.
     """
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
         raise ValueError(f"dataset.image_size must be null or >= 1, received {image_size!r}")
@@ -65,14 +70,20 @@ def tfds_images(
         _download(tfds_name, builder)
         builder = _builder(tfds_name, where)  # which reads what another process has prepared
     image, label = (builder.info.features[key] for key in builder.info.supervised_keys)
-    if transform is not None and image.shape[-1] != 3:
+    if grey and image.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"dataset.grey=true makes one channel of three, but images of {tfds_name} have "
+            f"{image.shape[-1]}; set dataset.grey=null"
+        )
+    channels = 1 if grey else image.shape[-1]
+    if transform is not None and channels != 3:
         raise ValueError(
             f"dataset.transform={transform} normalises three channels, but images of {tfds_name} "
-            f"have {image.shape[-1]}; set dataset.transform=null"
+            f"have {channels}{' with dataset.grey=true' * bool(grey)}; set dataset.transform=null"
         )
     return {
-        "train": _read(builder, "train_split", train_split, image_size, stream),
-        "test": _read(builder, "test_split", test_split, image_size, stream),
+        "test": _read(builder, "test_split", test_split, image_size, channels, stream),
+        "train": _read(builder, "train_split", train_split, image_size, channels, stream),
         "num_classes": label.num_classes,
         **functions,
     }
@@ -168,15 +179,20 @@ def _check_reachable(builder: Any) -> None:
 
 
 def _read(
-    builder: Any, setting: str, split: str, image_size: int | None, stream: bool | None
+    builder: Any,
+    setting: str,
+    split: str,
+    image_size: int | None,
+    channels: int,
+    stream: bool | None,
 ) -> tuple[np.ndarray, np.ndarray] | Stream:
     """A split's arrays, or its `Stream`."""
     import tensorflow_datasets as tfds
 
     image_key, _ = builder.info.supervised_keys
     image = builder.info.features[image_key]
-    shape = image.shape if image_size is None else (image_size, image_size, image.shape[-1])
-    decode = image.decode_example if image_size is None else _resized(image, image_size)
+    shape = (*(image.shape[:-1] if image_size is None else (image_size, image_size)), channels)
+    decode = _decoder(image, image_size, grey=channels < image.shape[-1])
     try:
         size = builder.info.splits[split].num_examples
         records = builder.as_dataset(
@@ -208,13 +224,19 @@ def _read(
     return Stream(records, size, decode, shape)
 
 
-def _resized(image: Any, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function that decodes a stored image and resizes it."""
+def _decoder(image: Any, size: int | None, grey: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function that decodes a stored image, resizes it and makes it grey, as is wanted."""
+    if size is None and not grey:
+        return image.decode_example
 
     def decode(stored: tf.Tensor) -> tf.Tensor:
-        resized = tf.image.resize(image.decode_example(stored), (size, size), antialias=True)
+        pixels = image.decode_example(stored)
+        if size is not None:
+            pixels = tf.image.resize(pixels, (size, size), antialias=True)
+        if grey:
+            pixels = tf.reduce_sum(tf.cast(pixels, tf.float32) * LUMA, -1, keepdims=True)
         # Back to bytes: a quarter of the memory of floats.
-        return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+        return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
 
     return decode
 

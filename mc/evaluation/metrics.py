@@ -19,6 +19,8 @@ class Metric:
         along: whether it is taken along paths.
         ensemble: whether it is taken of ensembles and their members.
         training: whether Keras shows it while a curve trains.
+        together: whether it is taken only of several networks that predict together.
+        apart: whether it says how well other data are told from those of a network.
     """
 
     name: str
@@ -28,8 +30,12 @@ class Metric:
     along: bool = True
     ensemble: bool = True
     training: bool = False
+    together: bool = False
+    apart: bool = False
 
 
+OF_MEMBERS = {"along": False, "ensemble": False, "together": True}
+OF_OTHERS = {"along": False, "ensemble": False, "apart": True}
 METRICS = (
     Metric("loss", "loss", barrier=True, ensemble=False, training=True),
     Metric("nll", "negative log-likelihood", barrier=True),
@@ -40,7 +46,15 @@ METRICS = (
     Metric("bits_per_character", "bits a character", barrier=True),
     Metric("iou", "mean intersection over union", higher=True),
     Metric("ece", "expected calibration error", along=False),
+    Metric("ece_adaptive", "expected calibration error, adaptive bins", along=False),
     Metric("brier", "Brier score", along=False),
+    Metric("entropy", "predictive entropy (nats)", along=False, apart=True),
+    Metric("mutual_information", "mutual information (nats)", **OF_MEMBERS),
+    Metric("disagreement", "disagreement (fraction of pairs)", **OF_MEMBERS),
+    Metric("lppd", "log pointwise predictive density", higher=True, **OF_MEMBERS),
+    Metric("auroc", "AUROC of other data", higher=True, **OF_OTHERS),
+    Metric("aupr", "AUPR of other data", higher=True, **OF_OTHERS),
+    Metric("fpr95", "FPR at 95 % of other data", **OF_OTHERS),
     Metric("mse", "MSE", barrier=True, training=True),
 )
 NAMED = {metric.name: metric for metric in METRICS}

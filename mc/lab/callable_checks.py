@@ -3,7 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import sources
-from mc.lab.variants import CALLABLES, GROUPS
+from mc.lab.variants import CALLABLES, GROUPS, OOD
 
 
 def check(cfg: DictConfig) -> None:
@@ -14,6 +14,7 @@ def check(cfg: DictConfig) -> None:
     """
     _check_groups(cfg)
     _check_loss(cfg)
+    _check_ood(cfg)
 
 
 def _check_groups(cfg: DictConfig) -> None:
@@ -23,22 +24,41 @@ def _check_groups(cfg: DictConfig) -> None:
             "train.base.learning_rate=... and train.curve.learning_rate=..."
         )
     for group in GROUPS:
-        for key in cfg[group]:
-            if OmegaConf.is_missing(cfg[group], key):
-                raise ValueError(f"{group}.{key} must be given: type {group}.{key}=...")
+        _check_given(cfg, group)
     for group in CALLABLES:
-        target = OmegaConf.select(cfg, f"{group}._target_")
-        if group == "loss" and target is None:
-            continue
-        if not isinstance(target, str) or "." not in target:
-            raise ValueError(
-                f"{group}._target_ must be the import path of a callable, such as "
-                f"package.module.name; received {target!r}."
-            )
-        try:
-            sources.check_name(target)
-        except ValueError as error:
-            raise ValueError(f"{group}._target_={target}: {error}") from error
+        if group != "loss" or OmegaConf.select(cfg, "loss._target_") is not None:
+            _check_target(cfg, group)
+
+
+def _check_given(cfg: DictConfig, group: str) -> None:
+    for key in cfg[group]:
+        if OmegaConf.is_missing(cfg[group], key):
+            raise ValueError(f"{group}.{key} must be given: type {group}.{key}=...")
+
+
+def _check_target(cfg: DictConfig, group: str) -> None:
+    target = OmegaConf.select(cfg, f"{group}._target_")
+    if not isinstance(target, str) or "." not in target:
+        raise ValueError(
+            f"{group}._target_ must be the import path of a callable, such as "
+            f"package.module.name; received {target!r}."
+        )
+    try:
+        sources.check_name(target)
+    except ValueError as error:
+        raise ValueError(f"{group}._target_={target}: {error}") from error
+
+
+def _check_ood(cfg: DictConfig) -> None:
+    if cfg.ood is None:
+        return
+    if not OmegaConf.is_dict(cfg.ood) or "_target_" not in cfg.ood:
+        raise ValueError(
+            "ood must be an option of the group dataset, as +dataset@ood=cifar10 has it, or null; "
+            f"received ood={cfg.ood}."
+        )
+    _check_given(cfg, OOD)
+    _check_target(cfg, OOD)
 
 
 # What acts of the arguments of the loss that goes with the data's classes, or targets.

@@ -8,7 +8,7 @@ from typing import Any
 
 from mc.lab import fingerprints, settings
 from mc.lab.declared import Stage
-from mc.lab.variants import CALLABLES
+from mc.lab.variants import CALLED
 
 NOT_COUNTED = {"mc.datasets.tfds_images": ("data_dir",)}  # where data lie does not change them
 FILES = {  # arguments that enter by the content of files
@@ -25,8 +25,8 @@ def counts(key: str) -> bool:
 
 def counted(key: str, value: Any, idle: tuple[str, ...]) -> Any:
     """The value of a key, or of a section, as it counts; None for what does not."""
-    if key in CALLABLES:
-        return _of_callable(value)
+    if key in CALLED:
+        return _of_callable(value) if value else None
     if isinstance(value, dict):
         inner = ((name, f"{key}.{name}", v) for name, v in value.items())
         return {name: counted(full, v, idle) for name, full, v in inner if counts(full)}

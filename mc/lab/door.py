@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import check, help, missing, modules, objective, schema, stale, typed
 from mc.lab.graph import Run
-from mc.lab.variants import GROUPS
+from mc.lab.variants import GROUPS, OOD
 from mc.lab.view import View
 
 modules.read_inherited()  # in a worker of a sweep, before it composes anything
@@ -76,7 +76,9 @@ def of_command(compose: Callable, overrides: list[str]) -> Run | View:
 
 def _options(hydra: DictConfig) -> DictConfig:
     """The configuration by the YAML of each group's option alone, without experiments."""
-    chosen = [f"{group}={hydra.runtime.choices[group]}" for group in GROUPS]
+    choices = hydra.runtime.choices
+    chosen = [f"{group}={choices[group]}" for group in GROUPS]
+    chosen += [f"+{name}={choice}" for name, choice in choices.items() if name == f"dataset@{OOD}"]
     return compose("config", chosen)
 
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from mc.lab.declared import Stage
 from mc.lab.quoting import typed
 from mc.lab.settings import default_of
-from mc.lab.variants import CALLABLES, GROUPS, flat, select
+from mc.lab.variants import CALLED, GROUPS, flat, select
 
 
 def settings_of(folder: Path) -> dict:
@@ -54,14 +54,14 @@ def overrides(run: Any) -> list[str]:
     Of the groups every argument, since which option they were is not noted.
     """
     values, found = run.values, [f"stage={run.name}"]
-    for group in CALLABLES:
+    for group in CALLED:
         # An option of a group is left whole, or arguments of the default one would stay.
         found += [f"~{group}"] * (group in GROUPS)
         plus = "+" if group in GROUPS else "++"
-        for key, value in flat({group: values[group]}).items():
+        for key, value in flat({group: values.get(group) or {}}).items():
             found.append(f"{plus}{key}={typed(value)}")
     for key, declared in Stage.fields.items():
         value = select(values, key, default_of(declared))
-        if key not in ("stage", *CALLABLES) and value != default_of(declared):
+        if key not in ("stage", *CALLED) and value != default_of(declared):
             found.append(f"{key}={typed(value)}")
     return found

@@ -20,7 +20,7 @@ from mc.lab.declared import COMMON, Inputs
 from mc.lab.inputs import Network, each_once, is_there
 from mc.lab.labels import Labelled
 from mc.lab.settings import as_typed, default_of
-from mc.lab.variants import Variants, select
+from mc.lab.variants import OOD, Variants, select
 
 __all__ = ["COMMON", "Inputs", "Network", "Run", "each_once"]  # what a declaration needs
 
@@ -77,7 +77,9 @@ class Run(Labelled):
                 f"stage={self.name} builds on {stage!r}, which is no stage. Known: "
                 f"{', '.join(Run.stages)}; your own where imports=[...] names their module."
             )
-        return Run.stages[stage](self.variants, **self.changes | changes)
+        # Other data are looked at by the run of the command alone: those below hold without them.
+        alone = {OOD: None} if self[OOD] else {}
+        return Run.stages[stage](self.variants, **alone | self.changes | changes)
 
     def network(self, typed: int | str) -> Network:
         """The network that a setting names."""
@@ -230,8 +232,8 @@ class Run(Labelled):
         if not self.variants.is_composed:
             return [*given.overrides(self), *more]
         gone = {*TYPED_ONCE, *self.changes, *self.refuses()}
-        typed = [o for o in overrides if o.partition("=")[0].lstrip("+") not in gone]
-        acting = (key for key in self.changes if key not in TYPED_ONCE and self._acts(key))
+        typed = [o for o in overrides if not gone & set(_keys_of(o))]
+        acting = (key for key in self.changes if key not in (*TYPED_ONCE, OOD) and self._acts(key))
         changes = [f"{key}={as_typed(self.changes[key])}" for key in acting]
         return [f"stage={self.name}", *changes, *typed, *more]
 
@@ -241,3 +243,10 @@ class Run(Labelled):
             return True
         others = {k: v for k, v in self.changes.items() if k != key}
         return type(self)(self.variants, **others).fingerprint != self.fingerprint
+
+
+def _keys_of(override: str) -> tuple[str, str]:
+    """The key that an override sets, and where an option of a group is put: `dataset@ood`."""
+    key = override.partition("=")[0].lstrip("+~")
+    package = key.rpartition("@")[2] if "@" in key else key
+    return key, OOD if package.partition(".")[0] == OOD else key

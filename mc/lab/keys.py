@@ -8,7 +8,7 @@ from typing import cast
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab import schema
-from mc.lab.variants import CALLABLES
+from mc.lab.variants import CALLABLES, OOD
 
 
 def check_keys(cfg: DictConfig, kind: type | None = None, prefix: str = "") -> None:
@@ -47,7 +47,9 @@ def unknown_key(key: str, value: str = "VALUE", beside: Iterable[str] = ()) -> s
             f"--cfg hydra --package {section}."
         )
     first, dot, rest = key.partition(".")
-    if first in CALLABLES and dot:
+    if first == OOD and dot and not beside:
+        return f"Unknown key {key}: there are no other data. Type +dataset@ood=cifar10 too."
+    if first in (*CALLABLES, OOD) and dot:
         return _unknown_argument(key, value, [name for name in beside if name != "_target_"])
     if near := _nearest_keys(key):
         return f"Unknown key {key}. Did you mean {' or '.join(near)}?"

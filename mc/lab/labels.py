@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mc.lab import counting
 from mc.lab.declared import Stage
-from mc.lab.variants import select
+from mc.lab.variants import OOD, select
 
 if TYPE_CHECKING:
     from mc.lab.graph import Network, Run
@@ -38,7 +39,7 @@ class Labelled(Stage):
 
     @property
     def _data_name(self) -> str:
-        return select(self.values, "dataset.tfds_name", None) or counting.name_of(self["dataset"])
+        return name_of_data(self["dataset"])
 
     @property
     def label(self) -> str:
@@ -53,4 +54,11 @@ class Labelled(Stage):
             words += [counting.name_of(self["curve"]), f"bends{bends}"]
         if self.curve or "seed" in self.depends:
             words.append(f"seed{self['seed']}")
+        if other := self.looks_at(OOD):
+            words.append(f"ood-{name_of_data(other)}")
         return "-".join(["smoke"] * bool(self["smoke"]) + words)
+
+
+def name_of_data(group: Mapping) -> str:
+    """What a data set is called: by its function, or by TFDS."""
+    return group.get("tfds_name") or counting.name_of(group)

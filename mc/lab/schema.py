@@ -88,6 +88,12 @@ class Shared:
         None, "of the summary, what a sweeper such as Optuna gets: curve/test/error/max"
     )
     dataset: Any = setting({}, "a group: what networks are trained on")
+    ood: Any = setting(
+        None,
+        "other data for stage=ensemble and stage=fge to tell from the test data, an option of the "
+        "group dataset: +dataset@ood=cifar10 ood.image_size=28 ood.grey=true",
+        added=True,
+    )
     model: Any = setting({}, "a group: the architecture of base networks")
     curve: Any = setting({}, "a group: the family of curves")
     optimizer: Any = setting({}, "a group: what trains, without its learning rate")

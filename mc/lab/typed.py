@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from mc.lab.fingerprints import NULL
-from mc.lab.variants import CALLABLES, plain, select
+from mc.lab.variants import CALLED, plain, select
 
 OmegaConf.register_new_resolver("mc.null", lambda: None, replace=True)
 
@@ -38,7 +38,7 @@ def typed_groups(
     keys = {leaf for key, value in values.items() for leaf in _leaves(key, value)}
     composed, cfg = cfg, cfg.copy()
     OmegaConf.set_struct(cfg, False)
-    replaced = [group for group in CALLABLES if _replaces(values, group)]
+    replaced = [group for group in CALLED if _replaces(values, group)]
     for group in replaced:
         # Unresolved: ${seed} is another network's own in that network's run.
         section = plain(cfg[group], resolve=False)
@@ -62,7 +62,7 @@ def _typed_values(overrides: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Key and value of what was typed of callables, and of `num_bends`; of choices nothing."""
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         first, dot, _ = override.key_or_group.partition(".")
-        whole = first in CALLABLES and (dot or isinstance(override.value(), dict))
+        whole = first in CALLED and (dot or isinstance(override.value(), dict))
         if (whole or override.key_or_group == "num_bends") and not override.is_delete():
             yield override.key_or_group, override.value()
 

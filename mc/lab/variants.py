@@ -9,6 +9,8 @@ from mc.lab.fingerprints import NULL
 
 GROUPS = ("dataset", "model", "curve", "optimizer")
 CALLABLES = (*GROUPS, "loss")
+OOD = "ood"  # a second data set, if there is one: other data beside those of networks
+CALLED = (*CALLABLES, OOD)
 
 
 class Variants:
@@ -54,8 +56,9 @@ class Variants:
         if isinstance(self._cfg, DictConfig):
             cfg = self.cfg(changes)
             values = plain(cfg)
-            for name in CALLABLES:
-                _mark_typed_nulls(values[name], plain(cfg[name], resolve=False))
+            for name in CALLED:
+                if values[name] is not None:
+                    _mark_typed_nulls(values[name], plain(cfg[name], resolve=False))
             return values
         values = self._cfg
         for key, value in changes.items():

@@ -14,6 +14,8 @@ WORDS = {
     "metric": tuple(m.name for m in METRICS if m.along),
     "measure": tuple(m.name for m in METRICS if m.training),
     "score": tuple(m.name for m in METRICS if m.ensemble),
+    "together": tuple(m.name for m in METRICS if m.together),
+    "apart": tuple(m.name for m in METRICS if m.apart),  # of other data: +dataset@ood=...
     "path": ("curve", "linear", "unaligned", "repaired", "initial"),
     "statistic": ("start", "end", "min", "max", "mean", "integral", *BARRIERS),
     "barrier": BARRIERS,

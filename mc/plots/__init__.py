@@ -8,16 +8,20 @@ from mc.plots.matrices import pairs
 from mc.plots.planes import plane
 from mc.plots.soups import soup
 from mc.plots.surfaces import simplex, square
+from mc.plots.uncertainty import entropies, predictive_band, reliability
 
 __all__ = [
     "PATHS",
     "along_t",
     "as_members_join",
     "confusion",
+    "entropies",
     "function_fan",
     "pairs",
     "panels_of",
     "plane",
+    "predictive_band",
+    "reliability",
     "simplex",
     "soup",
     "square",

@@ -39,18 +39,22 @@ class Decisions(Labels):
 
     def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
         """The sums of a batch: targets are 0 or 1, or in between, where 1/2 and more are yes."""
+        labels, counts = self._counted(y, outputs, sample_weight)
+        logits = self._as_logits(floats(single(outputs)))
+        pair = tf.stack([tf.zeros_like(logits), logits], -1)
+        found = self._sums(labels, pair, counts)
+        if self.num_labels > 1:
+            yes, said = labels > 0, logits > 0
+            kinds = [tf.cast(b, counts.dtype) * counts for b in (yes & said, said, yes)]
+            axes = list(range(logits.shape.rank - 1))
+            found["labels"] = tf.stack([tf.reduce_sum(kind, axes) for kind in kinds])
+        return found
+
+    def _counted(self, y: Any, outputs: Any, sample_weight: Any) -> tuple[tf.Tensor, tf.Tensor]:
         weights, outputs = weights_of(outputs, sample_weight), floats(single(outputs))
         yes = tf.cast(tf.reshape(single(y), tf.shape(outputs)), tf.float32) >= 0.5
         counts = tf.ones_like(outputs) if weights is None else spread(weights, outputs)
-        logits = self._as_logits(outputs)
-        pair = tf.stack([tf.zeros_like(logits), logits], -1)
-        found = self._sums(tf.cast(yes, tf.int64), pair, counts)
-        if self.num_labels > 1:
-            said = logits > 0
-            kinds = [tf.cast(b, counts.dtype) * counts for b in (yes & said, said, yes)]
-            axes = list(range(outputs.shape.rank - 1))
-            found["labels"] = tf.stack([tf.reduce_sum(kind, axes) for kind in kinds])
-        return found
+        return tf.cast(yes, tf.int64), counts
 
     def _as_logits(self, outputs: tf.Tensor) -> tf.Tensor:
         if self.logits:
@@ -73,6 +77,10 @@ class Decisions(Labels):
     def as_outputs(self, mean: Any) -> tf.Tensor:
         """The logits of the mean probabilities of yes."""
         return mean[..., 1] - mean[..., 0]
+
+    def entropies(self, total: Any) -> np.ndarray | None:
+        """Of examples with one label."""
+        return super().entropies(total) if self.num_labels == 1 else None
 
     def values(self, mean: Any) -> Any:
         """The mean probabilities of yes."""

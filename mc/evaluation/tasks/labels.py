@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from mc.evaluation import scores
-from mc.evaluation.tasks.task import Task, ratio, single, spread, weights_of
+from mc.evaluation.tasks.task import EACH, Task, ratio, single, spread, weights_of
+from mc.evaluation.uncertainty import Together, reliability
 
 SMALLEST = 1e-7  # of a probability, before its logarithm; as Keras' losses have it
+OF_MEMBERS = ("mutual_information", "disagreement")  # as of `Together`
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Labels(Task):
         bits_per_character = sum nll / (log(2) * sum of the characters of the targets);
 
     of pixels (two axes and more) iou, the mean intersection over union of the classes.
-    `calibration` adds ece and brier.
+    `calibration` adds ece, ece_adaptive (of examples with a label each), brier, and entropy, the
+    mean of H[p]; of several members together mutual_information, disagreement and lppd, all of
+    which `uncertainty` defines, with lppd = -nll of the mean of their probabilities.
 
     Attributes:
         num_classes: C.
@@ -53,14 +57,20 @@ class Labels(Task):
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:
-        """Sums of nll and of weights, counts of classes; of calibration the bins, and brier."""
-        names = {"nll": [], "weight": [], "counts": [3, self.num_classes]}
+        """Sums of nll and of weights, counts of classes; of calibration what it adds."""
+        names: dict[str, list] = {"nll": [], "weight": [], "counts": [3, self.num_classes]}
         if self.calibration:
-            names |= {"bins": [scores.BINS], "brier": []}
+            names |= {"bins": [scores.BINS], "brier": [], "entropy": []}
+            names |= {EACH: [None, 3]} if self.axes == 0 else {}
         return {name: tf.TensorSpec(shape) for name, shape in names.items()}
 
     def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
         """The sums of a batch: targets are labels, or rows of one-hot ones or probabilities."""
+        labels, counts = self._counted(y, outputs, sample_weight)
+        return self._sums(labels, self._as_logits(floats(single(outputs))), counts)
+
+    def _counted(self, y: Any, outputs: Any, sample_weight: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Labels `[...]` of outputs, and what each counts."""
         weights, outputs = weights_of(outputs, sample_weight), floats(single(outputs))
         labels = labels_of(tf.convert_to_tensor(single(y)), outputs)
         counts = tf.ones_like(outputs[..., 0])
@@ -69,7 +79,7 @@ class Labels(Task):
         if self.ignored is not None:
             counts *= tf.cast(labels != self.ignored, counts.dtype)
             labels = tf.where(labels == self.ignored, tf.zeros_like(labels), labels)
-        return self._sums(labels, self._as_logits(outputs), counts)
+        return labels, counts
 
     def _as_logits(self, outputs: tf.Tensor) -> tf.Tensor:
         return outputs if self.logits else tf.math.log(tf.maximum(outputs, SMALLEST))
@@ -107,7 +117,11 @@ class Labels(Task):
         gaps = (right - confidence) * counts
         true = tf.gather(p, labels, batch_dims=labels.shape.rank)
         distance = tf.reduce_sum(p**2, -1) - 2 * true + 1  # from the one-hot label
+        entropy = -tf.reduce_sum(tf.math.multiply_no_nan(tf.nn.log_softmax(logits), p), -1)
+        rows = [tf.reshape(part, [-1]) for part in (confidence, right, counts)]
         return {
+            **({EACH: tf.stack(rows, -1)} if self.axes == 0 else {}),
+            "entropy": tf.reduce_sum(tf.math.multiply_no_nan(entropy, counts)),
             "bins": tf.math.unsorted_segment_sum(
                 tf.reshape(gaps, [-1]),
                 tf.reshape(tf.clip_by_value(bins, 0, scores.BINS - 1), [-1]),
@@ -132,15 +146,56 @@ class Labels(Task):
         if self.calibration:
             found["ece"] = ratio(np.abs(totals["bins"]).sum(-1), totals["weight"])
             found["brier"] = ratio(totals["brier"], totals["weight"])
+            found["entropy"] = ratio(totals["entropy"], totals["weight"])
+        if EACH in totals:
+            found["ece_adaptive"] = np.array([_adaptive(*rows.T) for rows in totals[EACH]])
+        if OF_MEMBERS[0] in totals:
+            found |= {name: ratio(totals[name], totals["weight"]) for name in OF_MEMBERS}
+            found["lppd"] = -found["nll"]
         return found
 
     def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """Logarithms of the probabilities."""
         return tf.nn.log_softmax(self._as_logits(tf.cast(single(outputs), tf.float64)))
 
+    def alone(self, own: Any) -> Together:
+        """Of probabilities, entropies and votes."""
+        return Together.of(own)
+
+    def added(self, total: Together, own: Together) -> Together:
+        """Of probabilities, entropies and votes."""
+        return total.joined(own)
+
+    def mean(self, total: Together, count: int) -> np.ndarray:
+        """Logarithms of the mean probabilities."""
+        return total.log_mean
+
+    def sums_of_members(
+        self, y: Any, outputs: Any, total: Together, sample_weight: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Of mutual information and disagreement."""
+        _, counts = self._counted(y, outputs, sample_weight)
+        each = {name: getattr(total, name) for name in OF_MEMBERS}
+        sums = {k: tf.reduce_sum(tf.math.multiply_no_nan(v, counts)) for k, v in each.items()}
+        return {name: np.asarray(value) for name, value in sums.items()}
+
+    def entropies(self, total: Together) -> np.ndarray | None:
+        """Of examples with one label."""
+        return total.entropy.reshape(-1) if self.axes == 0 else None
+
+    def values(self, mean: Any) -> Any:
+        """The mean probabilities."""
+        return np.exp(mean)
+
     def of_mean(self) -> Self:
         """That of logits, as the logarithms of probabilities are."""
         return replace(self, logits=True)
+
+
+def _adaptive(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> float:
+    if not np.isfinite(confidence).all():
+        return float("nan")
+    return reliability(confidence, right, weight, adaptive=True).error
 
 
 def floats(outputs: tf.Tensor) -> tf.Tensor:

@@ -40,15 +40,3 @@ class Regression(Task):
     def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """The outputs."""
         return tf.cast(single(outputs), tf.float64)
-
-    def added(self, total: Any, own: Any) -> Any:
-        """Of the outputs themselves."""
-        return total + own
-
-    def mean(self, total: Any, count: int) -> Any:
-        """Of the outputs themselves."""
-        return total / count
-
-    def values(self, mean: Any) -> Any:
-        """The mean outputs."""
-        return mean

@@ -58,6 +58,10 @@ class Several(Task):
         """Of each output."""
         return {name: task.averaged(*parts) for name, task, parts in self._each(outputs, y)}
 
+    def alone(self, own: Any) -> dict[str, Any]:
+        """Of each output."""
+        return {name: task.alone(*parts) for name, task, parts in self._each(own)}
+
     def added(self, total: Any, own: Any) -> dict[str, Any]:
         """Of each output."""
         return {name: task.added(*parts) for name, task, parts in self._each(total, own)}
@@ -65,6 +69,16 @@ class Several(Task):
     def mean(self, total: Any, count: int) -> dict[str, Any]:
         """Of each output."""
         return {name: task.mean(own, count) for name, task, (own,) in self._each(total)}
+
+    def sums_of_members(
+        self, y: Any, outputs: Any, total: Any, sample_weight: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Of each output."""
+        found: dict[str, np.ndarray] = {}
+        for name, task, own in self._each(y, outputs, total, sample_weight):
+            sums = task.sums_of_members(*own)
+            found |= {f"{name}{BETWEEN}{k}": v for k, v in sums.items()}
+        return found
 
     def as_outputs(self, mean: Any) -> dict[str, Any]:
         """Of each output, by its name."""

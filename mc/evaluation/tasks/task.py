@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from mc.network.unpromised import mask_of
 
+EACH = "each"  # the one of the sums that has a row an example, and batches follow one another
+
 
 @dataclass(frozen=True)
 class Task:
@@ -19,7 +21,7 @@ class Task:
     All metrics are functions of sums over the steps that count: a step (an example, a token, a
     pixel) counts by its sample weight, and not at all where Keras masks it or its class is ignored.
     So they depend on no batches, and an ensemble's are those of one network that outputs the
-    predictive mean.
+    predictive mean. One of ensembles takes ranks over all examples: it has rows, `EACH`, for sums.
 
     This class itself is the task of which nothing is known but the loss.
 
@@ -76,14 +78,27 @@ class Task:
         """
         raise NotImplementedError(f"Ensembles have no metrics of the task {self.name!r}.")
 
+    def alone(self, own: Any) -> Any:
+        """What `added` adds, of `averaged` of a member as arrays."""
+        return own
+
     def added(self, total: Any, own: Any) -> Any:
-        """The sum of `averaged` of some members, and of one more."""
-        with np.errstate(invalid="ignore"):  # of outputs that are not finite
-            return np.logaddexp(total, own)
+        """The sum of `alone` of some members, and of one more."""
+        return total + own
 
     def mean(self, total: Any, count: int) -> Any:
-        """The mean of so many members."""
-        return total - np.log(count)
+        """The mean of so many members, of what `averaged` gives of each."""
+        return total / count
+
+    def sums_of_members(
+        self, y: Any, outputs: Any, total: Any, sample_weight: Any = None
+    ) -> dict[str, np.ndarray]:
+        """What is added to the sums of a batch that members predict together: how they differ."""
+        return {}
+
+    def entropies(self, total: Any) -> np.ndarray | None:
+        """Predictive entropies `[batch]` of so many members; None unless an example has a label."""
+        return None
 
     def as_outputs(self, mean: Any) -> Any:
         """The mean as outputs of a network, whose task is `of_mean`."""
@@ -91,7 +106,7 @@ class Task:
 
     def values(self, mean: Any) -> Any:
         """The mean as it is kept in files: probabilities, or the outputs of a regression."""
-        return np.exp(mean)
+        return mean
 
     def of_mean(self) -> Self:
         """The task of what `as_outputs` gives."""

@@ -44,6 +44,19 @@ def common(own: dict) -> dict:
     return {key: own[key] for key in Run.depends}
 
 
+def check_of_others(run: Run, objective: str) -> None:
+    """Raise unless there are other data, for an objective that is of these.
+
+    Raises:
+        ValueError: there are none; says what to type.
+    """
+    if "/ood/" in objective and not run["ood"]:
+        raise ValueError(
+            f"objective={objective} is of other data than those of the networks, of which there "
+            "are none. Type for example +dataset@ood=cifar10."
+        )
+
+
 @dataclass
 class SeveralNetworks:
     """Which networks, some of which may be lists."""

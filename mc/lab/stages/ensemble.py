@@ -5,7 +5,7 @@ from typing import Any
 
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
-from mc.lab.stages.common import BATCHNORM, common, splits, statistics
+from mc.lab.stages.common import BATCHNORM, check_of_others, common, splits, statistics
 from mc.lab.stages.fge import Fge
 
 
@@ -13,10 +13,14 @@ class Ensemble(Run):
     """The predictive mean of several networks, or of points of a curve."""
 
     name = "ensemble"
-    depends = (*COMMON, "ensemble", *BATCHNORM, "eval.splits")
-    numbers = ("num_members", "ensemble/<split>/<score>", "member/<split>/<score>/<spread>")
+    depends = (*COMMON, "ensemble", *BATCHNORM, "eval.splits", "ood")
+    numbers = (
+        *("num_members", "ensemble/<split>/<score>", "ensemble/<split>/<together>"),
+        *("member/<split>/<score>/<spread>", "ensemble/ood/<apart>"),
+        "member/ood/<apart>/<spread>",
+    )
     headlines = Fge.headlines
-    draws = ("members.csv",)
+    draws = Fge.draws
 
     @dataclass
     class Settings:
@@ -44,9 +48,10 @@ class Ensemble(Run):
     def key(self, own: dict, ids: dict) -> dict:
         """Of networks, which they are; of a curve, where it looks."""
         if "networks" in ids:
-            kept = {"predictions": own["ensemble"]["predictions"]}
+            kept = {"predictions": own["ensemble"]["predictions"], "ood": own["ood"]}
             return common(own) | {"ensemble": ids["networks"], "splits": splits(own)} | kept
-        return ids | {"ensemble": own["ensemble"] | statistics(own), "splits": splits(own)}
+        looks = {"ensemble": own["ensemble"] | statistics(own), "splits": splits(own)}
+        return ids | looks | {"ood": own["ood"]}
 
     def idle(self) -> tuple[str, ...]:
         """What says where on a curve the networks are."""
@@ -64,8 +69,12 @@ class Ensemble(Run):
                 "ensemble.networks must name a network, or be null for points of the curve."
             )
 
+    def check_objective(self, name: str) -> None:
+        """Raise unless there are other data, for a number of these."""
+        check_of_others(self, name)
+
     def check_run(self) -> None:
-        """Raise unless predictions that are to be kept are of a split that is looked at.
+        """Raise unless predictions that are kept, or compared, are of a split that is looked at.
 
         Raises:
             ValueError: says what to type.
@@ -76,4 +85,9 @@ class Ensemble(Run):
                 "ensemble.predictions=true keeps the mean prediction of the test data, so "
                 "eval.splits must have test among them, or be null; received "
                 f"eval.splits={given}."
+            )
+        if self["ood"] and given and "test" not in given:
+            raise ValueError(
+                "Other data (ood) are told from the test data, so eval.splits must have test among "
+                f"them, or be null; received eval.splits={given}."
             )

@@ -8,24 +8,26 @@ from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import as_typed, setting
 from mc.lab.stages.base import saved_epochs
-from mc.lab.stages.common import BATCHNORM, REPORT_STATISTICS, common
+from mc.lab.stages.common import BATCHNORM, REPORT_STATISTICS, check_of_others, common
 
 
 class Fge(Run):
     """Fast geometric ensembling from a trained, or partly trained, network."""
 
     name = "fge"
-    depends = (*COMMON, "optimizer", "seed", "devices", "fge")
+    depends = (*COMMON, "optimizer", "seed", "devices", "fge", "ood")
     numbers = (
         *("num_members", "distance/max", "swa/<split>/<score>"),
         *("moving/<split>/<score>/<spread>", "ensemble/<split>/<score>"),
-        "member/<split>/<score>/<spread>",
+        *("ensemble/<split>/<together>", "member/<split>/<score>/<spread>"),
+        *("ensemble/ood/<apart>", "swa/ood/<apart>"),
+        *("member/ood/<apart>/<spread>", "moving/ood/<apart>/<spread>"),
     )
     headlines = (
         *("ensemble/test/error", "ensemble/test/nll", "member/test/error/mean"),
-        *("ensemble/test/mse", "member/test/mse/mean"),
+        *("ensemble/test/mse", "member/test/mse/mean", "ensemble/ood/auroc"),
     )
-    draws = ("members.csv",)
+    draws = ("members.csv", "uncertainty.npz")
     makes = "model.weights.h5"  # the average of all members
     makes_networks = True
 
@@ -59,7 +61,7 @@ class Fge(Run):
 
     def key(self, own: dict, ids: dict) -> dict:
         """What networks are reported with counts, though no other value of it is allowed."""
-        parts = {key: own[key] for key in ("optimizer", "seed", "devices")}
+        parts = {key: own[key] for key in ("optimizer", "seed", "devices", "ood")}
         return common(own) | parts | {"fge": own["fge"] | ids} | REPORT_STATISTICS
 
     def files_of(self, named: naming.Network) -> list[Path]:
@@ -128,6 +130,10 @@ class Fge(Run):
                 "fge.lr_1, the highest rate, must be at least fge.lr_2, the lowest; received "
                 f"fge.lr_1={lr_1} and fge.lr_2={lr_2}."
             )
+
+    def check_objective(self, name: str) -> None:
+        """Raise unless there are other data, for a number of these."""
+        check_of_others(self, name)
 
     def check_run(self) -> None:
         """Raise unless BatchNorm statistics are estimated as every report of a network does.

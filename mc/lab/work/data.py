@@ -1,6 +1,7 @@
 """The data and the loss of a configuration, and the callables that it names."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import hydra
@@ -10,21 +11,23 @@ from omegaconf import DictConfig, OmegaConf
 from mc import likelihoods
 from mc.datasets import Data, Examples, make_data
 from mc.datasets.labels import warn_of_floats
-from mc.lab.variants import plain
+from mc.lab.variants import OOD, plain
 from mc.network import losses
 
 SMOKE_EXAMPLES = 32  # of each split, that smoke=true leaves
+NO_ARGUMENTS = ("valid_size", "divide_by_255")  # of a dataset's callable, but of what it returns
+TFDS = "mc.datasets.tfds_images"
 
 
 def load_data(cfg: DictConfig) -> Data:
     """The dataset, its targets as the loss takes them; a few examples of it if `smoke`."""
     # One seed for all: a callable that draws at random gives every network the same data.
     keras.utils.set_random_seed(0)
-    raw = instantiate(cfg.dataset, "dataset", leave_out=("valid_size", "divide_by_255"))
+    raw = instantiate(cfg.dataset, "dataset", leave_out=NO_ARGUMENTS)
     keras.utils.set_random_seed(cfg.seed)
     loss = None if cfg.loss._target_ is None else instantiate(cfg.loss, "loss")
     loss = None if isinstance(loss, dict | list | tuple) else loss  # of several outputs
-    size, divide = (cfg.dataset.get(key) for key in ("valid_size", "divide_by_255"))
+    size, divide = (cfg.dataset.get(key) for key in NO_ARGUMENTS)
     task = None if cfg.task == "auto" else cfg.task
     data = make_data(raw, size or 0, divide, loss, task)
     if loss is None:
@@ -35,6 +38,63 @@ def load_data(cfg: DictConfig) -> Data:
     if data.num_classes is not None and not isinstance(loss, dict | list | tuple):
         data = data.one_hot() if losses.takes_one_hot(loss) else data
     return data
+
+
+def load_ood(cfg: DictConfig, data: Data) -> Examples | None:
+    """The test images, or other examples, of other data, as networks of the data see theirs.
+
+    What prepares the data (`transform`, `divide_by_255`) prepares them too, in place of their own.
+
+    Raises:
+        ValueError: they have another shape; or the task is not to tell one label an example.
+    """
+    if cfg.ood is None:
+        return None
+    loss = make_loss(cfg, data)
+    several = isinstance(loss, dict | list | tuple) or len(data.output_shape or ()) != 1
+    if several or (data.num_classes is None and losses.meaning(loss) != "binary"):
+        raise ValueError(
+            "Other data (ood) are told apart by the entropy of the one class that is predicted of "
+            f"an example, and networks of {cfg.dataset._target_} with this loss predict no such "
+            "class. Leave ood out."
+        )
+    try:
+        other = make_data(instantiate(_tested(cfg.ood), OOD, leave_out=NO_ARGUMENTS)).test
+    except ValueError as error:  # whose names are those of `dataset`
+        raise ValueError(str(error).replace("dataset.", "ood.")) from error
+    here, there = (_shapes(split) for split in (data.test, other))
+    if here != there:
+        raise ValueError(
+            f"Networks are given {here} by dataset, and would be given {there} by ood. "
+            f"{_remedy(cfg, here, there)}"
+        )
+    like: dict[str, Any] = {key: getattr(data.test, key) for key in ("transform", "divide_by_255")}
+    other = replace(other, **like)
+    return other.head(SMOKE_EXAMPLES) if cfg.smoke else other
+
+
+def _tested(group: DictConfig) -> DictConfig:
+    """A data set of which the test examples are wanted: of TFDS, no others are decoded."""
+    only = {"train_split": group.test_split} if group._target_ == TFDS else {}
+    return OmegaConf.merge(group, only)  # type: ignore[return-value]  # of two mappings
+
+
+def _shapes(split: Any) -> Any:
+    """The shapes of one stored example; of several inputs a dict of them."""
+    return keras.tree.map_structure(lambda x: tuple(x.shape[1:]), split.head(1).x)
+
+
+def _remedy(cfg: DictConfig, here: Any, there: Any) -> str:
+    """What to type so that images have the shape of those of the data, if that can be."""
+    images = isinstance(here, tuple) and len(here) == 3 and here[0] == here[1]
+    if not images or cfg.ood._target_ != TFDS:
+        return "Choose other data of that shape."
+    typed = [f"ood.image_size={here[0]}"] * (there[:2] != here[:2])
+    if there[2] != here[2]:
+        if (there[2], here[2]) != (3, 1):
+            return f"Choose images of {here[2]} channels."
+        typed.append("ood.grey=true")
+    return f"Type {' '.join(typed)}."
 
 
 def splits_of(cfg: DictConfig, data: Data) -> dict[str, Examples]:

@@ -11,8 +11,8 @@ from sklearn.metrics import confusion_matrix
 
 from mc import plots
 from mc.ensembles import soups
-from mc.evaluation import metrics, over, pairs
-from mc.lab import files
+from mc.evaluation import metrics, over, pairs, uncertainty
+from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.network.predictions import labels_of, log_probabilities
@@ -141,6 +141,20 @@ def _members(run: Run, path: Path) -> dict[str, Any]:
     return {"as_members_join": made} if made else {}
 
 
+def _uncertainty(run: Run, path: Path) -> dict[str, Any]:
+    """How confidence is earned, and how unsure networks are of the test data, and of others."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        log.warning("not drawn: uncertainty, since some predictions are not finite")
+        return {}
+    bins = uncertainty.reliability(*(arrays[k] for k in ("confidence", "right", "weight")))
+    entropies = {"test data": arrays["entropy"]}
+    if "ood_entropy" in arrays:
+        entropies[f"other data ({labels.name_of_data(run['ood'])})"] = arrays["ood_entropy"]
+    return {"reliability": plots.reliability(*bins), "entropy": plots.entropies(entropies)}
+
+
 def _along_t(run: Run, path: Path) -> dict[str, Any]:
     points = pd.read_csv(path)
     figures: dict[str, tuple[str, ...] | None] = {"along_t": None}
@@ -215,4 +229,5 @@ DRAWN = {
     "plane.npz": _planes,
     "predictions.npz": _predictions,
     "members.csv": _members,
+    "uncertainty.npz": _uncertainty,
 }

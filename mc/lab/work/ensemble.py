@@ -14,9 +14,9 @@ from mc.evaluation import geometry
 from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.work import curves, drawings, kept, networks
-from mc.lab.work.data import load_data, make_loss, splits_of, task_of
+from mc.lab.work.data import load_data, load_ood, make_loss, splits_of, task_of
 from mc.lab.work.growing import Growing, growing
-from mc.lab.work.measure import batched
+from mc.lab.work.measure import batched, beside
 from mc.network.weights import FlatNetwork, pack
 
 
@@ -24,10 +24,12 @@ def run(job: Job) -> dict:
     """Metrics of the ensemble and of its members; `members.csv` shows them as members join."""
     cfg = job.cfg
     data = load_data(cfg)
+    other = load_ood(cfg, data)
     splits = batched(cfg, splits_of(cfg, data))
     flat, members = (_networks if cfg.ensemble.networks else _points)(job, data)
 
     given: dict[str, Any] = {"loss": make_loss(cfg, data), **task_of(cfg, data)}
+    given |= beside(job, other)
     with growing(flat.model) as kept:
 
         def keep(split: str, number: int, mean: Any) -> None:

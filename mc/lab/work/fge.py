@@ -13,8 +13,8 @@ from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch
 from mc.lab.work import drawings, kept, networks, training
-from mc.lab.work.data import load_data, make_loss, task_of
-from mc.lab.work.measure import batched
+from mc.lab.work.data import load_data, load_ood, make_loss, task_of
+from mc.lab.work.measure import batched, beside
 from mc.network.weights import FlatNetwork, pack
 
 
@@ -25,6 +25,7 @@ def run(job: Job) -> dict:
     left. The average of all members is written as a base network is.
     """
     data = load_data(job.cfg)
+    other = load_ood(job.cfg, data)
     (start,) = job.run.networks
     network = networks.load(job, start, data, left=True)
     whole = kept.can_be_saved(network)
@@ -37,13 +38,14 @@ def run(job: Job) -> dict:
     splits = batched(job.cfg, data.splits)
     given = {"loss": make_loss(job.cfg, data), **task_of(job.cfg, data)}
     settled = (kept.settled(flat, member, data) for member in left())
-    table = predictive.join(flat, settled, splits, **given)
+    looked = beside(job, other)
+    table = predictive.join(flat, settled, splits, **given, **looked)
     others = {"swa/": _averages(data, flat, left())}
     if flat.batchnorm:
         others["moving/"] = left()
     for prefix, members in others.items():
-        found = predictive.join(flat, members, splits, **given)
-        single = [name for name in found if name.split("/")[0] in splits]
+        found = predictive.join(flat, members, splits, **given, ood=looked["ood"])
+        single = [name for name in found if name.split("/")[0] in (*splits, predictive.OOD)]
         table = table.join(found[single].add_prefix(prefix))
     distances = [float(np.linalg.norm(member.w - before)) for member in left()]
     table.insert(2, "distance", distances)

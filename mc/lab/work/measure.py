@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ def bn_batches(cfg: DictConfig, data: Data) -> tf.data.Dataset:
 def batched(cfg: DictConfig, splits: Mapping[str, Examples]) -> dict:
     """The batches that each split is evaluated in."""
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
+
+
+def beside(job: Job, other: Examples | None) -> dict[str, Any]:
+    """What `predictive.join` takes to tell other data apart, and to keep `uncertainty.npz`.
+
+    Arrays: of the test data `confidence, right, weight, entropy [n]`, float64, as all members
+    predict them together, and of other data `ood_entropy [m]`.
+    """
+    ood = None if other is None else other.batches(job.cfg.eval.batch_size)
+    return {"ood": ood, "look": partial(files.save_arrays, job.folder, "uncertainty")}
 
 
 def blocks(folder: Path) -> dict[str, Any]:
