@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mc.posterior import convergence
-from mc.posterior.elliptical import EllipticalSlice
-from mc.posterior.quadrature import on_grid
+from mc.posteriors import convergence
+from mc.posteriors.elliptical import EllipticalSlice
+from mc.posteriors.quadrature import on_grid
 
 
 def linear_gaussian(temperature, prior_std, noise=0.5):
