@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.evaluation.along import evaluate as evaluate
     from mc.network.weights import pack as pack
     from mc.network.weights import unpack as unpack
+    from mc.posteriors.posterior import posterior as posterior
     from mc.symmetry.aligning import align as align
     from mc.symmetry.permutation import Permutation as Permutation
     from mc.symmetry.symmetries import symmetries as symmetries
@@ -41,6 +42,7 @@ _HOMES = {
     "evaluate": "mc.evaluation.along",
     "load_curve": "mc.connecting",
     "pack": "mc.network.weights",
+    "posterior": "mc.posteriors.posterior",
     "symmetries": "mc.symmetry.symmetries",
     "unpack": "mc.network.weights",
 }

@@ -48,6 +48,13 @@ class Grid:
         others = tuple(k for k in range(len(self.axes)) if k != dimension)
         return self.probabilities.sum(axis=others)
 
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """The log density at the midpoints of the cells of positions, `[n, d]` -> `[n]`."""
+        low = np.array([axis[0] for axis in self.axes])
+        widths = np.array([axis[1] - axis[0] for axis in self.axes])
+        cells = np.rint((z - low) / widths).astype(int)
+        return self.log_density[tuple(np.clip(cells, 0, np.array(self.log_density.shape) - 1).T)]
+
     def draw(self, count: int, seed: int) -> np.ndarray:
         """Draws of the density, uniform within cells; `[count, d]`."""
         rng = np.random.default_rng(seed)
