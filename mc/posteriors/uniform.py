@@ -14,7 +14,7 @@ from mc.curves import Curve
 from mc.evaluation.geometry import gram, segment_lengths, with_excess
 from mc.posteriors.affine import along
 
-PIECES = 2000  # straight ones, by which the length of a curve is measured
+PIECES = 2000  # straight ones, or some more, by which the length of a curve is measured
 STEP = 1e-3  # in t, of the difference that a derivative is taken by
 SMALLEST = 1e-6  # of a coefficient, for a network near a face of a simplex
 
@@ -42,7 +42,8 @@ class Line:
     @cached_property
     def length(self) -> float:
         """The length of the curve in weight space."""
-        t = np.linspace(0, 1, PIECES + 1)
+        links = len(self.points) - 1  # whose ends are among those of the pieces
+        t = np.linspace(0, 1, -(-PIECES // links) * links + 1)
         return float(segment_lengths(self._rows(t), self._gram).sum())
 
     def _rows(self, t: np.ndarray) -> np.ndarray:
