@@ -52,6 +52,11 @@ class Likelihood(tasks.Task):
         value = -0.5 * found["squares"] / self.noise_std**2 - weight * constant
         return {"log_likelihood": value, "weight": weight}
 
+    def moments(self, outputs: Any) -> tuple[np.ndarray, Any]:
+        """The mean and the variance of targets of a regression, given a network's outputs."""
+        mean = np.asarray(tf.cast(single(outputs), tf.float64))
+        return mean, (self.noise_std or 0.0) ** 2
+
     def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The log-likelihood of the split."""
         return {"log_likelihood": totals["log_likelihood"]}
@@ -93,13 +98,13 @@ def of(curve: CurveModel, loss: Any, batches: Iterable, noise_std: float | None)
     task = tasks.of(loss, y, outputs)
     if not task.signature:
         raise ValueError(f"A posterior needs the probability of targets; of these, {task.why}.")
-    is_gaussian = isinstance(task, tasks.Regression)
-    if is_gaussian and (noise_std is None or not noise_std > 0):
+    has_none = "nll" not in task.signature  # of its own, as mean squared error has not
+    if has_none and (noise_std is None or not noise_std > 0):
         raise ValueError(
             "Mean squared error is the likelihood of targets with Gaussian noise, whose deviation "
             f"must be given and positive: noise_std=0.1; received noise_std={noise_std}."
         )
-    if not is_gaussian and noise_std is not None:
+    if not has_none and noise_std is not None:
         raise ValueError(
             f"noise_std is of a regression by mean squared error; received noise_std={noise_std} "
             f"for a task of kind {task.name!r}. Leave it out."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mc.ensembles.predictive import Member
+from mc.evaluation import tasks
 from mc.evaluation.evaluator import BLOCK, in_blocks
 from mc.network.batches import as_batches, unpacked
 from mc.network.predictions import predictor
@@ -200,26 +201,35 @@ class Posterior:
             mean = E[f(x)],     deviation^2 = Var[f(x)] + noise_std^2.
 
         Args:
-            x: inputs, as arrays or batches.
+            x: inputs, in a form of `batches.as_batches`.
             draws: how many networks.
         """
-        batches, task = as_batches(x), self.density.likelihood.task
-        outputs = predictor(self.density.network)
-        total: Any = None
-        squares: Any = 0.0
-        count = 0
-        for member in self.members(draws):
+        likelihood = self.density.likelihood
+        if not isinstance(likelihood.task, tasks.Regression):
+            return self._probabilities(x, draws)
+        first, second, count = 0.0, 0.0, 0  # sums of means, and of means of squares
+        for outputs in self._outputs(x, draws):
+            parts = [likelihood.moments(batch) for batch in outputs]
+            first = first + np.concatenate([mean for mean, _ in parts])
+            second = second + np.concatenate([mean**2 + variance for mean, variance in parts])
             count += 1
-            inputs = ((unpacked(batch)[0], None) for batch in batches)
-            own = [np.asarray(task.averaged(o)) for o in outputs(member.w, member.state, inputs)]
-            own = np.concatenate(own)
+        mean = np.asarray(first / count)
+        return mean, np.sqrt(np.maximum(second / count - mean**2, 0.0))
+
+    def _probabilities(self, x: Any, draws: int) -> np.ndarray:
+        task, total, count = self.density.likelihood.task, None, 0
+        for outputs in self._outputs(x, draws):
+            own = np.concatenate([np.asarray(task.averaged(batch)) for batch in outputs])
             total = own if total is None else task.added(total, own)
-            squares = squares + own**2
-        mean = task.values(task.mean(total, count))
-        noise = self.density.likelihood.noise_std
-        if noise is None:
-            return mean
-        return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0) + noise**2)
+            count += 1
+        return task.values(task.mean(total, count))
+
+    def _outputs(self, x: Any, draws: int) -> Iterator[Iterator]:
+        """Of one network after another its outputs, batch by batch."""
+        batches, outputs = as_batches(x), predictor(self.density.network)
+        for member in self.members(draws):
+            inputs = ((unpacked(batch)[0], None) for batch in batches)
+            yield outputs(member.w, member.state, inputs)
 
 
 def _check_sampler(sampler: str | None, subspace: Any) -> str:
