@@ -122,13 +122,17 @@ def test_quadrature_gives_marginals_and_the_evidence_of_a_gaussian():
         assert share @ (grid.axes[k] - mean) ** 2 == pytest.approx(variance, rel=1e-4)
     draws = grid.draw(20000, seed=0)
     np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.06)
+    np.testing.assert_array_equal(grid.at(grid.points), grid.log_density.ravel())
+    np.testing.assert_allclose(grid.at(draws), normal.logpdf(draws) + np.log(3), atol=1)
     one = on_grid(lambda z: stats.norm.logpdf(z[:, 0]), [(-8, 8)], 200)
     assert one.log_evidence == pytest.approx(0, abs=1e-8)
 
 
-def test_quadrature_of_three_dimensions_is_refused():
+def test_quadrature_of_three_dimensions_or_of_nothing_is_refused():
     with pytest.raises(ValueError, match=r"has 3\. Use elliptical slice sampling"):
         on_grid(lambda z: z[:, 0], [(0, 1)] * 3, 5)
+    with pytest.raises(ValueError, match="density is 0 in the whole box"):
+        on_grid(lambda z: np.full(len(z), -np.inf), [(0, 1)], 5)
     with pytest.raises(ValueError, match="two cells or more"):
         on_grid(lambda z: z[:, 0], [(0, 1)], 1)
 

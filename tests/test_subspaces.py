@@ -206,6 +206,9 @@ def test_what_is_no_subspace_is_refused():
         ("hull", {"prior_std": 0.0}, "prior_std must be positive; received prior_std=0"),
         ("hull", {"dim": 0}, "dim, the dimensions of a subspace, must be at least 1; received 0"),
         ("pca", {}, "pass snapshots="),
+        ("pca", {"snapshots": []}, "There are no snapshots"),
+        ("pca", {"snapshots": Swag(40)}, "There are no snapshots"),
+        ("pca", {"snapshots": vectors(4, size=9), "dim": 1}, "with P = 40; received P = 9"),
     ):
         with pytest.raises(ValueError, match=words):
             subspaces.of(name, bent, **options)

@@ -14,6 +14,7 @@ from mc import families
 from mc.curves import Bezier, Curve
 from mc.ensembles.swag import Swag
 from mc.evaluation.geometry import gram, with_excess
+from mc.posteriors.principal import check_dim, principal
 
 ALONG = 101  # positions on the curve at which chains may start
 RANK = 5  # dimensions of `pca` and `random`, as in Izmailov et al. 2019
@@ -108,7 +109,7 @@ def hull(
     length at most 1. `dim`: the largest so many directions alone; default: all, n - 1 at most.
     """
     centred = np.eye(len(points)) - 1 / len(points)
-    found = _principal(points, dim, "control points") @ centred
+    found = principal(points, dim, "control points") @ centred
     centre = np.full(len(points), 1 / len(points))
     return Affine(points, centre, found, along(family), prior_std)
 
@@ -132,13 +133,13 @@ def pca(snapshots: Snapshots, dim: int | None = None, prior_std: float = 1.0) ->
     if isinstance(snapshots, Swag):
         count = len(snapshots.deviations)
         points = [snapshots.mean.astype(np.float32), *snapshots.deviations]
-        rows = _principal(points[1:], dim, "snapshots", centred=False)
+        rows = principal(points[1:], dim, "snapshots", centred=False)
         rows = np.pad(rows, ((0, 0), (1, 0))) / np.sqrt(max(count - 1, 1))
         centre = np.eye(count + 1)[0]
         return Affine(points, centre, rows, centre + np.eye(count + 1)[1:], prior_std)
     points = [np.asarray(w, np.float32) for w in snapshots]
     count = len(points)
-    rows = _principal(points, dim, "snapshots") @ (np.eye(count) - 1 / count)
+    rows = principal(points, dim, "snapshots") @ (np.eye(count) - 1 / count)
     centre, good = np.full(count, 1 / count), np.eye(count)
     return Affine(points, centre, rows / np.sqrt(max(count - 1, 1)), good, prior_std)
 
@@ -156,7 +157,7 @@ def random(
     the control points: `dim` further weight vectors, 5 if not given.
     """
     dim = RANK if dim is None else dim
-    _check_dim(dim)
+    check_dim(dim)
     size, n = len(np.asarray(points[0])), len(points)
     further = []
     for number in range(dim):
@@ -171,38 +172,3 @@ def along(family: Curve) -> np.ndarray:
     """Coefficients of networks on a curve, `[m, num_points] float64`."""
     t = (np.arange(ALONG) + 0.5) / ALONG
     return np.asarray(family.coefficients(t.astype(np.float32)), float)
-
-
-def _principal(
-    vectors: Sequence[Any], dim: int | None, what: str, centred: bool = True
-) -> np.ndarray:
-    """Eigenvectors of the Gram matrix of deviations, the largest first; `[dim, n]`.
-
-    Signs are such that the largest number of each is positive.
-
-    Raises:
-        ValueError: fewer deviations than `dim` are independent.
-    """
-    n = len(vectors)
-    middle = np.eye(n) - 1 / n
-    inner = middle @ gram(vectors)[:n, :n] @ middle if centred else gram(vectors, center=False)
-    values, eigenvectors = np.linalg.eigh(inner)
-    longest = max(np.linalg.norm(np.asarray(w)) for w in vectors)
-    # What is shorter is the rounding of float32.
-    shortest = np.sqrt(n) * np.finfo(np.float32).eps * longest
-    rank = int(np.sum(values > shortest**2))
-    dim = rank or 1 if dim is None else dim
-    _check_dim(dim)
-    if dim > rank:
-        raise ValueError(
-            f"{n} {what} span {rank} dimensions, and dim={dim} needs more: give a dim of at most "
-            f"{rank}, or more {what}."
-        )
-    found = eigenvectors[:, ::-1][:, :dim].T
-    largest = np.take_along_axis(found, np.abs(found).argmax(axis=1)[:, np.newaxis], axis=1)
-    return found * np.sign(largest)
-
-
-def _check_dim(dim: int) -> None:
-    if dim < 1:
-        raise ValueError(f"dim, the dimensions of a subspace, must be at least 1; received {dim}.")

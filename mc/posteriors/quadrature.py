@@ -76,7 +76,7 @@ def on_grid(
         cells: in each dimension, at least 2.
 
     Raises:
-        ValueError: more than two dimensions, or too few cells.
+        ValueError: more than two dimensions, too few cells, or a density of 0 everywhere.
     """
     if len(box) > MOST_DIMENSIONS:
         raise ValueError(
@@ -87,6 +87,10 @@ def on_grid(
         raise ValueError(f"Quadrature needs two cells or more a dimension; received {cells}.")
     axes = [low + (high - low) * (np.arange(cells) + 0.5) / cells for low, high in box]
     values = np.asarray(log_density(midpoints(axes)), float)
+    if not np.isfinite(values.max()):
+        raise ValueError(
+            f"The density is 0 in the whole box {list(box)}, or not finite: give another box=."
+        )
     return Grid(axes, values.reshape([cells] * len(box)))
 
 

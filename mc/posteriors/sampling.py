@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 
 from mc.ensembles.predictive import Member
-from mc.evaluation import tasks
 from mc.evaluation.evaluator import BLOCK, in_blocks
-from mc.network.batches import as_batches, unpacked
-from mc.network.predictions import predictor
-from mc.posteriors import convergence
+from mc.posteriors import convergence, predictions
 from mc.posteriors.density import Density
 from mc.posteriors.elliptical import EllipticalSlice
 from mc.posteriors.quadrature import Grid, on_grid
@@ -204,32 +201,7 @@ class Posterior:
             x: inputs, in a form of `batches.as_batches`.
             draws: how many networks.
         """
-        likelihood = self.density.likelihood
-        if not isinstance(likelihood.task, tasks.Regression):
-            return self._probabilities(x, draws)
-        first, second, count = 0.0, 0.0, 0  # sums of means, and of means of squares
-        for outputs in self._outputs(x, draws):
-            parts = [likelihood.moments(batch) for batch in outputs]
-            first = first + np.concatenate([mean for mean, _ in parts])
-            second = second + np.concatenate([mean**2 + variance for mean, variance in parts])
-            count += 1
-        mean = np.asarray(first / count)
-        return mean, np.sqrt(np.maximum(second / count - mean**2, 0.0))
-
-    def _probabilities(self, x: Any, draws: int) -> np.ndarray:
-        task, total, count = self.density.likelihood.task, None, 0
-        for outputs in self._outputs(x, draws):
-            own = np.concatenate([np.asarray(task.averaged(batch)) for batch in outputs])
-            total = own if total is None else task.added(total, own)
-            count += 1
-        return task.values(task.mean(total, count))
-
-    def _outputs(self, x: Any, draws: int) -> Iterator[Iterator]:
-        """Of one network after another its outputs, batch by batch."""
-        batches, outputs = as_batches(x), predictor(self.density.network)
-        for member in self.members(draws):
-            inputs = ((unpacked(batch)[0], None) for batch in batches)
-            yield outputs(member.w, member.state, inputs)
+        return predictions.of(self.density, self.members(draws), x)
 
 
 def _check_sampler(sampler: str | None, subspace: Any) -> str:

@@ -64,7 +64,14 @@ def of(
             "subspace=pca is that of the snapshots of a training: pass snapshots=, a Swag or "
             "weight vectors [K, P]."
         )
-    return affine.pca(snapshots, dim, std)
+    found = affine.pca(snapshots, dim, std)
+    size = curve.network.size
+    if len(found.points[0]) != size:
+        raise ValueError(
+            f"Snapshots must be weight vectors of the network, [K, P] with P = {size}; received "
+            f"P = {len(found.points[0])}."
+        )
+    return found
 
 
 def _check_is_of(name: str, setting: str, value: object, those: tuple[str, ...]) -> None:
