@@ -35,7 +35,7 @@ class Posterior:
         burn_in: draws of each chain before those.
         seed: of all draws.
         cells, box: of quadrature, in each dimension the cells, and the lowest and highest z;
-            default: all of [0, 1], or five prior deviations on either side.
+            default: all of a line, else five prior deviations on either side of 0.
 
     Attributes:
         samples: z of the draws, `[chains, samples, dim]`.
@@ -101,7 +101,8 @@ class Posterior:
         """Draw all samples; returns itself.
 
         Args:
-            after_block: called now and then with arrays of all that was done so far.
+            after_block: called with arrays of all that was done so far, after every 32 values of
+                the density, or as many as there are chains.
             snapshot: what `after_block` was given last, to go on from there: the result is the
                 same, bit for bit.
         """
