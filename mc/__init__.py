@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.evaluation.over import evaluate_surface as evaluate_surface
     from mc.network.weights import pack as pack
     from mc.network.weights import unpack as unpack
+    from mc.posteriors.posterior import posterior as posterior
     from mc.surfaces import BezierSurface as BezierSurface
     from mc.surfaces import Simplex as Simplex
     from mc.symmetry.aligning import align as align
@@ -49,6 +50,7 @@ _HOMES = {
     "evaluate_surface": "mc.evaluation.over",
     "load_curve": "mc.connecting",
     "pack": "mc.network.weights",
+    "posterior": "mc.posteriors.posterior",
     "symmetries": "mc.symmetry.symmetries",
     "unpack": "mc.network.weights",
 }

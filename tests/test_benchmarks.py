@@ -13,6 +13,7 @@ SMALLEST = {
     "curve_step": ["--network", "cnn", "--batch-size", "2", "--pairs", "1"],
     "evaluation": ["--examples", "4", "--batch-size", "2", "--points", "2", "--repeats", "1"],
     "memory": ["--network", "cnn", "--batch-size", "2"],
+    "posterior": ["--examples", "4", "--batch-size", "2", "--chains", "2", "--repeats", "1"],
     "streaming": [
         *("--data-dir", "tfds", "--image-size", "8", "--batch-size", "4", "--batches", "2"),
     ],

@@ -61,3 +61,15 @@ def test_rows_of_probabilities_are_no_labels():
         losses.check_targets(loss, np.zeros((2, 3)), np.zeros((2, 3, 3)))
     for loss in (keras.losses.CategoricalCrossentropy(), "mse", print, None, ["mse"]):
         losses.check_targets(loss, one_hot, LOGITS)
+
+
+def test_likelihoods_are_plain_cross_entropies_and_squares():
+    class Own(keras.losses.BinaryCrossentropy):
+        pass
+
+    plain = ("mse", "mean_squared_error", "sparse_categorical_crossentropy", "crossentropy", Own())
+    for loss in (*plain, keras.losses.CategoricalCrossentropy(label_smoothing=0.1)):
+        assert losses.is_likelihood(loss), loss
+    focal = keras.losses.BinaryFocalCrossentropy()
+    for loss in ("mae", "huber", "categorical_hinge", focal, lambda y, p: p, ["mse"], {"a": "mse"}):
+        assert not losses.is_likelihood(loss), loss

@@ -51,6 +51,8 @@ def test_every_command_runs_in_the_order_of_the_page(cli, project):
 
 def test_the_python_example_shows_the_wall_and_the_way_round(project, capsys):
     code = [code for code in BLOCKS["python"] if "mc.connect" in code]
+    # The posterior is that of the curve which the first of these makes, further down the page.
+    code[1:1] = [code for code in BLOCKS["python"] if "mc.posterior" in code]
     (project / "example.py").write_text("\n".join(code))
     names = runpy.run_path(str(project / "example.py"))
     worst = names["points"].groupby("path")["test/error"].max()
@@ -61,6 +63,9 @@ def test_the_python_example_shows_the_wall_and_the_way_round(project, capsys):
     assert (project / "curve.npz").exists()
     np.testing.assert_array_equal(mc.pack(names["back"]), mc.pack(names["b"]))
     assert "dense/kernel" in str(mc.symmetries(names["a"]))
+    posterior, wrong = names["posterior"], names["p"].argmax(axis=1) != names["y_test"]
+    assert wrong.mean() <= ends.max() + 0.01
+    assert (posterior.r_hat < 1.5).all()
 
 
 def test_every_link_leads_somewhere():

@@ -52,6 +52,11 @@ MEANINGS = {
     ),
 }
 BY_SHAPE = ("crossentropy", "ce")  # for which `compile` chooses among three by the shapes
+# Those that are a negative log-likelihood of the targets, up to a factor and a constant.
+LIKELIHOODS = (
+    *("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "BinaryCrossentropy"),
+    "MeanSquaredError",
+)
 
 
 def meaning(loss: Loss) -> str | None:
@@ -76,6 +81,16 @@ def meaning(loss: Loss) -> str | None:
         words = {"binary": "binary", "sparse": "labels", "categorical": "one-hot labels"}
         return next((kind for word, kind in words.items() if word in own), "classes")
     return None
+
+
+def is_likelihood(loss: Any) -> bool:
+    """Whether a loss is one of `LIKELIHOODS`, or derives from one."""
+    if isinstance(loss, str) and loss.lower() in BY_SHAPE:
+        return True
+    if isinstance(loss, dict | list | tuple):
+        return False
+    own = [name for name, from_keras in _names(loss) if from_keras]
+    return bool(own) and own[0] in [name.lower() for name in LIKELIHOODS]
 
 
 def _names(loss: Loss) -> list[tuple[str, bool]]:

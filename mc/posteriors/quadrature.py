@@ -48,6 +48,13 @@ class Grid:
         others = tuple(k for k in range(len(self.axes)) if k != dimension)
         return self.probabilities.sum(axis=others)
 
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """The log density at the midpoints of the cells of positions, `[n, d]` -> `[n]`."""
+        low = np.array([axis[0] for axis in self.axes])
+        widths = np.array([axis[1] - axis[0] for axis in self.axes])
+        cells = np.rint((z - low) / widths).astype(int)
+        return self.log_density[tuple(np.clip(cells, 0, np.array(self.log_density.shape) - 1).T)]
+
     def draw(self, count: int, seed: int) -> np.ndarray:
         """Draws of the density, uniform within cells; `[count, d]`."""
         rng = np.random.default_rng(seed)
@@ -69,7 +76,7 @@ def on_grid(
         cells: in each dimension, at least 2.
 
     Raises:
-        ValueError: more than two dimensions, or too few cells.
+        ValueError: more than two dimensions, too few cells, or a density of 0 everywhere.
     """
     if len(box) > MOST_DIMENSIONS:
         raise ValueError(
@@ -80,6 +87,10 @@ def on_grid(
         raise ValueError(f"Quadrature needs two cells or more a dimension; received {cells}.")
     axes = [low + (high - low) * (np.arange(cells) + 0.5) / cells for low, high in box]
     values = np.asarray(log_density(midpoints(axes)), float)
+    if not np.isfinite(values.max()):
+        raise ValueError(
+            f"The density is 0 in the whole box {list(box)}, or not finite: give another box=."
+        )
     return Grid(axes, values.reshape([cells] * len(box)))
 
 
