@@ -196,7 +196,7 @@ class States:
         """Keep the curve if it is to be, and the state if none was kept for a while."""
         done = history[-1]["epoch"]
         if self.moments and done in self.gather:
-            self.moments.collect(self.curve.weights_at(0))
+            self.moments.collect(self.curve.control_points[0])
         due = done == self.epochs or time.monotonic() - self.written >= SECONDS
         if not due and done not in self.keep:
             return
