@@ -126,6 +126,7 @@ def test_the_third_sample_is_that_of_the_formula(cli, gathered):
     np.testing.assert_allclose(w, moments["mean"] + np.sqrt(0.5) * step, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_at_scale_zero_every_sample_is_the_average_exactly(cli, gathered):
     status, output = cli(*SHORT, "stage=swag", "swag.scale=0")
     assert status == 0, output

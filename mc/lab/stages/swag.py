@@ -34,7 +34,7 @@ class Swag(Onward):
         start: Any = setting(
             "${endpoints[0]}", "a network in the form of endpoints", repeats=True, names="network"
         )
-        epochs: int = setting(20, "how often the data are passed", low=1, smoke=3)
+        epochs: int = setting(20, "how often the data are passed", low=2, smoke=3)
         steps_per_epoch: int | None = setting(
             "${train.base.steps_per_epoch}", "as of base networks", low=1, smoke=2
         )
