@@ -100,7 +100,7 @@ def test_a_precision_that_files_do_not_have_is_refused(tmp_path):
         (tmp_path / f"{name}.keras").touch()
     a, b, c = (tmp_path / f"{name}.keras" for name in "abc")
     half = ["precision=mixed_bfloat16", f"endpoints=[{a},{b}]"]
-    stages = ("all", "curve", "eval", "plane", "chain", "pairs", "fge", "ensemble", "soup")
+    stages = ("all", "curve", "eval", "plane", "chain", "pairs", "fge", "swag", "ensemble", "soup")
     for stage in (*stages, "figures"):
         with pytest.raises(ValueError, match="Leave precision out"):
             check.check(compose(f"stage={stage}", *half))

@@ -11,12 +11,12 @@ from mc.lab.variants import CALLABLES, Variants
 
 CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
 JOINED = {"align", "chain", "pairs", "soup", *CURVE}
-NETWORKS = {"fge", *JOINED}
+NETWORKS = {"fge", "swag", *JOINED}
 ANY = {"base", *NETWORKS}
 STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
 COUNTS = [
-    ("seed", 9, {"base", "fge", *CURVE}),
+    ("seed", 9, {"base", "fge", "swag", *CURVE}),
     ("endpoints", "[3,4]", NETWORKS),
     ("num_bends", 3, CURVE),
     ("precision", "mixed_bfloat16", ANY),
@@ -94,7 +94,18 @@ COUNTS = [
     ("fge.lr_2", 0.001, {"fge"}),
     ("fge.batch_size", 5, {"fge"}),
     ("fge.weight_decay", 0.3, {"fge"}),
-    ("ood", "{_target_: my.data}", {"fge", "ensemble"}),
+    ("ood", "{_target_: my.data}", {"fge", "swag", "ensemble"}),
+    ("swag.start", 5, {"swag"}),
+    ("swag.epochs", 5, {"swag"}),
+    ("swag.steps_per_epoch", 5, {"swag"}),
+    ("swag.batch_size", 5, {"swag"}),
+    ("swag.learning_rate", 0.3, {"swag"}),
+    ("swag.schedule", "cosine", {"swag"}),
+    ("swag.weight_decay", 0.3, {"swag"}),
+    ("swag.every", 2, {"swag"}),
+    ("swag.rank", 5, {"swag"}),
+    ("swag.samples", 5, {"swag"}),
+    ("swag.scale", 1, {"swag"}),
     ("ensemble.networks", "[1,2]", {"ensemble"}),
     ("ensemble.num_points", 5, {"ensemble"}),
     ("ensemble.spacing", "arc_length", {"ensemble"}),
@@ -218,7 +229,7 @@ def test_another_text_of_python_s_own_is_other_data(monkeypatch):
         ("model=mlp", set()),
         ("train.base.epochs=3", set()),
         ("train.base.learning_rate=0.3", set()),
-        ("train.base.batch_size=3", {"fge"}),  # fge.batch_size unless given
+        ("train.base.batch_size=3", {"fge", "swag"}),  # their batch_size unless given
     ],
 )
 def test_what_files_do_not_depend_on_does_not_count_for_them(

@@ -40,6 +40,8 @@ SETTINGS = {
     "soup.scales": [0.5],
     "fge.start": 1,
     "fge.cycle": 2,
+    "swag.start": 1,
+    "swag.rank": 20,
     "ensemble.networks": None,
     "ensemble.num_points": 11,
 }
@@ -129,6 +131,12 @@ NETWORKS = {"train.base.weight_decay", "eval.bn_batches"}  # that no curve joins
             {"fge.start": "a.keras"},
             {"optimizer.momentum", "seed", "fge.start", "fge.cycle"},
         ),
+        ("swag", {}, {*BASE, "optimizer.momentum", "seed", "swag.start", "swag.rank"}),
+        (
+            "ensemble",
+            {"ensemble.networks": ["swag:a.keras/3"]},
+            {"optimizer.momentum", "eval.splits", "ensemble.networks"} | {"swag.rank", "seed"},
+        ),
         (
             "ensemble",
             {},
@@ -175,6 +183,7 @@ def test_a_stage_of_your_own_depends_on_all_but_where_and_how():
         (["fge:1/3", "fge:2@10", "fge:1/swa"], "fge:seed/3 fge:seed@10 fge:seed/swa"),
         (["a.keras", 3, "outputs/base/x-1"], "a.keras seed outputs/base/x-1"),
         (["fge:a.keras"], "fge:a.keras"),
+        (["swag:1/3", "swag:2", "fge:swag:3/swa"], "swag:seed/3 swag:seed fge:swag:seed/swa"),
     ],
 )
 def test_repetitions_differ_in_seeds_alone(networks, told):

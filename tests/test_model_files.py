@@ -51,7 +51,10 @@ def test_what_is_no_whole_model_is_told_with_what_is_needed(saved, name, words):
 
 @pytest.mark.parametrize(
     "setting",
-    ["endpoints=[1,{}]", "chain.networks=[1,{}]", "ensemble.networks=[{}]", "fge.start={}"],
+    [
+        *("endpoints=[1,{}]", "chain.networks=[1,{}]", "ensemble.networks=[{}]", "fge.start={}"),
+        "swag.start={}",
+    ],
 )
 def test_every_setting_that_names_networks_refuses_weights_before_anything_is_made(
     cli, saved, tmp_path, setting

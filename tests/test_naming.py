@@ -22,6 +22,11 @@ from mc.lab import check, missing, naming
         ("fge:nets/a.keras/12", "nets/a.keras", 12, "nets/a.keras"),
         ("fge:fge:1/swa", "fge:1/swa", None, 1),
         ("fge:fge:1/swa/2", "fge:1/swa", 2, 1),
+        ("swag:1", 1, None, 1),
+        ("swag:1@160/30", "1@160", 30, "1@160"),
+        ("swag:nets/a.keras/swa", "nets/a.keras", "swa", "nets/a.keras"),
+        ("swag:fge:1/swa", "fge:1/swa", None, 1),
+        ("fge:swag:1/3/swa", "swag:1/3", "swa", 1),
     ],
 )
 def test_every_form_is_read(typed, start, member, root):
@@ -34,19 +39,23 @@ def test_every_form_is_read(typed, start, member, root):
     assert network.is_list == (start is not None and member is None)
 
 
+STAGES = ["fge", "swag"]
 PATHS = st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5})?\.keras", fullmatch=True)
 SINGLE = st.recursive(
     st.integers(0, 99) | st.from_regex(r"[0-9]{1,2}@[0-9]{1,3}", fullmatch=True) | PATHS,
-    lambda start: st.builds("fge:{}/{}".format, start, st.just("swa") | st.integers(1, 99)),
+    lambda start: st.builds(
+        "{}:{}/{}".format, st.sampled_from(STAGES), start, st.just("swa") | st.integers(1, 99)
+    ),
     max_leaves=3,
 )
 
 
-@given(SINGLE)
-def test_a_member_of_a_run_from_any_one_network_is_one_network(start):
+@given(SINGLE, st.sampled_from(STAGES))
+def test_a_member_of_a_run_from_any_one_network_is_one_network(start, stage):
     assert not naming.read(start).is_list
-    member, members = naming.read(f"fge:{start}/2"), naming.read(f"fge:{start}")
+    member, members = naming.read(f"{stage}:{start}/2"), naming.read(f"{stage}:{start}")
     assert (member.is_list, members.is_list) == (False, True)
+    assert member.stage == members.stage == stage
     assert member.start == members.start == naming.read(start)
 
 
@@ -58,10 +67,12 @@ def test_a_member_of_a_run_from_any_one_network_is_one_network(start):
         "plane.networks=[1,2,fge:2]",
         "fge.start=fge:1",
         "ensemble.networks=[fge:fge:1]",
+        "endpoints=[swag:1,2]",
+        "swag.start=fge:2",
     ],
 )
 def test_a_list_is_refused_where_one_network_is_wanted(setting):
-    with pytest.raises(ValueError, match=r"list of all members.*Type fge:[12]/1 for"):
+    with pytest.raises(ValueError, match=r"list of all members.*Type (fge|swag):[12]/1 for"):
         check.check(compose(setting))
 
 
@@ -71,6 +82,7 @@ def test_a_list_and_its_networks_are_taken_where_they_are_wanted():
         check.check(compose(f"{key}={one_form}"))
     check.check(compose("ensemble.networks=[fge:1,2]", "endpoints=[fge:1/1,fge:1/swa]"))
     check.check(compose("fge.start=fge:1/swa"))
+    check.check(compose("ensemble.networks=[swag:1,fge:2,swag:2/3]", "swag.start=swag:1/swa"))
 
 
 def test_names_of_folders_tell_members_apart():

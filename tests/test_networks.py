@@ -48,7 +48,8 @@ def test_the_order_of_examples_has_a_seed_of_its_own(cli, tmp_path):
 def test_only_what_is_trained_depends_on_the_devices(tmp_path):
     cfg = compose(f"output_dir={tmp_path}", "devices=all")
     found = {name: stage(cfg).looks_at("devices") for name, stage in Run.stages.items()}
-    assert [name for name, value in found.items() if value == "all"] == ["base", "curve", "fge"]
+    trained = [name for name, value in found.items() if value == "all"]
+    assert trained == ["base", "curve", "fge", "swag"]
 
 
 def test_the_number_of_devices_that_all_meant_is_compared(tmp_path, monkeypatch):

@@ -385,6 +385,13 @@ def test_joining_members_are_points_and_ensembles_lines():
         plots.as_members_join([1], {})
 
 
+def test_among_many_members_lines_have_few_marks_and_members_all():
+    n = np.arange(1, 31)
+    values = {"single members": 0.2 / n, "ensemble": 0.1 / n, "network at the start": 0 * n + 0.3}
+    lines = lines_of(plots.as_members_join(n, {"test error (fraction)": values}).axes[0])
+    assert [lines[name].get_markevery() for name in values] == [1, 3, 3]
+
+
 def test_pairs_are_a_symmetric_matrix_with_its_values_in_the_cells():
     values = np.array([[9, 0.25, 0.5], [0.25, 9, np.nan], [0.5, np.nan, 9]])
     figure = plots.pairs(["1", "fge:1/2", "3"], {"barrier of test error (fraction)": values})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import only
 
-STAGES = ("base", "curve", "eval", "plane", "chain", "pairs", "fge", "ensemble", "soup")
+STAGES = ("base", "curve", "eval", "plane", "chain", "pairs", "fge", "swag", "ensemble", "soup")
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,11 @@ BATCHNORM = [
     *("model=cnn_bn", "optimizer=adam", "dataset.valid_size=200", "eval.num_points=5"),
     *("train.base.epochs=8", "train.curve.epochs=8", "train.curve.save_every=3"),
 ]
-# Two networks, members on a cycle around one, and grids and predictions of many networks.
-NETWORKS = ["model=mlp", "train.base.epochs=40", "train.curve.epochs=40", "fge.epochs=20"]
+# Two networks, members and samples around one, and grids and predictions of many networks.
+NETWORKS = [
+    *("model=mlp", "train.base.epochs=40", "train.curve.epochs=40", "fge.epochs=20"),
+    *("swag.epochs=40", "swag.rank=5", "swag.samples=10"),
+]
 KINDS = [  # commands of a run, and how many tables and arrays they leave beside their summaries
     ([["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]], 5, 7),
     ([BATCHNORM], 5, 11),
@@ -29,13 +32,14 @@ KINDS = [  # commands of a run, and how many tables and arrays they leave beside
         [
             [*NETWORKS, "stage=all", "endpoints=[1,2]", "wandb.mode=offline"],
             [*NETWORKS, "stage=fge", "fge.start=1"],
-            [*NETWORKS, "stage=ensemble", "ensemble.networks=['fge:1',2]"],
+            [*NETWORKS, "stage=swag", "swag.start=1"],
+            [*NETWORKS, "stage=ensemble", "ensemble.networks=['fge:1','swag:1',2]"],
             [*NETWORKS, "stage=plane", "plane.grid_points=15"],
             [*NETWORKS, "stage=align", "align=weights", "align.restarts=300"],
             [*NETWORKS, "stage=eval", "align=weights", "build=true", "eval.repair=true"],
         ],
-        11,
-        26,
+        12,
+        29,
     ),
 ]
 

@@ -28,8 +28,8 @@ def finish(run, value):
     if run.name == "fge":
         for epoch in (1, 3):
             files.save_arrays(folder, f"epochs/{epoch}", {"w": np.array([value, epoch])})
-    if run.name == "curve":
-        files.save_arrays(folder, "curve", {"w": np.array([value])})
+    if run.name in ("curve", "swag"):
+        files.save_arrays(folder, run.name, {"w": np.array([value])})
     with h5py.File(folder / "model.weights.h5", "w") as file:
         file["w"] = value
     made = contents.made(folder)
@@ -66,6 +66,8 @@ def test_what_builds_on_an_evaluation_is_noticed_too(tmp_path, monkeypatch):
         ("stage=chain chain.networks=[2,fge:1/2]", ["fge", "chain"]),
         ("stage=eval endpoints=[fge:1/1,fge:2/swa]", ["fge", "curve", "eval"]),
         ("stage=fge fge.start=fge:1/swa", ["fge", "fge"]),
+        ("stage=ensemble ensemble.networks=[swag:1,swag:2/3]", ["swag", "ensemble"]),
+        ("stage=swag swag.start=swag:1/swa", ["swag", "swag"]),
     ],
 )
 def test_a_network_made_again_is_noticed_through_the_whole_chain(tmp_path, command, again):

@@ -1,1 +1,1 @@
-"""Ensembles of networks: fast geometric ensembling, averages of weights, predictive means."""
+"""Ensembles of networks: fast geometric ensembling, averages of weights, SWAG, predictive means."""

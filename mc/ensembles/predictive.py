@@ -260,13 +260,14 @@ def to_numpy(structure: Any) -> Any:
 def summary(table: pd.DataFrame) -> dict:
     """Of each metric: of the whole ensemble, of its members (mean, min, max), and of the average.
 
-    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`, and
-    of members as their training left them `moving/<split>/<metric>/mean`.
+    Names: `ensemble/<split>/<metric>`, `member/<split>/<metric>/mean`, `swa/<split>/<metric>`, of
+    the network that training went on from `start/<split>/<metric>`, and of members as their
+    training left them `moving/<split>/<metric>/mean`.
     """
     result: dict[str, float] = {"num_members": len(table)}
     for column in (name for name in table.columns if "/" in name):
         values = table[column]
-        if column.startswith(("ensemble/", "swa/")):
+        if column.startswith(("ensemble/", "swa/", "start/")):
             result[column] = float(values.iloc[-1])
         else:
             name = column if column.startswith("moving/") else f"member/{column}"

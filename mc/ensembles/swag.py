@@ -99,7 +99,12 @@ class Swag:
     def of_state(cls, state: Mapping[str, Any]) -> Swag:
         """What `state` was taken of."""
         made = cls(len(state["mean"]), int(state["rank"]))
-        made.count = int(state["count"])
-        made.mean, made.squares = np.array(state["mean"]), np.array(state["squares"])
-        made.deviations.extend(np.array(state["deviations"]))
+        made.restore(state)
         return made
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Have gathered what `state` says, of as many weights and the same rank."""
+        self.count = int(state["count"])
+        self.mean, self.squares = np.array(state["mean"]), np.array(state["squares"])
+        self.deviations.clear()
+        self.deviations.extend(np.array(state["deviations"]))

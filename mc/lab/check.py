@@ -139,13 +139,13 @@ def _check_named(key: str, typed: int | str, lists: bool) -> None:
     names = [naming.read(typed)]
     while names[-1].start:
         names.append(names[-1].start)
-    for network in names[lists:]:
-        if network.start and network.is_list:
-            start = network.start.typed
+    for place, network in enumerate(names):
+        if network.start and network.is_list and place >= lists:
+            name, stage = f"{network.stage}:{network.start.typed}", network.stage
             raise ValueError(
-                f"{key}: fge:{start} is the list of all members of a run of stage=fge, where one "
-                f"network is wanted; received {typed!r}. Type fge:{start}/1 for its first member, "
-                f"or fge:{start}/{naming.AVERAGE} for their average."
+                f"{key}: {name} is the list of all members of a run of stage={stage}, where one "
+                f"network is wanted; received {typed!r}. Type {name}/1 for its first member, or "
+                f"{name}/{naming.AVERAGE} for its average."
             )
         if network.member == 0:
             raise ValueError(f"{key}: members count from 1; received {typed!r}.")

@@ -21,6 +21,7 @@ MADE = (
     "model.weights.h5",
     "network.npz",
     "curve.npz",
+    "swag.npz",
     "epochs/*.npz",
     "steps/*.npz",
 )  # what other runs may read

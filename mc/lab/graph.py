@@ -89,8 +89,9 @@ class Run(Labelled):
         if named.folder:
             run = given.of_folder(named.folder)
             return Network(run.in_folder(named), run)
-        if named.start:
-            return Network(named, self.of("fge", **{"fge.start": named.start.typed}))
+        if named.start and named.stage:
+            started = {f"{named.stage}.start": named.start.typed}
+            return Network(named, self.of(named.stage, **started))
         kept: dict[str, Any] = {}
         if named.epoch is not None:
             kept = {"train.base.save_every": named.epoch}

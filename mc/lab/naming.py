@@ -1,4 +1,4 @@
-"""Networks as settings name them: `1`, `1@160`, `1@step100`, `fge:1/3`, a folder, `net.keras`."""
+"""Networks as settings name them: `1`, `1@160`, `fge:1/3`, `swag:1/swa`, a folder, `net.keras`."""
 
 import re
 from dataclasses import dataclass
@@ -6,20 +6,22 @@ from pathlib import Path
 from typing import Any
 
 AVERAGE = "swa"
+ONWARD = ("fge", "swag")  # stages whose networks are named by what they started from
 SAVED = re.compile(r"(.+)@(step)?(\d+)")  # a network as it was after an epoch, or a step
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that a setting names, or with `fge:START` the list of a run's members.
+    """A network that a setting names, or with `fge:START` or so the list of a run's members.
 
     Attributes:
         typed: the name itself, as it was given.
         seed: of a base network.
         folder: of a finished run that has made a network.
         epoch, step: after which it was kept; without either, as its training ended.
-        start, member: of a run of stage=fge what it started from, and which of its networks: its
-            members count from 1, `swa` is the average of them all, None all members.
+        stage, start, member: of a run of one of `ONWARD`, which it is, what it started from, and
+            which of its networks: its members count from 1, of swag they are its samples; `swa` is
+            the average of weights, None all members.
         aligned: the network that was renumbered to be joined with another; see stage=align.
     """
 
@@ -28,6 +30,7 @@ class Network:
     folder: Path | None = None
     epoch: int | None = None
     step: int | None = None
+    stage: str | None = None
     start: "Network | None" = None
     member: int | str | None = None
     aligned: "Network | None" = None
@@ -71,13 +74,13 @@ class Network:
             return Path(str(self.typed)).stem if self.is_file else str(self.typed)
         if self.root.seed is not None:
             return str(self.typed)
-        start = self.start
-        listed = Path(f"fge:{start.typed}").stem if start.is_file else f"fge:{start.title}"
+        start, stage = self.start, self.stage
+        listed = Path(f"{stage}:{start.typed}").stem if start.is_file else f"{stage}:{start.title}"
         return listed if self.is_list else f"{listed}/{self.member}"
 
 
 def read(typed: int | str) -> Network:
-    """The network of a name: of a seed, `SEED@EPOCH`, `SEED@stepN`, `fge:START`, or a path.
+    """The network of a name: a seed, `SEED@EPOCH`, `SEED@stepN`, `fge:START`, `swag:START`, a path.
 
     A path is that of a run's folder, where one is there, with `@EPOCH` or `@stepN` if it is so, or
     else that of a saved model. Of `fge:fge:1/swa` the start is the average `fge:1/swa`, since a run
@@ -85,8 +88,9 @@ def read(typed: int | str) -> Network:
     """
     if isinstance(typed, int):
         return Network(typed, seed=typed)
-    if typed.startswith("fge:"):
-        return _of_fge(typed)
+    stage, _, start = typed.partition(":")
+    if stage in ONWARD:
+        return _of_run(typed, stage, start)
     name, kept = typed, dict[str, Any]()
     if found := SAVED.fullmatch(typed):
         name, kept = found[1], {"step" if found[2] else "epoch": int(found[3])}
@@ -97,13 +101,12 @@ def read(typed: int | str) -> Network:
     return Network(typed)
 
 
-def _of_fge(typed: str) -> Network:
-    start = typed.removeprefix("fge:")
+def _of_run(typed: str, stage: str, start: str) -> Network:
     of_one = re.fullmatch(rf"(.+)/({AVERAGE}|\d+)", start)
     if of_one and not (single := _start(of_one[1])).is_list:
         member = of_one[2] if of_one[2] == AVERAGE else int(of_one[2])
-        return Network(typed, start=single, member=member)
-    return Network(typed, start=_start(start))
+        return Network(typed, stage=stage, start=single, member=member)
+    return Network(typed, stage=stage, start=_start(start))
 
 
 def _start(typed: str) -> Network:

@@ -56,8 +56,8 @@ class Shared:
     )
     endpoints: list[Any] = setting(
         [1, 2],
-        "seeds of base networks (1@160: after epoch 160), saved Keras models, or of stage=fge from "
-        "1 a member or the average: fge:1/3, fge:1/swa",
+        "seeds of base networks (1@160: after epoch 160), saved Keras models, or of stage=fge or "
+        "swag from 1 a member or the average: fge:1/3, fge:1/swa, swag:1/3",
         repeats=True,
         names="networks",
     )

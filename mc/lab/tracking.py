@@ -192,7 +192,7 @@ class Tracker:
         metrics = [name for name in table.columns if "/" in name]
         for row in table.to_dict("records"):
             # Of a single member `member/test/error`: `test/error` is logged by epoch.
-            others = ("ensemble/", "swa/", "moving/")
+            others = ("ensemble/", "swa/", "start/", "moving/")
             named = {
                 name if name.startswith(others) else f"member/{name}": row[name] for name in metrics
             }

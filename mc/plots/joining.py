@@ -31,7 +31,8 @@ def as_members_join(members: ArrayLike, panels: Mapping[str, Mapping[str, np.nda
         for i, (name, values) in enumerate(lines.items()):
             # Rings around what they may coincide with: the first member is the first ensemble.
             style = NETWORK if i == 0 else looks(list(lines)[1:])[name] | {"markersize": 4}
-            axes.plot(*vectors(name, members, values), label=name, **style)
+            every = 1 if i == 0 else max(1, len(values) // 10)  # or many marks would hide a line
+            axes.plot(*vectors(name, members, values), label=name, markevery=every, **style)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         dress(axes, "number of members", label)
     legend_of(figure, grid)

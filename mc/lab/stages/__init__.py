@@ -5,8 +5,8 @@ Importing this room registers them. Nothing here imports TensorFlow.
 
 # In the order of the command line.
 # isort: off
-from mc.lab.stages import base, align, curve, along, plane, chain, pairs, fge, ensemble, soup
-from mc.lab.stages import whole, views
+from mc.lab.stages import base, align, curve, along, plane, chain, pairs, fge, swag
+from mc.lab.stages import ensemble, soup, whole, views
 
 # isort: on
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "pairs",
     "plane",
     "soup",
+    "swag",
     "views",
     "whole",
 ]

@@ -63,8 +63,8 @@ class SeveralNetworks:
 
     networks: list[Any] | None = setting(
         None,
-        "two or more networks, in the form of endpoints, or fge:START for all members of that "
-        "run; null: the endpoints",
+        "two or more networks, in the form of endpoints, or fge:START, swag:START for all "
+        "members of that run; null: the endpoints",
         repeats=True,
         names="lists",
     )

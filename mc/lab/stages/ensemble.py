@@ -28,8 +28,8 @@ class Ensemble(Run):
 
         networks: list[Any] | None = setting(
             None,
-            "in the form of endpoints, or fge:START for all members of that run; null: points of "
-            "the curve",
+            "in the form of endpoints, or fge:START, swag:START for all members of that run; null: "
+            "points of the curve",
             repeats=True,
             names="lists",
         )

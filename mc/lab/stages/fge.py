@@ -1,17 +1,17 @@
 """stage=fge: fast geometric ensembling from a trained, or partly trained, network."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mc.lab import naming
-from mc.lab.graph import COMMON, Inputs, Run
-from mc.lab.settings import as_typed, setting
+from mc.lab.graph import COMMON
+from mc.lab.settings import setting
 from mc.lab.stages.base import saved_epochs
-from mc.lab.stages.common import BATCHNORM, REPORT_STATISTICS, check_of_others, common
+from mc.lab.stages.onward import Onward
 
 
-class Fge(Run):
+class Fge(Onward):
     """Fast geometric ensembling from a trained, or partly trained, network."""
 
     name = "fge"
@@ -28,8 +28,6 @@ class Fge(Run):
         *("ensemble/test/mse", "member/test/mse/mean", "ensemble/ood/auroc"),
     )
     draws = ("members.csv", "uncertainty.npz")
-    makes = "model.weights.h5"  # the average of all members
-    makes_networks = True
 
     @dataclass
     class Settings:
@@ -55,15 +53,6 @@ class Fge(Run):
             "${train.base.weight_decay}", "of the L2 penalty, as of base networks", low=0
         )
 
-    def inputs(self) -> Inputs:
-        """The network that it starts from."""
-        return {"start": self.network(self["fge.start"])}
-
-    def key(self, own: dict, ids: dict) -> dict:
-        """What networks are reported with counts, though no other value of it is allowed."""
-        parts = {key: own[key] for key in ("optimizer", "seed", "devices", "ood")}
-        return common(own) | parts | {"fge": own["fge"] | ids} | REPORT_STATISTICS
-
     def files_of(self, named: naming.Network) -> list[Path]:
         """Its members, one of them, or the file of their average."""
         if named.member == naming.AVERAGE:
@@ -77,16 +66,6 @@ class Fge(Run):
                 f"{len(members)}, or {naming.AVERAGE} for their average."
             )
         return [members[named.member - 1]]
-
-    def adapters_of(self, named: naming.Network | None = None) -> dict[str, Any] | None:
-        """Its members have those of their start; the average is written as Keras merges it."""
-        if (named and named.member == naming.AVERAGE) or self["lora.paths"] == "merged":
-            return None
-        return self.networks[0].adapters
-
-    def in_folder(self, named: naming.Network) -> naming.Network:
-        """The average of all members."""
-        return replace(named, member=naming.AVERAGE)
 
     def check_has(self, named: naming.Network) -> None:
         """Raise unless a finished run has kept the average, or has so many members.
@@ -130,25 +109,3 @@ class Fge(Run):
                 "fge.lr_1, the highest rate, must be at least fge.lr_2, the lowest; received "
                 f"fge.lr_1={lr_1} and fge.lr_2={lr_2}."
             )
-
-    def check_objective(self, name: str) -> None:
-        """Raise unless there are other data, for a number of these."""
-        check_of_others(self, name)
-
-    def check_run(self) -> None:
-        """Raise unless BatchNorm statistics are estimated as every report of a network does.
-
-        Raises:
-            ValueError: another way is set.
-        """
-        looks = {key: self[f"eval.{key}"] for key in REPORT_STATISTICS}
-        if looks != REPORT_STATISTICS:
-            typed = " ".join(f"eval.{key}={as_typed(value)}" for key, value in looks.items())
-            raise ValueError(
-                "stage=fge estimates BatchNorm statistics from all training data in batches of "
-                f"500, as every report of a network does; received {typed}. Leave both out."
-            )
-
-    def refuses(self) -> tuple[str, ...]:
-        """Those settings."""
-        return BATCHNORM

@@ -134,6 +134,8 @@ def _members(run: Run, path: Path) -> dict[str, Any]:
             lines = {"single members": table[metric], "ensemble": table[f"ensemble/{metric}"]}
             if f"swa/{metric}" in table:
                 lines["average of weights"] = table[f"swa/{metric}"]
+            if f"start/{metric}" in table:
+                lines["network at the start"] = table[f"start/{metric}"]
             panels[metrics.label(metric)] = {
                 name: values.to_numpy() for name, values in lines.items()
             }

@@ -73,7 +73,7 @@ def _networks(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
             networks.check_alike(job, data, (first_named.named.typed, first), (named.typed, model))
             flat = FlatNetwork(model)
             if named.is_list:
-                left = predictive.saved(network.files, str(named.typed))
+                left = kept.listed(named, network.files)
                 yield from (kept.settled(flat, one, data) for one in left)
             else:
                 own = Member(str(named.typed), pack(model), flat.state())

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mc.datasets import Data
-from mc.ensembles import predictive
 from mc.lab.graph import Network
 from mc.lab.job import Job
-from mc.lab.work import networks
+from mc.lab.work import kept, networks
 from mc.network.weights import FlatNetwork, pack
 
 
@@ -76,7 +75,7 @@ def _of(network: Network, w: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]
     if not network.named.is_list:
         yield network.title, typed, w
         return
-    for number, member in enumerate(predictive.saved(network.files, typed), 1):
+    for number, member in enumerate(kept.listed(network.named, network.files), 1):
         yield f"{network.title}/{number}", member.name, member.w
 
 

@@ -7,7 +7,7 @@ training data in batches of `BATCH`; training that goes on takes what training l
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ import numpy as np
 
 from mc import connecting, curve_file
 from mc.datasets import Data
+from mc.ensembles import predictive
 from mc.ensembles.predictive import Member
 from mc.lab import files, folders, naming
 from mc.lab.naming import Network
 from mc.lab.stages.base import saved_epochs
 from mc.lab.stages.common import REPORT_BATCH
+from mc.lab.stages.swag import MOMENTS
+from mc.lab.work import samples
 from mc.network import batchnorm
 from mc.network.weights import FlatNetwork, pack
 
@@ -68,11 +71,22 @@ def fill(network: keras.Model, named: Network, path: Path) -> bool:
 
     Returns whether its BatchNorm statistics are those that training left.
     """
+    if path.name == MOMENTS:
+        sample = samples.one(path, named)
+        FlatNetwork(network).assign(sample.w, sample.state)
+        return True
     if path.suffix == ".npz":
         connecting.load_curve(path, network).network_at(0, into=network)
         return True
     network.load_weights(path)
     return named.member != naming.AVERAGE and not (path.parent / f"{LEFT}.npz").exists()
+
+
+def listed(named: Network, paths: Sequence[Path]) -> Iterator[Member]:
+    """The networks of a list, as their training left them, from its files."""
+    if paths and paths[0].name == MOMENTS:
+        return samples.drawn(paths[0], str(named.typed))
+    return predictive.saved(paths, str(named.typed))
 
 
 def take_left(network: keras.Model, folder: Path) -> None:

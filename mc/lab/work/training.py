@@ -18,6 +18,7 @@ from mc import training
 from mc.curve_model import CurveModel
 from mc.curves import Point
 from mc.datasets import Data
+from mc.ensembles.swag import Swag
 from mc.epochs import history_of
 from mc.evaluation import tasks
 from mc.lab import files
@@ -29,6 +30,7 @@ from mc.network.weights import pack
 
 log = logging.getLogger(__name__)
 
+MOMENTS = "moments:"  # before their names in checkpoints
 SECONDS = 1.0  # between two checkpoints, where an epoch takes less
 
 
@@ -83,6 +85,8 @@ class Schedule:
         order_seed: of the order of examples and their augmentation.
         keep_steps: after which steps to keep it too.
         beginning: of a training that goes on from another.
+        moments: what gathers the weights of a single network, as a part of the training's state,
+            after the epochs `gather`.
     """
 
     epochs: int
@@ -94,6 +98,8 @@ class Schedule:
     keep: Collection[int] = ()
     keep_steps: Collection[int] = ()
     beginning: training.Beginning | None = None
+    moments: Swag | None = None
+    gather: Collection[int] = ()
 
 
 def steps_of(section: DictConfig, data: Data) -> int:
@@ -171,6 +177,7 @@ class States:
     def __init__(self, curve: CurveModel, job: Job, schedule: Schedule):
         self.curve, self.folder, self.tracker = curve, job.folder, job.tracker
         self.epochs, self.keep = schedule.epochs, schedule.keep
+        self.moments, self.gather = schedule.moments, schedule.gather
         self.written, self.told, self.last = time.monotonic(), 0, 0
 
     def load(self) -> dict | None:
@@ -179,12 +186,17 @@ class States:
         if snapshot is not None:
             rows = history_of(snapshot)
             log.info("Continuing after epoch %d.", rows[-1]["epoch"])
+            if self.moments:
+                named = (key for key in snapshot if key.startswith(MOMENTS))
+                self.moments.restore({key.removeprefix(MOMENTS): snapshot[key] for key in named})
             self._tell(rows)  # an offline W&B run begins anew
         return snapshot
 
     def after_epoch(self, history: list[dict], take_snapshot: Callable[[], dict]) -> None:
         """Keep the curve if it is to be, and the state if none was kept for a while."""
         done = history[-1]["epoch"]
+        if self.moments and done in self.gather:
+            self.moments.collect(self.curve.control_points[0])
         due = done == self.epochs or time.monotonic() - self.written >= SECONDS
         if not due and done not in self.keep:
             return
@@ -192,6 +204,8 @@ class States:
         if done in self.keep:  # before the checkpoint, or a kill in between would lose it
             self._keep(saved_epoch(self.folder, done))
         if due:
+            moments = self.moments.state() if self.moments else {}
+            snapshot |= {f"{MOMENTS}{name}": array for name, array in moments.items()}
             files.save_checkpoint(self.folder, snapshot)
             files.save_table(self.folder, "history", pd.DataFrame(history))
             self._tell(history)
