@@ -9,6 +9,7 @@ from scipy import integrate, special, stats
 
 import mc
 from mc.ensembles import predictive
+from mc.likelihoods import Gaussian
 from mc.posteriors import posterior as room
 from mc.posteriors.elliptical import EllipticalSlice
 from mc.posteriors.sampling import Posterior
@@ -332,7 +333,7 @@ def test_what_makes_no_posterior_is_refused():
         ({"subspace": "simplex", "sampler": "quadrature"}, "this subspace has 3"),
         ({"subspace": "pca", "snapshots": np.eye(3)}, "3 snapshots span 2 dimensions, and dim=5"),
         ({"subspace": "curve"}, "plane of a Bezier curve with one bend"),
-        ({"loss": "mae"}, "SparseCategoricalCrossentropy, .* or MeanSquaredError; received mae"),
+        ({"loss": "mae"}, "SparseCategoricalCrossentropy, .* or Gaussian; received mae"),
         ({"loss": keras.losses.CategoricalFocalCrossentropy()}, "a loss that is a likelihood"),
         ({"loss": lambda y, p: p}, "a loss that is a likelihood"),
         ({"loss": {"a": "mse"}}, "a loss that is a likelihood"),
@@ -358,3 +359,43 @@ def test_what_makes_no_posterior_is_refused():
     some = mc.posterior(curve, (x, y), noise_std=NOISE, samples=1, cells=20)
     with pytest.raises(ValueError, match="draws must be at least 1; received draws=0"):
         some.predict(x, draws=0)
+
+
+def test_the_posterior_over_a_surface_is_that_over_its_control_points():
+    plain, (x, y) = {"batchnorm": False, "dropout": False}, arrays()
+    networks = [build(seed, **plain) for seed in (1, 2, 3)]
+    surface = mc.connect(*networks, curve="simplex", num_bends=0)
+    surface.compile("sgd", logits_loss())
+    found = mc.posterior(surface, (x, y), "simplex", samples=4, chains=3, burn_in=1, seed=0)
+    z = found.samples[0]
+    rows = found.coefficients(z)
+    assert rows.shape == (4, 3)
+    expected = [
+        plain_log_likelihood(surface, row @ surface.control_points, x, y, None) for row in rows
+    ]
+    np.testing.assert_allclose(found.density.log_likelihood(z), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="subspace=line is that of a curve"):
+        mc.posterior(surface, (x, y), "line")
+
+
+def test_deviations_that_are_trained_are_those_of_the_likelihood():
+    rng = np.random.default_rng(0)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    points = rng.normal(size=(3, 8)).astype("float32")
+    curve = mc.CurveModel(network, mc.Bezier(1), points)
+    curve.compile("sgd", Gaussian(deviation="network"))
+    x, y = (rng.normal(size=(20, n)).astype("float32") for n in (3, 1))
+    found = mc.posterior(curve, (x, y), "line", samples=3, chains=1, cells=20)
+    z = found.samples[0]
+    mean, variance = 0.0, 0.0
+    for row in found.coefficients(z):
+        kernel, bias = mc.unpack(network, (row @ points).astype("float32"))
+        out = x @ kernel + bias
+        expected = stats.norm.logpdf(y[:, 0], out[:, 0], np.exp(out[:, 1])).sum()
+        at = found.density.likelihood
+        assert at.task.name == "regression"
+        mean, variance = mean + out[:, :1] / 3, variance + (np.exp(2 * out[:, 1:])) / 3
+        assert np.any(np.isclose(found.density.log_likelihood(z), expected, rtol=1e-4))
+    predicted, deviation = found.predict(x)
+    np.testing.assert_allclose(predicted, mean, rtol=1e-4, atol=1e-5)
+    assert (deviation >= np.sqrt(variance) * (1 - 1e-4)).all()

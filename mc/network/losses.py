@@ -55,7 +55,7 @@ BY_SHAPE = ("crossentropy", "ce")  # for which `compile` chooses among three by 
 # Those that are a negative log-likelihood of the targets, up to a factor and a constant.
 LIKELIHOODS = (
     *("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "BinaryCrossentropy"),
-    "MeanSquaredError",
+    *("MeanSquaredError", "Gaussian"),
 )
 
 

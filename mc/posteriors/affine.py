@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from mc import families
+from mc import domains, families
 from mc.curves import Bezier, Curve
 from mc.ensembles.swag import Swag
 from mc.evaluation.geometry import gram, with_excess
@@ -163,12 +163,15 @@ def random(
     for number in range(dim):
         direction = np.random.default_rng([seed, number]).standard_normal(size)
         further.append((direction / np.linalg.norm(direction)).astype(np.float32))
-    centre = np.pad(np.asarray(family.coefficients(0.5), float), (0, dim))
+    middle = family.coefficients(domains.centre(family))
+    centre = np.pad(np.asarray(middle, float), (0, dim))
     rows = np.eye(n + dim)[n:]
     return Affine([*points, *further], centre, rows, centre[np.newaxis], prior_std)
 
 
 def along(family: Curve) -> np.ndarray:
-    """Coefficients of networks on a curve, `[m, num_points] float64`."""
-    t = (np.arange(ALONG) + 0.5) / ALONG
-    return np.asarray(family.coefficients(t.astype(np.float32)), float)
+    """Coefficients of networks on a curve, or spread over a surface; `[m, num_points] float64`."""
+    t = domains.spread(family, ALONG)
+    if domains.is_curve(family):
+        t = ((np.arange(ALONG) + 0.5) / ALONG).astype(np.float32)
+    return np.asarray(family.coefficients(t), float)

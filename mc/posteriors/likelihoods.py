@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
+from mc import likelihoods
 from mc.evaluation import tasks
 from mc.evaluation.tasks.task import single
 from mc.network import losses
@@ -23,7 +24,8 @@ class Likelihood(tasks.Task):
     """The log-likelihood of a split: sum_i log p(y_i | x_i, w), taken in float64.
 
     Of classes p is the probability of the label, of yes or no that of each decision, and of a
-    regression the Gaussian N(y; f(x), noise_std^2) of each number. A step counts by its sample
+    regression the Gaussian N(y; f(x), noise_std^2) of each number, or with deviations of the
+    network's own (`mc.likelihoods.Gaussian`). A step counts by its sample
     weight, and not at all where it is masked or its class is ignored, as in all tasks.
 
     Attributes:
@@ -54,8 +56,11 @@ class Likelihood(tasks.Task):
 
     def moments(self, outputs: Any) -> tuple[np.ndarray, Any]:
         """The mean and the variance of targets of a regression, given a network's outputs."""
-        mean = np.asarray(tf.cast(single(outputs), tf.float64))
-        return mean, (self.noise_std or 0.0) ** 2
+        outputs = tf.cast(single(outputs), tf.float64)
+        if isinstance(self.task, tasks.Gaussian):
+            mean, log_deviation = map(np.asarray, likelihoods.split(outputs))
+            return mean, np.exp(2 * log_deviation)
+        return np.asarray(outputs), (self.noise_std or 0.0) ** 2
 
     def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The log-likelihood of the split."""

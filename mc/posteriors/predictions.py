@@ -29,7 +29,7 @@ def of(density: Density, members: Iterable[Member], x: Any) -> Any:
         return _moments(density, networks)
     task, total, count = density.likelihood.task, None, 0
     for outputs in networks:
-        own = np.concatenate([np.asarray(task.averaged(batch)) for batch in outputs])
+        own = task.alone(np.concatenate([np.asarray(task.averaged(batch)) for batch in outputs]))
         total = own if total is None else task.added(total, own)
         count += 1
     return task.values(task.mean(total, count))

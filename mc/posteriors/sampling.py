@@ -196,7 +196,9 @@ class Posterior:
         Of classes the mean of their probabilities, `[n, ..., C]` (of decisions, that of yes). Of a
         regression the mean `[n, ...]` and the deviation of a new target, `[n, ...]`:
 
-            mean = E[f(x)],     deviation^2 = Var[f(x)] + noise_std^2.
+            mean = E[f(x)],     deviation^2 = Var[f(x)] + noise_std^2,
+
+        with a loss of its own deviations E[deviation(x)^2] in place of the last.
 
         Args:
             x: inputs, in a form of `batches.as_batches`.

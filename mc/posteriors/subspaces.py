@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from mc import domains
 from mc.posteriors import affine
 from mc.posteriors.affine import Affine, Snapshots
 from mc.posteriors.uniform import Line, Simplex
@@ -50,6 +51,11 @@ def of(
     if name in ("line", "simplex") and curve.is_point:
         raise ValueError(f"subspace={name} needs a curve; a single network has none.")
     if name == "line":
+        if not domains.is_curve(family):
+            raise ValueError(
+                f"subspace=line is that of a curve, and {family} is a surface: use "
+                "subspace=simplex, the mixtures of its control points, or subspace=hull."
+            )
         return Line(points, family)
     if name == "simplex":
         return Simplex(points, family)
