@@ -9,11 +9,18 @@ from mc.lab import counting, fingerprints, schema, typed
 from mc.lab.graph import Run
 from mc.lab.variants import CALLABLES, Variants
 
-CURVE = {"curve", "eval", "plane", "ensemble", "all"}  # by default these build on the curve
+CURVE = {
+    "curve",
+    "eval",
+    "plane",
+    "ensemble",
+    "posterior",
+    "all",
+}  # by default these build on the curve
 JOINED = {"align", "chain", "pairs", "soup", *CURVE}
 NETWORKS = {"fge", "swag", *JOINED}
 ANY = {"base", *NETWORKS}
-STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble"}
+STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble", "posterior"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
 COUNTS = [
     ("seed", 9, {"base", "fge", "swag", *CURVE}),
@@ -74,7 +81,7 @@ COUNTS = [
     ("eval.t", "[0.5]", {"eval", "all"}),
     ("eval.initial", "true", {"eval", "all"}),
     ("eval.predictions", "[0.5]", {"eval", "all"}),
-    ("eval.splits", "[test]", {"eval", "all", "chain", "pairs", "ensemble"}),
+    ("eval.splits", "[test]", {"eval", "all", "chain", "pairs", "ensemble", "posterior"}),
     ("ensemble.predictions", "true", {"ensemble"}),
     ("eval.bn_batch_size", 50, STATISTICS),
     ("eval.bn_batches", 5, STATISTICS),
@@ -94,7 +101,7 @@ COUNTS = [
     ("fge.lr_2", 0.001, {"fge"}),
     ("fge.batch_size", 5, {"fge"}),
     ("fge.weight_decay", 0.3, {"fge"}),
-    ("ood", "{_target_: my.data}", {"fge", "swag", "ensemble"}),
+    ("ood", "{_target_: my.data}", {"fge", "swag", "posterior", "ensemble"}),
     ("swag.start", 5, {"swag"}),
     ("swag.epochs", 5, {"swag"}),
     ("swag.steps_per_epoch", 5, {"swag"}),
@@ -106,6 +113,14 @@ COUNTS = [
     ("swag.rank", 5, {"swag"}),
     ("swag.samples", 5, {"swag"}),
     ("swag.scale", 1, {"swag"}),
+    ("posterior.subspace", "hull", {"posterior"}),
+    ("posterior.temperature", 3, {"posterior"}),
+    ("posterior.noise_std", 3, {"posterior"}),
+    ("posterior.sampler", "quadrature", set()),  # as auto, of a line
+    ("posterior.chains", 5, {"posterior"}),
+    ("posterior.samples", 5, {"posterior"}),
+    ("posterior.cells", 5, {"posterior"}),
+    ("posterior.draws", 5, {"posterior"}),
     ("ensemble.networks", "[1,2]", {"ensemble"}),
     ("ensemble.num_points", 5, {"ensemble"}),
     ("ensemble.spacing", "arc_length", {"ensemble"}),
@@ -130,6 +145,10 @@ COUNTS_NOWHERE = [
     ("train.curve.save_every", 5),
     ("eval.batch_size", 50),
     ("eval.cells", 5),  # of a curve
+    ("posterior.prior_std", 5),  # of a line, and so the others
+    ("posterior.dim", 5),
+    ("posterior.snapshots", "swag:2"),
+    ("posterior.burn_in", 5),
     ("wandb.mode", "disabled"),
     ("wandb.project", "mine"),
     ("wandb.entity", "us"),

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from conftest import only
 
-STAGES = ("base", "curve", "eval", "plane", "chain", "pairs", "fge", "swag", "ensemble", "soup")
+STAGES = (
+    "base",
+    "curve",
+    "eval",
+    "plane",
+    "chain",
+    "pairs",
+    "fge",
+    "swag",
+    "ensemble",
+    "soup",
+    "posterior",
+)
 
 
 @pytest.mark.parametrize(

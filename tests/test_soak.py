@@ -25,6 +25,10 @@ NETWORKS = [
     *("model=mlp", "train.base.epochs=40", "train.curve.epochs=40", "fge.epochs=20"),
     *("swag.epochs=40", "swag.rank=5", "swag.samples=10"),
 ]
+POSTERIOR = [
+    *("stage=posterior", "posterior.subspace=hull", "posterior.temperature=10"),
+    *("posterior.chains=4", "posterior.samples=1500", "posterior.draws=20"),
+]
 KINDS = [  # commands of a run, and how many tables and arrays they leave beside their summaries
     ([["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]], 5, 7),
     ([BATCHNORM], 5, 11),
@@ -35,11 +39,12 @@ KINDS = [  # commands of a run, and how many tables and arrays they leave beside
             [*NETWORKS, "stage=swag", "swag.start=1"],
             [*NETWORKS, "stage=ensemble", "ensemble.networks=['fge:1','swag:1',2]"],
             [*NETWORKS, "stage=plane", "plane.grid_points=15"],
+            [*NETWORKS, *POSTERIOR],
             [*NETWORKS, "stage=align", "align=weights", "align.restarts=300"],
             [*NETWORKS, "stage=eval", "align=weights", "build=true", "eval.repair=true"],
         ],
-        12,
-        29,
+        13,
+        35,
     ),
 ]
 

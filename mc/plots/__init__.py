@@ -6,6 +6,7 @@ from mc.plots.functions import function_fan
 from mc.plots.joining import as_members_join
 from mc.plots.matrices import pairs
 from mc.plots.planes import plane
+from mc.plots.posteriors import posterior
 from mc.plots.soups import soup
 from mc.plots.surfaces import simplex, square
 from mc.plots.uncertainty import entropies, predictive_band, reliability
@@ -20,6 +21,7 @@ __all__ = [
     "pairs",
     "panels_of",
     "plane",
+    "posterior",
     "predictive_band",
     "reliability",
     "simplex",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -42,6 +43,9 @@ class Likelihood(tasks.Task):
     def signature(self) -> dict[str, tf.TensorSpec]:
         """The log-likelihood, and the weight of what counts."""
         return {name: tf.TensorSpec([], tf.float64) for name in ("log_likelihood", "weight")}
+
+    def say(self, log: logging.Logger) -> None:
+        """Nothing: who evaluates the networks says which task it is."""
 
     def sums(self, y: Any, outputs: Any, sample_weight: Any = None) -> dict[str, tf.Tensor]:
         """The sums of a batch."""

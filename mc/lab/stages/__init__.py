@@ -6,7 +6,7 @@ Importing this room registers them. Nothing here imports TensorFlow.
 # In the order of the command line.
 # isort: off
 from mc.lab.stages import base, align, curve, along, plane, chain, pairs, fge, swag
-from mc.lab.stages import ensemble, soup, whole, views
+from mc.lab.stages import ensemble, posterior, soup, whole, views
 
 # isort: on
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "fge",
     "pairs",
     "plane",
+    "posterior",
     "soup",
     "swag",
     "views",

@@ -222,9 +222,30 @@ def _told(what: str, run: Run) -> str | None:
     return f"{what} {way}" if way else None
 
 
+def _posterior(run: Run, path: Path) -> dict[str, Any]:
+    """The samples, and the density where quadrature has taken it."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    samples = arrays["samples"].reshape(-1, arrays["samples"].shape[-1])
+    log_density = arrays.get("log_density")
+    axes = [arrays[f"axis_{k}"] for k in range(2) if f"axis_{k}" in arrays]
+    line = run["posterior.subspace"] == "line"
+    names = ("t, position on the curve",) if line else ("$z_1$", "$z_2$")
+    return {"posterior": plots.posterior(samples, log_density, axes, names)}
+
+
+def _band(run: Run, path: Path) -> dict[str, Any]:
+    with np.load(path) as f:
+        train, test = ((f[f"{split}_x"], f[f"{split}_y"]) for split in ("train", "test"))
+        x, mean, low, high = (f[name] for name in ("x", "mean", "low", "high"))
+        return {"predictive_band": plots.predictive_band(x, mean, low, high, train, test)}
+
+
 DRAWN = {
     "points.csv": _along_t,
     "surface.csv": _surface,
+    "posterior.npz": _posterior,
+    "band.npz": _band,
     "pairs.csv": _pairs,
     "steps.csv": _steps,
     "functions.npz": _functions,

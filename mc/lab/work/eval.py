@@ -41,7 +41,7 @@ def run(job: Job) -> dict:
     )
     files.save_table(folder, "points", table)
     batch_notes.note(folder, cfg.eval.batch_size, table.attrs["dependence"])
-    if _is_function(data):
+    if is_function(data):
         files.save_arrays(folder, "functions", functions(job, curve, data, table))
     if cfg.eval.predictions:
         save_predictions(job, curve, data)
@@ -111,7 +111,7 @@ def save_predictions(job: Job, curve: CurveModel, data: Data) -> None:
         files.save_arrays(job.folder, "predictions", arrays)
 
 
-def _is_function(data: Data) -> bool:
+def is_function(data: Data) -> bool:
     """Whether it is a regression of one variable on one."""
     train = data.train
     if data.num_classes is not None or not isinstance(train, Split):
@@ -129,6 +129,19 @@ def functions(
     Arrays: `x [m]`, `t [k]`, `y [k, m]`, and the data, `train_x, train_y, test_x, test_y`.
     """
     t = table.loc[table["path"] == "curve", "t"].to_numpy()
+    grid, inputs, arrays = grid_of(data)
+    batches = [(inputs, None)]
+    outputs = predictor(curve.network)
+    along_t = curves.networks_along(job, curve, data, curve.family.coefficients(t).numpy())
+    (y,) = zip(*(outputs(w, state, batches) for w, state in along_t), strict=True)
+    return {"x": grid, "t": t, "y": np.stack(y)[..., 0]} | arrays
+
+
+def grid_of(data: Data) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """For a regression of one variable, x to draw functions at, as inputs of networks, and data.
+
+    `x [m]`, inputs `[m, 1]`, and arrays `train_x, train_y, test_x, test_y`.
+    """
     train, test = data.train_clean, data.test
     assert isinstance(train, Split)
     assert isinstance(test, Split)
@@ -136,12 +149,8 @@ def functions(
     low, high = x.min(), x.max()
     margin = 0.1 * (high - low)
     grid = np.linspace(low - margin, high + margin, GRID, dtype=np.float32)
-    batches = [(train.inputs(grid[:, np.newaxis]), None)]
-    outputs = predictor(curve.network)
-    along_t = curves.networks_along(job, curve, data, curve.family.coefficients(t).numpy())
-    (y,) = zip(*(outputs(w, state, batches) for w, state in along_t), strict=True)
-    arrays = {"x": grid, "t": t, "y": np.stack(y)[..., 0]}
+    arrays = {}
     for name, split in (("train", train), ("test", test)):
         arrays[f"{name}_x"] = split.x.reshape(len(split), -1)[:, 0]
         arrays[f"{name}_y"] = split.y[:, 0]
-    return arrays
+    return grid, train.inputs(grid[:, np.newaxis]), arrays
