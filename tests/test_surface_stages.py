@@ -69,6 +69,7 @@ def test_a_bezier_surface_joins_four_networks_and_terms_reach_the_curve(cli, mad
         (["curve=bezier_surface", "endpoints=[1,2,3]"], "must be 4 different networks"),
         (["endpoints=[1,2,3]"], "must be two different networks"),
         (["curve=simplex", "num_bends=0"], "a simplex with num_bends=0 has fixed corners alone"),
+        (["stage=eval", "curve=simplex", "eval.t=[0.5]"], "eval.t: these are of curves"),
         (["train.curve.volume=1"], "rewards the volume of a simplex"),
         (["curve=simplex", "train.curve.law=arc_length"], "law=arc_length is of curves"),
         (["train.curve.law=arclength"], "uniform, arc_length"),
@@ -76,7 +77,8 @@ def test_a_bezier_surface_joins_four_networks_and_terms_reach_the_curve(cli, mad
     ],
 )
 def test_what_is_no_surface_is_told_before_anything_is_trained(cli, tmp_path, typed, message):
-    status, output = cli(*BUILD, "stage=curve", *typed)
+    stage = [] if typed[0].startswith("stage=") else ["stage=curve"]
+    status, output = cli(*BUILD, *stage, *typed)
     assert status != 0
     assert message in output
     assert not list(tmp_path.glob("base/*/model.keras"))

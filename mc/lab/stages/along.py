@@ -98,10 +98,28 @@ class Eval(Run):
         Of a surface where along a curve, of a curve where on a surface.
         """
         points = ("eval.cells", *(("eval.num_points",) if self["eval.t"] else ()))
-        if self["curve"]["_target_"] in CORNERS:
+        if self.of_surface:
             points = ON_CURVES
         chosen = self["eval.splits"]
         return points if chosen is None or "train" in chosen else (*points, "eval.train_examples")
+
+    @property
+    def of_surface(self) -> bool:
+        """Whether it looks at a surface."""
+        return self["curve"].get("_target_") in CORNERS
+
+    def check_run(self) -> None:
+        """Raise unless what is asked for is of curves, or the curve is one.
+
+        Raises:
+            ValueError: says what to leave out.
+        """
+        given = [key for key in ON_CURVES[1:] if self.of_surface and self[key]]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)}: these are of curves, and this is a surface, which is "
+                "evaluated on a grid of eval.cells. Leave them out."
+            )
 
     def check_settings(self) -> None:
         """Raise unless the positions increase, and the splits are known.

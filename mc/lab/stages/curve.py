@@ -86,7 +86,7 @@ class Curve(Run):
         Raises:
             ValueError, FileNotFoundError: says what to type.
         """
-        ends, corners = self["endpoints"], CORNERS.get(self["curve"]["_target_"], (2, 2))
+        ends, corners = self["endpoints"], CORNERS.get(self["curve"].get("_target_"), (2, 2))
         if not corners[0] <= len(ends) <= corners[1] or len(set(map(str, ends))) < len(ends):
             raise ValueError(_told(corners, ends))
         given = curve_file(self["train.curve.init"])
@@ -105,8 +105,8 @@ class Curve(Run):
         fixed = self["train.curve.fix_start"] and self["train.curve.fix_end"]
         if self["curve"].get("num_bends") != 0 or self["train.curve.fix"] is not None:
             return
-        if self["curve"]["_target_"] in CORNERS:
-            if self["curve"]["_target_"] == SIMPLEX:
+        if self["curve"].get("_target_") in CORNERS:
+            if self["curve"].get("_target_") == SIMPLEX:
                 raise ValueError(
                     "Nothing to train: a simplex with num_bends=0 has fixed corners alone. Type "
                     "num_bends=1 or more, or free corners with train.curve.fix=[]."

@@ -106,13 +106,13 @@ class Posterior(Run):
         typed = self["posterior.sampler"]
         return default if typed == "auto" else typed
 
-    def check_settings(self) -> None:
+    def check_run(self) -> None:
         """Raise unless the subspace is one of the curve's, and the sampler serves it.
 
         Raises:
             ValueError: says which key, the rule, and what to type.
         """
-        subspace, target = self["posterior.subspace"], self["curve"]["_target_"]
+        subspace, target = self["posterior.subspace"], self["curve"].get("_target_")
         if subspace == "line" and self.sampler == "elliptical":
             raise ValueError(
                 "posterior.sampler=elliptical is of Gaussian priors, and t on a line is uniform: "
