@@ -142,7 +142,8 @@ TRAINED = (
 )
 
 
-@pytest.mark.parametrize("deviation", ["bias", pytest.param("network", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("deviation", ["bias", pytest.param("network", marks=pytest.mark.long)])
 def test_runs_report_nll_and_draw_the_means(cli, tmp_path, deviation):
     own = [] if deviation == "bias" else ["loss.deviation=network"]
     status, output = cli(*TRAINED, "loss=gaussian", *own)

@@ -427,7 +427,10 @@ def test_any_elementwise_optimizer_is_a_setting(cli, tmp_path):
         (["model=cmm"], "Could not find 'model/cmm'"),
         (["model.paddin=valid"], "Unknown key model.paddin"),
         (["train.curve.learnig_rate=1"], "Did you mean train.curve.learning_rate?"),
-        (["epochs=5"], "Did you mean train.base.epochs or train.curve.epochs or fge.epochs?"),
+        (
+            ["epochs=5"],
+            "Did you mean train.base.epochs or train.curve.epochs or fge.epochs or swag.epochs?",
+        ),
         (["+optimizer.learning_rate=0.5"], "type train.base.learning_rate"),
         (["num_bends=0"], "Nothing to train: num_bends=0 with both ends fixed"),
         (["dataset=tfds"], "dataset.tfds_name must be given"),

@@ -82,10 +82,20 @@ def test_a_free_vertex_begins_near_the_centroid():
     np.testing.assert_array_equal(mc.Simplex(3, 2).start(corners, seed=0), start)
 
 
+def draws(family):
+    """The t of 4000 steps."""
+    of_step = tf.function(
+        lambda steps: tf.map_fn(
+            lambda step: family.draw(3, step), steps, fn_output_signature=tf.float32
+        )
+    )
+    return of_step(tf.range(4000)).numpy()
+
+
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_draws_in_a_simplex_have_the_moments_of_the_uniform_law(n):
     family = mc.Simplex(n, 0)
-    drawn = np.array([family.draw(3, step) for step in range(4000)])
+    drawn = draws(family)
     np.testing.assert_allclose(drawn.sum(1), 1, atol=1e-6)
     assert drawn.min() >= 0
     np.testing.assert_allclose(drawn.mean(0), 1 / n, atol=0.015)
@@ -93,7 +103,7 @@ def test_draws_in_a_simplex_have_the_moments_of_the_uniform_law(n):
 
 
 def test_draws_in_a_square_are_uniform():
-    drawn = np.array([mc.BezierSurface().draw(3, step) for step in range(4000)])
+    drawn = draws(mc.BezierSurface())
     assert drawn.min() >= 0
     assert drawn.max() < 1
     np.testing.assert_allclose(drawn.mean(0), 1 / 2, atol=0.015)
