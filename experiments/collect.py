@@ -38,6 +38,8 @@ LEFT_OUT = ("accuracy", "f1", "perplexity", "bits_per_character")
 def table(summary: dict) -> str:
     """Markdown: what a summary says, in the form that its stage asks for."""
     summary = {key: "not finite" if value is None else value for key, value in summary.items()}
+    if any(key.startswith("surface/") for key in summary):
+        return _markdown(_surface(summary), ".4f")
     if "num_members" in summary:
         return _markdown(_ensemble(summary), ".4f")
     if any(key.startswith("pairs/") for key in summary):
@@ -49,6 +51,19 @@ def table(summary: dict) -> str:
         if len(parts) == 4 and parts[3] in statistics and parts[2] not in LEFT_OUT:
             rows.setdefault(f"{PATHS[parts[0]]}: {parts[1]} {parts[2]}", {})[parts[3]] = value
     return _markdown(pd.DataFrame.from_dict(rows, orient="index")[list(statistics)], ".4f")
+
+
+def _surface(summary: dict) -> pd.DataFrame:
+    """Of a surface and of each of its edges, what is seen of the main metrics, and lengths."""
+    rows: dict[str, dict] = {}
+    for key, value in summary.items():
+        place, *metric, last = key.split("/")
+        row = place.replace("edge-", "edge ")
+        if last == "length":
+            rows.setdefault(row, {})[last] = value
+        elif metric in (["train", "loss"], ["test", "error"], ["test", "mse"]):
+            rows.setdefault(row, {})[f"{' '.join(metric)}, {last}"] = value
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _pairs(summary: dict) -> pd.DataFrame:

@@ -71,6 +71,18 @@ def test_pairs_and_soups_have_tables_of_their_own(scripts):
     ]
 
 
+def test_a_surface_has_a_row_for_itself_and_one_for_each_edge(scripts):
+    collect, _ = scripts
+    summary = {"surface/test/error/max": 0.5, "surface/volume": 9.0, "surface/test/f1/max": 0.1}
+    summary |= {"edge-1-2/test/error/max": 0.25, "edge-1-2/length": 3.0}
+    assert collect.table(summary).splitlines() == [
+        "| | test error, max | length |",
+        "|---|---:|---:|",
+        "| surface | 0.5000 |  |",
+        "| edge 1-2 | 0.2500 | 3.0000 |",
+    ]
+
+
 def test_the_sweeps_figure_has_a_line_a_family_and_the_straight_segment(scripts, tmp_path):
     _, draw = scripts
     many_runs.write(tmp_path, 48)

@@ -279,6 +279,8 @@ def sweep_at_work(tmp_path):
             env=os.environ | {"WANDB_MODE": "disabled", "OUT": str(tmp_path)} | here(tmp_path),
             stderr=file,
             start_new_session=True,
+            # Where the tests run in the background, they ignore it, and so would the command.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         until(lambda: process.poll() or len(list(tmp_path.glob("*.begun"))) == 2)
