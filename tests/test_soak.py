@@ -43,8 +43,8 @@ KINDS = [  # commands of a run, and how many tables and arrays they leave beside
             [*NETWORKS, "stage=align", "align=weights", "align.restarts=300"],
             [*NETWORKS, "stage=eval", "align=weights", "build=true", "eval.repair=true"],
         ],
-        13,
-        35,
+        14,
+        37,
     ),
 ]
 
