@@ -250,18 +250,17 @@ class CurveModel(keras.Model):
         step = tf.convert_to_tensor(self.step)
         before = [tf.convert_to_tensor(s) for s in self.state]
         after, draws = before, self.terms.draws
-        gradients = [None] * len(self.points)
+        free = [k for k, point in enumerate(self.points) if point.trainable]
+        gradients = dict.fromkeys(free)
         for number in range(draws):
             coefficients, gradient, after, results = self._draw(data, after, step, number)
             share = coefficients / draws if draws > 1 else coefficients
-            gradients = [
-                share[k] * gradient if own is None else own + share[k] * gradient
-                for k, own in enumerate(gradients)
-            ]
-        gradients = self._with_terms(gradients, step)
-        self.optimizer.apply_gradients(
-            [(g, p) for g, p in zip(gradients, self.points, strict=True) if p.trainable]
-        )
+            for k, own in gradients.items():
+                more = share[k] * gradient
+                gradients[k] = more if own is None else own + more
+        if self.terms.volume or self.terms.cosine:
+            gradients = self._with_terms(gradients, step)
+        self.optimizer.apply_gradients([(g, self.points[k]) for k, g in gradients.items()])
         for variable, old, new in zip(self.state, before, after, strict=True):
             if new is not old:  # constants, such as frozen layers, need no copy
                 variable.assign(new)
@@ -297,14 +296,12 @@ class CurveModel(keras.Model):
         loss = loss * replicas + self._penalty(w)
         return coefficients, gradient, after, self._results(x, y, y_pred, sample_weight, loss)
 
-    def _with_terms(self, gradients: list, step: tf.Tensor) -> list:
-        """Gradients of control points, with those of the terms."""
-        if not (self.terms.volume or self.terms.cosine):
-            return gradients
+    def _with_terms(self, gradients: dict, step: tf.Tensor) -> dict:
+        """Gradients of control points, by number, with those of the terms."""
         own = terms_gradients(self.terms, self.points, self._kernels, self.seed, step)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         share = self.optimizer.scale_loss(tf.constant(1.0 / replicas))
-        return [g + share * term for g, term in zip(gradients, own, strict=True)]
+        return {k: g + share * own[k] for k, g in gradients.items()}
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
