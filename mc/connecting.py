@@ -53,6 +53,7 @@ def connect(
     """
     family = domains.check_family(resolve(curve, num_bends, len(networks)))
     _check_networks(networks, family)
+    domains.check_fixed(family, fix, fix_start, fix_end)
     first, *others = networks
     flat = FlatNetwork(first)
     refusals.check_weights(flat)
@@ -202,11 +203,16 @@ def _check_ends(curve: CurveModel, saved: dict, filepath: str | Path) -> None:
     for (_, k), end in zip(domains.anchors(curve.family), ends, strict=False):
         moved = not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5)
         if k in curve.fixed and moved:
-            named, free = (f"corner {end}", "fix") if isinstance(end, int) else (end, f"fix_{end}")
+            free = (
+                f"fix_{end}=false"
+                if isinstance(end, str)
+                else f"fix={[i for i in curve.fixed if i != k]}"
+            )
+            named = end if isinstance(end, str) else f"corner {end}"
             raise ValueError(
                 f"The {named} of the curve in {filepath} is not the endpoint network: its training "
-                f"moved it, or it joins others. Free it ({free}=false), or name the networks that "
-                "it joins."
+                f"moved it, or it joins others. Free it ({free}), or name the networks that it "
+                "joins."
             )
 
 

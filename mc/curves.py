@@ -118,6 +118,11 @@ def resolve(curve: str | Curve, num_bends: int = 1) -> Curve:
         TypeError: an object without `num_points` and `coefficients`.
     """
     if isinstance(curve, str):
+        if curve in SURFACES:
+            raise ValueError(
+                f"The name {curve!r} does not say how many corners it has: pass mc.Simplex(3) or "
+                "mc.BezierSurface(), or join networks by mc.connect."
+            )
         if curve not in FAMILIES:
             raise ValueError(
                 f"Unknown curve {curve!r}. Known: {', '.join([*FAMILIES, *SURFACES])}."

@@ -15,7 +15,7 @@ from mc import curves
 
 Position: TypeAlias = float | tuple[float, ...]  # t of one network
 
-NEEDED = ("num_corners", "coefficients", "draw", "anchors", "centre", "check", "grid", "edges")
+NEEDED = ("coefficients", "draw", "anchors", "centre", "check", "grid", "edges", "start")
 
 
 def is_curve(family: Any) -> bool:
@@ -93,6 +93,22 @@ def fixed_points(
             f"{family.num_points - 1} here; received {', '.join(map(str, outside))}."
         )
     return tuple(sorted(set(map(int, fix))))
+
+
+def check_fixed(family: Any, fix: Sequence[int] | None, fix_start: bool, fix_end: bool) -> None:
+    """Raise where an end is freed by a setting that does not act.
+
+    Raises:
+        ValueError: of a surface, or beside `fix`; or see `fixed_points`.
+    """
+    free = [k for k, fixed in (("fix_start", fix_start), ("fix_end", fix_end)) if not fixed]
+    if free and (fix is not None or not is_curve(family)):
+        why = "fix lists all that stay" if is_curve(family) else "a surface has corners, no ends"
+        raise ValueError(
+            f"{free[0]}=false: {why}. List in fix, by number from 0, the control points that are "
+            "to stay as they are: [] for none."
+        )
+    fixed_points(family, fix, fix_start, fix_end)
 
 
 def check_family(family: Any) -> Any:

@@ -24,6 +24,8 @@ FLAT = 1e-6  # added to a Gram matrix, as a part of its mean diagonal: flat simp
 class Terms:
     """The terms of training beyond the plain expected loss; all are off by default.
 
+    The loss that training shows is the plain one, without volume and cosine.
+
     Attributes:
         draws: how many t a step draws; its gradient is their mean.
         volume: the coefficient of -log V, V the volume of a simplex (Benton et al. 2021, Eq. 3):
@@ -152,9 +154,10 @@ def _cosine(
     one, other = (tf.one_hot(pair[k], n) for k in (0, 1))
     a, b = (mask * tf.add_n([h[k] * p for k, p in enumerate(points)]) for h in (one, other))
     aa, bb, ab = (tf.reduce_sum(x * y) for x, y in ((a, a), (b, b), (a, b)))
-    cosine = ab / tf.sqrt(aa * bb)
-    of_a = strength * 2 * cosine * (b / tf.sqrt(aa * bb) - cosine * a / aa)
-    of_b = strength * 2 * cosine * (a / tf.sqrt(aa * bb) - cosine * b / bb)
+    over = tf.math.divide_no_nan(1.0, tf.sqrt(aa * bb))  # kernels of zeros have no angle
+    cosine = ab * over
+    of_a = strength * 2 * cosine * (b * over - cosine * tf.math.divide_no_nan(a, aa))
+    of_b = strength * 2 * cosine * (a * over - cosine * tf.math.divide_no_nan(b, bb))
     return [one[k] * of_a + other[k] * of_b for k in range(n)]
 
 

@@ -206,9 +206,11 @@ def test_how_networks_are_aligned_counts_for_all_that_join_them(method, key, sta
     assert changed((aligned, hashes(aligned)), key, value) == stages
 
 
+@pytest.mark.parametrize("target", ["mc.surfaces.Simplex", "mc.Simplex"])
 @pytest.mark.parametrize(("key", "value"), [("eval.cells", 5), ("eval.num_points", 7)])
-def test_where_a_surface_is_evaluated_counts_by_its_cells(key, value):
+def test_where_a_surface_is_evaluated_counts_by_its_cells(key, value, target):
     surface = composed("curve=simplex", "endpoints=[1,2,3]")
+    surface.curve._target_ = target
     stages = {"eval", "all"} if key == "eval.cells" else set()
     assert changed((surface, hashes(surface)), key, value) == stages
 

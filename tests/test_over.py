@@ -7,6 +7,7 @@ import pytest
 
 import mc
 from mc.evaluation import over
+from mc.network.weights import FlatNetwork
 
 
 def build(seed, batch_norm=False):
@@ -85,3 +86,6 @@ def test_a_curve_is_no_surface_and_the_reverse():
         mc.evaluate(surface, test=data(), loss="mse")
     with pytest.raises(ValueError, match="cells, along an edge, must be at least 1"):
         mc.evaluate_surface(surface, test=data(), loss="mse", cells=0)
+    wide = mc.CurveModel(a, mc.Simplex(12, 0), np.zeros((12, FlatNetwork(a).size), "float32"))
+    with pytest.raises(ValueError, match=r"has 352716 points, and more than 20000 .* cells=6"):
+        mc.evaluate_surface(wide, test=data(), loss="mse")

@@ -503,3 +503,31 @@ def test_what_is_told_of_the_weights_stands_above():
         (legend,) = figure.legends
         assert legend.get_title().get_text() == told
     assert a_plane()[0].legends[0].get_title().get_text() == ""
+
+
+@pytest.mark.parametrize("broken", ["one", "face", "all"])
+def test_what_is_not_finite_is_a_gap_of_a_surface(broken):
+    t = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)]) / 4
+    values = 1 + t[:, 0]
+    where = {"one": t[:, 0] == 1, "face": t[:, 2] < 1, "all": t[:, 2] < 2}[broken]
+    figure = plots.simplex(t, np.where(where, np.nan, values), ["a", "b", "c"], "loss", 3)
+    drawn = [area for one in figure.axes[0].collections for area in one.get_paths()]
+    inside = [area for area in drawn if area.contains_point((0.5, 0.3))]
+    assert bool(inside) == (broken == "one")
+    near = [area for area in drawn if area.contains_point((0.03, 0.01))]  # the first corner
+    assert not near
+
+
+def test_a_square_has_its_networks_at_the_corners_and_a_line_its_values():
+    axis = np.linspace(0, 1, 4)
+    t = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    figure = plots.square(t, 1 + t[:, 0], ["1", "2", "3", "4"], "loss")
+    names = {text.get_text(): text.xy for text in figure.axes[0].texts}
+    assert {k: tuple(map(int, v)) for k, v in names.items()} == {
+        "1": (0, 0),
+        "2": (0, 1),
+        "3": (1, 0),
+        "4": (1, 1),
+    }
+    line = plots.simplex(np.array([[1.0, 0], [0, 1]]), np.array([2.0, 3]), ["a", "b"], "loss", 2)
+    assert line.axes[0].get_lines()[0].get_ydata().tolist() == [2.0, 3.0]

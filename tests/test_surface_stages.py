@@ -74,6 +74,19 @@ def test_a_bezier_surface_joins_four_networks_and_terms_reach_the_curve(cli, mad
         (["curve=simplex", "train.curve.law=arc_length"], "law=arc_length is of curves"),
         (["train.curve.law=arclength"], "uniform, arc_length"),
         (["train.curve.fix=[0,3]"], "numbered from 0 to 2 here; received 3"),
+        (["train.curve.fix=[0,1,2]"], "all control points are fixed"),
+        (["curve=simplex", "train.curve.fix_end=false"], "a surface has corners, no ends"),
+        (["curve=simplex", "curve._target_=mc.Bezier", "endpoints=[1,2,3]"], "two different"),
+        (
+            ["stage=eval", "curve=simplex", "objective=curve/test/error/max"],
+            "surface/test/error/max",
+        ),
+        (["stage=eval", "objective=surface/test/error/max"], "objective=curve/test/error/max"),
+        (
+            ["stage=plane", "curve=bezier_surface", "endpoints=[1,2,3,4]", "plane.points=[0,4,9]"],
+            "control points 0 to 8",
+        ),
+        (["stage=ensemble", "curve=simplex", "ensemble.spacing=arc_length"], "is of curves"),
     ],
 )
 def test_what_is_no_surface_is_told_before_anything_is_trained(cli, tmp_path, typed, message):

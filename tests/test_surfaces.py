@@ -239,5 +239,5 @@ def test_a_family_whose_anchors_are_not_its_control_points_is_told():
         def coefficients(self, t):
             return t
 
-    with pytest.raises(ValueError, match="so it is a surface, and lacks num_corners, draw"):
+    with pytest.raises(ValueError, match="so it is a surface, and lacks draw, anchors"):
         mc.connect(build(1), build(2), curve=Bare())

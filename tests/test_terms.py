@@ -156,6 +156,12 @@ def test_gradients_of_the_cosine_are_those_of_differences_and_of_kernels_alone()
     assert pairs == {(0, 1), (0, 2), (1, 2)}
 
 
+def test_kernels_of_zeros_have_no_angle_and_no_gradient():
+    points = np.float32([[0, 0, 1], [1, 2, 3]])
+    found = gradients(mc.Terms(cosine=1.0), points, np.float32([1, 1, 0]))
+    np.testing.assert_array_equal(found, 0)
+
+
 def test_draws_by_arc_length_split_by_length():
     points = [tf.constant([x, 0.0]) for x in (0.0, 1.0, 10.0)]  # a short half and a long one
     t = [float(terms.at_length(mc.PolyChain(1), points, u)) for u in (0.0, 0.05, 0.1, 0.55, 1.0)]

@@ -1,5 +1,6 @@
 """Metrics over a surface of networks."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mc.surfaces import Simplex
 if TYPE_CHECKING:
     from mc.curve_model import CurveModel
 
+MOST = 20_000  # points of a grid
 FINE = 200  # segments by which an edge that is no straight one is measured
 NEAR = 1e-6  # coordinates of one t, in float32
 
@@ -71,6 +73,7 @@ def evaluate_surface(
         token_characters=token_characters,
         progress=progress,
     )
+    _check_count(family, cells)
     t = family.grid(cells)
     corners = {k: number for number, (_, k) in enumerate(family.anchors)}
     at = at_points(surface.points, own_state=between.EndStates(surface, corners))
@@ -79,6 +82,17 @@ def evaluate_surface(
     table = pd.DataFrame({f"t{i + 1}": column for i, column in enumerate(t.T)}).assign(**values)
     table.attrs["dependence"] = at.dependence
     return table
+
+
+def _check_count(family: Any, cells: int) -> None:
+    n = family.num_points
+    count = math.comb(cells + n - 1, n - 1) if isinstance(family, Simplex) else 0
+    if count > MOST:
+        fits = next(k for k in range(cells, 0, -1) if math.comb(k + n - 1, n - 1) <= MOST or k == 1)
+        raise ValueError(
+            f"A grid of {cells} cells along the edges of a simplex of {n} vertices has {count} "
+            f"points, and more than {MOST} are refused: choose cells={fits}."
+        )
 
 
 def positions_of(table: pd.DataFrame) -> np.ndarray:

@@ -43,11 +43,12 @@ def simplex(
     figure = PaperFigure((COLUMN_WIDTH, height), layout="constrained")
     grid = figure.subplots(rows, min(len(faces), 2), squeeze=False).ravel()
     on_faces = [np.flatnonzero(np.isclose(t[:, face].sum(axis=1), 1)) for face in faces]
-    every = np.concatenate(on_faces)
-    chosen = levels(values[every][np.isfinite(values[every])])
+    every = values[np.concatenate(on_faces)]
+    chosen = levels(every[np.isfinite(every)] if np.isfinite(every).any() else np.zeros(1))
+    filled = None
     for axes, face, rows_on in zip(grid, faces, on_faces, strict=True):
         where = t[rows_on][:, face] @ TRIANGLE
-        filled = _filled(axes, where, values[rows_on], chosen)
+        filled = _filled(axes, where, values[rows_on], chosen) or filled
         axes.plot(*TRIANGLE[[0, 1, 2, 0]].T, color="0.3", linewidth=0.7)
         _corners(axes, TRIANGLE, [names[k] for k in face], [k < num_corners for k in face])
         axes.set_axis_off()
@@ -92,10 +93,13 @@ def _line(t: np.ndarray, values: np.ndarray, names: Sequence[str], label: str) -
 
 
 def _filled(axes: Axes, where: np.ndarray, values: np.ndarray, chosen: np.ndarray) -> Any:
-    finite = np.isfinite(values)
+    mesh = Triangulation(*where.T)
+    broken = ~np.isfinite(values)[mesh.triangles].all(axis=1)
+    if broken.all():
+        return None
+    mesh.set_mask(broken)
     norm = BoundaryNorm(chosen, COLOURS.N, extend="max")
-    mesh = Triangulation(*where[finite].T)
-    shown = values[finite]
+    shown = np.where(np.isfinite(values), values, chosen[0])
     filled = axes.tricontourf(mesh, shown, chosen, cmap=COLOURS, norm=norm, extend="max")
     axes.tricontour(mesh, shown, chosen[1:], colors="0.35", linewidths=0.35)
     return filled
@@ -115,6 +119,8 @@ def _corners(axes: Axes, where: np.ndarray, names: Sequence[str], given: Sequenc
 
 
 def _bar(figure: Figure, axes: list[Axes], filled: Any, chosen: np.ndarray, label: str) -> None:
+    if filled is None:  # there is nothing but gaps
+        return
     bar = figure.colorbar(filled, ax=axes, ticks=chosen, shrink=0.85, aspect=22)
     bar.ax.set_yticklabels([f"{level:.6g}" for level in chosen])
     bar.ax.tick_params(labelsize=SMALL - 1, length=2)

@@ -142,6 +142,14 @@ class Eval(Run):
             ValueError: says which setting makes it.
         """
         words, t = name.split("/"), self["eval.t"] or (0, 1)
+        if self.of_surface != (words[0] == "surface"):
+            of, other = ("surface", "a curve") if self.of_surface else ("curve", "a surface")
+            raise ValueError(
+                f"objective={name} is of {other}; this run makes for example "
+                f"objective={of}/test/error/max."
+            )
+        if self.of_surface:
+            return
         if words[0] == "initial" and not self["eval.initial"]:
             raise ValueError(f"objective={name} is made with eval.initial=true alone; type it too.")
         if words[0] == "repaired" and not self["eval.repair"]:

@@ -12,9 +12,10 @@ from mc.lab.stages.common import Training
 from mc.lab.stages.joining import joined
 
 LAWS = ("uniform", "arc_length")
-SIMPLEX = "mc.surfaces.Simplex"
+SIMPLEX = ("mc.surfaces.Simplex", "mc.Simplex")
+SQUARE = ("mc.surfaces.BezierSurface", "mc.BezierSurface")
 # Of families that are no curves: the least and the largest number of networks that they join.
-CORNERS = {SIMPLEX: (1, float("inf")), "mc.surfaces.BezierSurface": (4, 4)}
+CORNERS = dict.fromkeys(SIMPLEX, (1, float("inf"))) | dict.fromkeys(SQUARE, (4, 4))
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -106,7 +107,7 @@ class Curve(Run):
         if self["curve"].get("num_bends") != 0 or self["train.curve.fix"] is not None:
             return
         if self["curve"].get("_target_") in CORNERS:
-            if self["curve"].get("_target_") == SIMPLEX:
+            if self["curve"].get("_target_") in SIMPLEX:
                 raise ValueError(
                     "Nothing to train: a simplex with num_bends=0 has fixed corners alone. Type "
                     "num_bends=1 or more, or free corners with train.curve.fix=[]."
@@ -137,6 +138,16 @@ def _told(corners: tuple[int, float], ends: list) -> str:
         f"endpoints must be {many} different networks, the corners of the surface; received "
         f"endpoints={ends}. Type for example 'endpoints={str(example).replace(' ', '')}'."
     )
+
+
+def num_points(settings: dict, num_networks: int) -> int | None:
+    """How many control points the family of a `curve` section has; None if it says no bends."""
+    bends, target = settings.get("num_bends"), settings.get("_target_")
+    if not isinstance(bends, int):
+        return None
+    if target in SIMPLEX:
+        return num_networks + bends
+    return (bends + 2) ** (2 if target in SQUARE else 1)
 
 
 def curve_file(init: str) -> Path | None:

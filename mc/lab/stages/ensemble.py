@@ -6,6 +6,7 @@ from typing import Any
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, check_of_others, common, splits, statistics
+from mc.lab.stages.curve import CORNERS
 from mc.lab.stages.fge import Fge
 
 
@@ -33,7 +34,9 @@ class Ensemble(Run):
             repeats=True,
             names="lists",
         )
-        num_points: int = setting(11, "of the curve, ends included", low=2, smoke=3)
+        num_points: int = setting(
+            11, "of the curve, ends included; of a surface so many draws", low=2, smoke=3
+        )
         spacing: str = setting("t", "equidistant in t, or in arc_length", of=("t", "arc_length"))
         predictions: bool = setting(
             False, "keep the mean prediction of the test data as predictions.npz", added=True
@@ -79,6 +82,12 @@ class Ensemble(Run):
         Raises:
             ValueError: says what to type.
         """
+        surface = self["curve"].get("_target_") in CORNERS and not self["ensemble.networks"]
+        if surface and self["ensemble.spacing"] != "t":
+            raise ValueError(
+                "ensemble.spacing=arc_length is of curves; networks of a surface are drawn from "
+                "it. Leave ensemble.spacing out."
+            )
         given = self["eval.splits"]
         if self["ensemble.predictions"] and given and "test" not in given:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, common, statistics
+from mc.lab.stages.curve import num_points
 from mc.lab.stages.joining import joined
 
 
@@ -85,16 +86,16 @@ class Plane(Run):
         Raises:
             ValueError: it has fewer; says what to type.
         """
-        bends, points = self["curve"].get("num_bends"), self["plane.points"]
-        if self["plane.networks"] is not None or not isinstance(bends, int):
+        points, count = self["plane.points"], num_points(self["curve"], len(self["endpoints"]))
+        if self["plane.networks"] is not None or count is None:
             return
-        if points is None and bends == 0:
+        if points is None and count < 3:
             raise ValueError(
                 "A curve with num_bends=0 has two control points, which span no plane. Type "
                 "num_bends=1 or more, or 'plane.networks=[1,2,3]'."
             )
-        if max(points or [0]) > bends + 1:
+        if max(points or [0]) >= count:
             raise ValueError(
-                f"plane.points must be three of the control points 0 to {bends + 1}; received "
+                f"plane.points must be three of the control points 0 to {count - 1}; received "
                 f"plane.points={points}."
             )

@@ -25,7 +25,13 @@ def check(run: Run) -> None:
         families.describe(domains.check_family(connecting.resolve(family)))
         curves.terms_of(cfg).check(family)
         settings = cfg.train.curve
-        domains.fixed_points(family, settings.fix, settings.fix_start, settings.fix_end)
+        fixed = (settings.fix, settings.fix_start, settings.fix_end)
+        domains.check_fixed(family, *fixed)
+        if len(domains.fixed_points(family, *fixed)) == family.num_points:
+            raise ValueError(
+                "Nothing to train: all control points are fixed. Leave one out of train.curve.fix, "
+                "or type num_bends=1 or more."
+            )
     except TypeError as error:
         raise ValueError(f"curve._target_={cfg.curve._target_}: {error}") from error
     if (given := stages.curve.curve_file(cfg.train.curve.init)) is not None:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import connecting, curve_file, families
+from mc import connecting, curve_file, domains, families
 from mc.curve_model import CurveModel
 from mc.curves import mix
 from mc.datasets import Data
 from mc.lab.job import Job
+from mc.lab.stages.curve import CORNERS
 from mc.lab.stages.curve import curve_file as file_of
 from mc.lab.work import networks
 from mc.lab.work.data import instantiate
@@ -52,7 +53,14 @@ def family_of(cfg: DictConfig, num_networks: int) -> Any:
     settings: Any = cfg.curve
     if "num_corners" in settings and settings.num_corners is None:
         settings = OmegaConf.merge(settings, {"num_corners": num_networks})
-    return instantiate(settings, "curve")
+    family = instantiate(settings, "curve")
+    if not domains.is_curve(family) and settings.get("_target_") not in CORNERS:
+        raise ValueError(
+            f"curve._target_={settings.get('_target_')} is a surface of your own, which the stages "
+            "do not know: type curve=simplex or curve=bezier_surface, or use it in Python, by "
+            "mc.connect and mc.evaluate_surface."
+        )
+    return family
 
 
 def terms_of(cfg: DictConfig) -> Terms:

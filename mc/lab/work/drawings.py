@@ -15,13 +15,13 @@ from mc.evaluation import metrics, over, pairs, uncertainty
 from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
+from mc.lab.stages.curve import SQUARE
 from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
 
 # Of classifiers, what the first figure leaves out.
 SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
-SQUARE = "mc.surfaces.BezierSurface"
 JOINING = ("error", "nll", "mse")
 
 
@@ -65,7 +65,7 @@ def _surface(run: Run, path: Path) -> dict[str, Any]:
         if not np.isfinite(values).any():
             log.warning("not drawn: %s over the surface, nowhere finite", column)
             continue
-        if run["curve"].get("_target_") == SQUARE:
+        if run["curve"].get("_target_") in SQUARE:
             figure = plots.square(t, values, networks, label)
         else:
             free = range(len(networks) + 1, t.shape[1] + 1)

@@ -19,6 +19,8 @@ from mc.lab.work.growing import Growing, growing
 from mc.lab.work.measure import batched, beside
 from mc.network.weights import FlatNetwork, pack
 
+UNUSED = 2**30  # a step that no training takes: these t are others than those of its steps
+
 
 def run(job: Job) -> dict:
     """Metrics of the ensemble and of its members; `members.csv` shows them as members join."""
@@ -86,7 +88,8 @@ def _points(job: Job, data: Data) -> tuple[FlatNetwork, Iterator[Member]]:
     """Networks along the curve, with BatchNorm statistics estimated anew."""
     curve, num = curves.load(job, data), job.cfg.ensemble.num_points
     if not domains.is_curve(curve.family):
-        t = np.array([domains.draw(curve.family, job.cfg.seed, step) for step in range(num)])
+        steps = range(UNUSED, UNUSED + num)
+        t = np.array([domains.draw(curve.family, job.cfg.seed, step) for step in steps])
         rows = curve.family.coefficients(t).numpy()
         along = curves.networks_along(job, curve, data, rows)
         return curve.network, (Member(f"draw {k}", w, s) for k, (w, s) in enumerate(along, 1))
