@@ -47,6 +47,7 @@ NETWORK: dict[str, Any] = {
     "markeredgewidth": 1.1,
     "zorder": 4,
 }
+LETTER, HANDLE = 0.06, 0.6  # inches, in legends: of a letter, and of a line with its spaces
 LOG_RATIO = 50  # above this ratio of extremes, a linear axis flattens the low end into one line
 
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 0.01 reads faster than a power of ten
@@ -113,6 +114,18 @@ def dress(axes: Axes, x_label: str, y_label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def _columns(labels: Sequence[str], width: float) -> int:
+    """How many columns of a legend fit into a width, in inches; two in a paper's column."""
+    if width <= COLUMN_WIDTH:
+        return min(2, len(labels))
+    for columns in range(min(4, len(labels)), 2, -1):
+        rows = -(-len(labels) // columns)
+        widest = (max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows))
+        if sum(LETTER * letters + HANDLE for letters in widest) <= width:
+            return columns
+    return min(2, len(labels))
+
+
 def legend_of(figure: Figure, panels: Iterable[Axes], told: str | None = None) -> None:
     """One legend for all panels, above them, under what is told of all."""
     entries: dict[str, Any] = {}
@@ -125,7 +138,7 @@ def legend_of(figure: Figure, panels: Iterable[Axes], told: str | None = None) -
         [entries[label] for label in labels],
         labels,
         loc="outside upper center",
-        ncols=min(4 if figure.get_figwidth() > COLUMN_WIDTH else 2, len(labels)),
+        ncols=_columns(labels, figure.get_figwidth()),
         fontsize=SMALL,
         frameon=False,
         handlelength=2.8,

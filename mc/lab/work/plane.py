@@ -102,22 +102,25 @@ def _of_networks(job: Job, data: Data) -> Spanned:
 def _of_curve(job: Job, data: Data) -> Spanned:
     model = curves.load(job, data)
     count = model.family.num_points
-    chosen = list(job.cfg.plane.points or [0, count // 2, count - 1])
+    is_curve = domains.is_curve(model.family)
+    corners = [k for _, k in domains.anchors(model.family)]
+    middle = [0, count // 2, count - 1]
+    first = middle if is_curve else list(dict.fromkeys([*corners, *range(count)]))[:3]
+    chosen = list(job.cfg.plane.points or first)
     if max(chosen) >= count:
         raise ValueError(
             f"plane.points must be three of the control points 0 to {count - 1}; received "
             f"plane.points={chosen}."
         )
-    is_curve = domains.is_curve(model.family)
-    anchors = [k for _, k in domains.anchors(model.family)]
-    free = ("start", "end") if is_curve else [f"corner {k}" for k in range(1, len(anchors) + 1)]
+    free = ("start", "end") if is_curve else [f"corner {k}" for k in range(1, len(corners) + 1)]
     ends = {
         k: network.title if k in model.fixed else name
-        for k, network, name in zip(anchors, job.run.networks, free, strict=True)
+        for k, network, name in zip(corners, job.run.networks, free, strict=True)
     }
     bends = tuple(i for i, k in enumerate(chosen) if k not in ends)
-    several = len(bends) > 1
-    names = [ends.get(k, f"bend {k}" if several else "") for k in chosen]
+    several = len(bends) > 1 or not is_curve
+    what = "bend" if is_curve else "control point"
+    names = [ends.get(k, f"{what} {k}" if several else "") for k in chosen]
     decay = [model.weight_decay] * count
     rows = np.eye(count)[chosen]
     state = model.state_values

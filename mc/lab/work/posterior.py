@@ -25,6 +25,7 @@ from mc.posteriors.sampling import Posterior
 
 log = logging.getLogger(__name__)
 
+MIXED = 1.05  # of R-hat
 SECONDS = 10.0  # between two checkpoints: those of small networks would come in milliseconds
 TWO_SIDED = 1.96  # deviations on either side of a mean that hold 95 % of a Gaussian
 
@@ -46,6 +47,12 @@ def run(job: Job) -> dict:
         files.save_arrays(folder, "band", _band(drawn, data, cfg.posterior.draws))
     job.tracker.members(table)
     drawings.draw(job)
+    if np.max(drawn.r_hat) > MIXED:
+        log.warning(
+            "R-hat is %.3g: above %g chains have not mixed. Type a larger posterior.samples and "
+            "posterior.burn_in, or a higher posterior.temperature.",
+            *(np.max(drawn.r_hat), MIXED),
+        )
     told = {"evaluations": drawn.evaluations, "r_hat/max": float(np.max(drawn.r_hat))}
     told["effective_sample_size/min"] = float(np.min(drawn.effective_sample_size))
     if drawn.log_evidence is not None:
