@@ -531,3 +531,13 @@ def test_a_square_has_its_networks_at_the_corners_and_a_line_its_values():
     }
     line = plots.simplex(np.array([[1.0, 0], [0, 1]]), np.array([2.0, 3]), ["a", "b"], "loss", 2)
     assert line.axes[0].get_lines()[0].get_ydata().tolist() == [2.0, 3.0]
+
+
+def test_a_legend_of_long_names_fits_the_figure():
+    names = ("curve", *(f"straight segment, {what}" for what in ("unaligned", "repaired", "other")))
+    panels = {y: dict.fromkeys(names, (T, HILL)) for y in ("Train loss", "Test error")}
+    figure = plots.along_t(panels)
+    figure.canvas.draw()
+    box, whole = figure.legends[0].get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0
+    assert box.x1 <= whole.x1

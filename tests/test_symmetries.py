@@ -254,6 +254,7 @@ def test_what_cannot_be_seen_through_stays_and_is_named(inner, name):
     found = symmetries(row(layers.Dense(8), inner(), layers.Dense(6)))
     assert found.groups == {"dense_1/kernel": 6} or list(found.groups.values()) == [6]
     assert found.unseen == [name]
+    assert f"not seen through: {name}" in str(found)
 
 
 @pytest.mark.parametrize("order", [layers.Conv1D(4, 3), layers.MaxPooling1D(2), layers.LSTM(4)])

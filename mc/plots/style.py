@@ -119,9 +119,8 @@ def _columns(labels: Sequence[str], width: float) -> int:
     if width <= COLUMN_WIDTH:
         return min(2, len(labels))
     for columns in range(min(4, len(labels)), 2, -1):
-        rows = -(-len(labels) // columns)
-        widest = (max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows))
-        if sum(LETTER * letters + HANDLE for letters in widest) <= width:
+        parts = np.array_split(np.array([len(label) for label in labels]), columns)
+        if sum(LETTER * letters.max() + HANDLE for letters in parts) <= width:
             return columns
     return min(2, len(labels))
 

@@ -47,17 +47,16 @@ def _along(positions: np.ndarray, inside: list[int], shape: Sequence[int]) -> se
 
 def table(found: Symmetries) -> str:
     """A row for each group: its name, its size, and what it touches."""
+    unseen = [f"not seen through: {', '.join(found.unseen)}"] if found.unseen else []
     if not found.members:
-        return "no units that may be renumbered"
+        return "\n".join(["no units that may be renumbered", *unseen])
     shown = _shown(found)
     width = max(map(len, shown))
     rows = [f"{'group':{width}}  size  weights [axes]"]
     for title, name in shown.items():
         told = (f"{path} {list(of)}" for path, of in touched(found, name))
         rows.append(f"{title:{width}}  {len(found.members[name]):4}  {', '.join(told)}")
-    if found.unseen:
-        rows.append(f"not seen through: {', '.join(found.unseen)}")
-    return "\n".join(rows)
+    return "\n".join([*rows, *unseen])
 
 
 def _shown(found: Symmetries) -> dict[str, str]:
