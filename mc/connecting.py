@@ -117,11 +117,11 @@ def _begin(family: Any, networks: Sequence[keras.Model], init: str, seed: int) -
     """Control points before training; `[num_points, P] float32`."""
     if init not in ("linear", "random"):
         raise ValueError(f"init must be linear or random; received {init!r}.")
-    corners = np.array([pack(network) for network in networks])
+    corners = [pack(network) for network in networks]
     if domains.is_curve(family):
         points = curves.linear_points(corners[0], corners[1], family.num_points)
     else:
-        points = family.start(corners, seed)
+        points = family.start(np.array(corners), seed)
     given = {k for _, k in domains.anchors(family)}
     for k in range(family.num_points) if init == "random" else ():
         if k not in given:
@@ -203,12 +203,9 @@ def _check_ends(curve: CurveModel, saved: dict, filepath: str | Path) -> None:
     for (_, k), end in zip(domains.anchors(curve.family), ends, strict=False):
         moved = not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5)
         if k in curve.fixed and moved:
-            free = (
-                f"fix_{end}=false"
-                if isinstance(end, str)
-                else f"fix={[i for i in curve.fixed if i != k]}"
-            )
-            named = end if isinstance(end, str) else f"corner {end}"
+            named, free = f"corner {end}", f"fix={[i for i in curve.fixed if i != k]}"
+            if isinstance(end, str):
+                named, free = end, f"fix_{end}=false"
             raise ValueError(
                 f"The {named} of the curve in {filepath} is not the endpoint network: its training "
                 f"moved it, or it joins others. Free it ({free}), or name the networks that it "

@@ -95,8 +95,10 @@ def fixed_points(
     return tuple(sorted(set(map(int, fix))))
 
 
-def check_fixed(family: Any, fix: Sequence[int] | None, fix_start: bool, fix_end: bool) -> None:
-    """Raise where an end is freed by a setting that does not act.
+def check_fixed(
+    family: Any, fix: Sequence[int] | None, fix_start: bool, fix_end: bool
+) -> tuple[int, ...]:
+    """The same, where no end is freed by a setting that does not act.
 
     Raises:
         ValueError: of a surface, or beside `fix`; or see `fixed_points`.
@@ -108,7 +110,7 @@ def check_fixed(family: Any, fix: Sequence[int] | None, fix_start: bool, fix_end
             f"{free[0]}=false: {why}. List in fix, by number from 0, the control points that are "
             "to stay as they are: [] for none."
         )
-    fixed_points(family, fix, fix_start, fix_end)
+    return fixed_points(family, fix, fix_start, fix_end)
 
 
 def check_family(family: Any) -> Any:

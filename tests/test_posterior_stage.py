@@ -9,10 +9,13 @@ from conftest import QUICK, only
 from scipy import special
 
 import mc
+from mc import terms
 from mc.lab import files
+from mc.lab.stages import curve
+from mc.lab.stages import posterior as stage
 from mc.lab.work import posterior as work
 from mc.lab.work.data import SMOKE_EXAMPLES
-from mc.posteriors import sampling
+from mc.posteriors import sampling, subspaces
 from mc.posteriors.elliptical import EllipticalSlice
 
 BUILD = [*QUICK, "build=true", "stage=posterior"]
@@ -153,3 +156,9 @@ def test_what_the_data_and_the_curve_do_not_allow_is_refused(cli, made_runs, set
     status, output = cli(*BUILD, *settings)
     assert status != 0
     assert words in output
+
+
+def test_the_words_that_are_known_before_tensorflow_are_those_of_the_rooms():
+    assert stage.SUBSPACES == subspaces.NAMES
+    assert stage.SAMPLERS == sampling.SAMPLERS
+    assert curve.LAWS == terms.LAWS

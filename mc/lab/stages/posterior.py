@@ -13,8 +13,7 @@ from mc.lab.stages.fge import Fge
 # As mc.posteriors.subspaces.NAMES and mc.posteriors.sampling.SAMPLERS, which import TensorFlow.
 SUBSPACES = ("line", "curve", "hull", "simplex", "pca", "random")
 SAMPLERS = ("elliptical", "quadrature")
-UNIFORM = ("line", "simplex")  # of which the prior has no deviation
-IDLE = {  # settings, and the subspaces that have them
+HAVING = {  # settings, and the subspaces that have them
     "posterior.prior_std": ("curve", "hull", "pca", "random"),
     "posterior.dim": ("hull", "pca", "random"),
     "posterior.snapshots": ("pca",),
@@ -94,7 +93,7 @@ class Posterior(Run):
     def idle(self) -> tuple[str, ...]:
         """What is of other subspaces and samplers."""
         subspace = self["posterior.subspace"]
-        idle = [key for key, those in IDLE.items() if subspace not in those]
+        idle = [key for key, those in HAVING.items() if subspace not in those]
         if self.sampler == "quadrature":
             return (*idle, "posterior.burn_in")
         return (*idle, "posterior.cells")

@@ -25,9 +25,8 @@ def check(run: Run) -> None:
         families.describe(domains.check_family(connecting.resolve(family)))
         curves.terms_of(cfg).check(family)
         settings = cfg.train.curve
-        fixed = (settings.fix, settings.fix_start, settings.fix_end)
-        domains.check_fixed(family, *fixed)
-        if len(domains.fixed_points(family, *fixed)) == family.num_points:
+        ends = (settings.fix_start, settings.fix_end)
+        if len(domains.check_fixed(family, settings.fix, *ends)) == family.num_points:
             raise ValueError(
                 "Nothing to train: all control points are fixed. Leave one out of train.curve.fix, "
                 "or type num_bends=1 or more."

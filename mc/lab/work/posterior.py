@@ -15,8 +15,9 @@ from mc.ensembles.swag import Swag
 from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
+from mc.lab.stages.posterior import HAVING
 from mc.lab.stages.swag import MOMENTS
-from mc.lab.work import curves, drawings
+from mc.lab.work import curves, drawings, samples
 from mc.lab.work.data import load_data, load_ood, make_loss, splits_of, task_of
 from mc.lab.work.eval import grid_of, is_function
 from mc.lab.work.measure import batched, beside, bn_batches
@@ -64,15 +65,16 @@ def _drawn(job: Job, curve: CurveModel, data: Data) -> Posterior:
     """The posterior, from which nothing is drawn yet."""
     cfg, given = job.cfg, job.cfg.posterior
     train: Any = data.train_clean.batches(cfg.eval.batch_size)
-    gaussian = given.subspace not in ("line", "simplex")
+    acting = [
+        name for name in ("prior_std", "dim") if given.subspace in HAVING[f"posterior.{name}"]
+    ]
     density = posterior.density(
         curve,
         train.cache() if isinstance(data.train_clean, Split) else train,  # read for every value
         given.subspace,
         noise_std=given.noise_std,
         temperature=given.temperature,
-        prior_std=given.prior_std if gaussian else None,
-        dim=given.dim if given.subspace in ("hull", "pca", "random") else None,
+        **{name: given[name] for name in acting},
         snapshots=_snapshots(job),
         seed=cfg.seed,
         loss=make_loss(cfg, data),
@@ -88,8 +90,7 @@ def _snapshots(job: Job) -> Swag | None:
     swag = job.run.inputs().get("snapshots")
     if not isinstance(swag, Run):
         return None
-    with open(swag.folder / MOMENTS, "rb") as opened, np.load(opened) as file:
-        return Swag.of_state(dict(file))
+    return Swag.of_state(samples.read(swag.folder / MOMENTS))
 
 
 def _saving(job: Job) -> Callable[[dict], None]:

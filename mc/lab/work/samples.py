@@ -46,7 +46,7 @@ def drawn(path: Path, run: str) -> Iterator[Member]:
         path: of `swag.npz`.
         run: the name of them all, `swag:1`.
     """
-    arrays = _read(path)
+    arrays = read(path)
     swag = Swag.of_state(arrays)
     for number in range(1, int(arrays["samples"]) + 1):
         yield _sample(swag, arrays, number, f"{run}/{number}")
@@ -54,7 +54,7 @@ def drawn(path: Path, run: str) -> Iterator[Member]:
 
 def one(path: Path, named: Network) -> Member:
     """One sample as it is named; of the list of all, the first."""
-    arrays = _read(path)
+    arrays = read(path)
     number = named.member if isinstance(named.member, int) else 1
     return _sample(Swag.of_state(arrays), arrays, number, str(named.typed))
 
@@ -65,6 +65,7 @@ def _sample(swag: Swag, arrays: Mapping[str, Any], number: int, name: str) -> Me
     return Member(name, w, state)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def read(path: Path) -> dict[str, np.ndarray]:
+    """What `save` wrote, of which `Swag.of_state` takes the moments."""
     with open(path, "rb") as opened, np.load(opened) as file:
         return dict(file)
