@@ -111,6 +111,64 @@ def test_an_ensemble_is_the_mixture_of_its_members():
     np.testing.assert_allclose(np.concatenate(kept), outputs[..., :2].mean(0), rtol=1e-5, atol=1e-7)
 
 
+def of_bisection(distribution, probability, low=-50.0, high=50.0):
+    """Where a distribution function of arrays has a probability, by halving."""
+    low, high = (np.full_like(Y, bound, dtype="float64") for bound in (low, high))
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = distribution(middle) < probability
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return low
+
+
+def test_ensembles_tell_how_wide_their_predictions_are_and_how_many_targets_these_hold():
+    networks = [network(seed) for seed in (1, 2, 3)]
+    members = [predictive.Member(str(i), pack(n), []) for i, n in enumerate(networks)]
+    loss = likelihoods.Gaussian("network")
+    weights = np.arange(len(Y), dtype="float32") % 3  # a third of the examples does not count
+    data = tf.data.Dataset.from_tensor_slices((X, Y, weights)).batch(6)
+    table = predictive.join(FlatNetwork(networks[0]), members, {"test": data}, loss)
+    outputs = np.stack([n.predict(X, verbose=0) for n in networks]).astype("float64")
+    means, deviations = outputs[..., :2], np.exp(outputs[..., 2:])
+    for prefix, chosen, row in (("", [2], 2), ("ensemble/", [0, 1, 2], 2), ("ensemble/", [0], 0)):
+
+        def at(y, chosen=chosen):
+            return scipy.stats.norm.cdf(y, means[chosen], deviations[chosen]).mean(0)
+
+        low, high = of_bisection(at, 0.025), of_bisection(at, 0.975)
+        inside = ((Y >= low) & (Y <= high)).mean(-1)
+        squares = ((means[chosen].mean(0) - Y) ** 2).mean(-1)
+        expected = {
+            "coverage": np.average(inside, weights=weights),
+            "interval_width": np.average((high - low).mean(-1), weights=weights),
+            "rmse": np.sqrt(np.average(squares, weights=weights)),
+        }
+        found = {name: table[f"{prefix}test/{name}"][row] for name in expected}
+        assert found == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(table["ensemble/test/lppd"], -table["ensemble/test/nll"])
+    assert "test/lppd" not in table  # which is of mixtures
+
+
+@pytest.mark.parametrize("outputs", [1, 2, None])
+def test_noise_of_a_known_deviation_gives_a_regression_by_squared_error_a_density(outputs):
+    keras.utils.set_random_seed(1)
+    last = layers.Dense(outputs or 1)
+    own = keras.Sequential([keras.Input((3,)), last, *([] if outputs else [layers.Flatten()])])
+    y = Y[:, :1] if outputs == 1 else Y if outputs else Y[:, 0]
+    data = {"test": tf.data.Dataset.from_tensor_slices((X, y)).batch(6)}
+    members = [predictive.Member("one", pack(own), []), predictive.Member("two", -pack(own), [])]
+    task = tasks.Gaussian(noise_std=0.7)
+    table = predictive.join(FlatNetwork(own), members, data, "mse", task=task)
+    f = own.predict(X, verbose=0)
+    y = y.reshape(f.shape)
+    each = [scipy.stats.norm.logpdf(y, sign * f, 0.7).sum(-1) for sign in (1, -1)]
+    assert table["test/nll"][0] == pytest.approx(-each[0].mean(), rel=1e-5)
+    expected = (np.logaddexp(*each) - np.log(2)).mean()
+    assert table["ensemble/test/lppd"][1] == pytest.approx(expected, rel=1e-5)
+    assert table["test/coverage"][0] == np.mean(np.abs(y - f) <= 1.959963984540054 * 0.7)
+    assert table["test/interval_width"][0] == pytest.approx(2 * 1.959963984540054 * 0.7)
+
+
 def test_a_mixture_of_densities_that_vanish_is_finite():
     far = with_deviation(keras.Sequential([keras.Input((3,)), layers.Dense(2)]))
     far.trainable_variables[-1].assign([-15.0, -15.0])

@@ -56,6 +56,9 @@ METRICS = (
     Metric("aupr", "AUPR of other data", higher=True, **OF_OTHERS),
     Metric("fpr95", "FPR at 95 % of other data", **OF_OTHERS),
     Metric("mse", "MSE", barrier=True, training=True),
+    Metric("rmse", "RMSE", along=False),
+    Metric("coverage", "coverage of the central 95 % (fraction)", higher=True, along=False),
+    Metric("interval_width", "width of the central 95 %", along=False),
 )
 NAMED = {metric.name: metric for metric in METRICS}
 BARRIERS = tuple(metric.name for metric in METRICS if metric.barrier)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import elementwise
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtr
 from scipy.stats import norm
 
 CENTRAL = (0.025, 0.975)  # the quantiles that the central 95 % interval lies between
@@ -50,6 +50,11 @@ class Mixture:
         """`[n, outputs]`."""
         return self.means.mean(0)
 
+    @property
+    def deviation(self) -> np.ndarray:
+        """`[n, outputs]`, by the law of total variance."""
+        return np.sqrt(np.mean(self.deviations**2, 0) + np.var(self.means, 0))
+
     def log_density(self, y: ArrayLike) -> np.ndarray:
         """log p(y | x) of targets `y: [n, outputs]`, all outputs of an example together, `[n]`."""
         own = norm.logpdf(self._fitting(y), self.means, self.deviations).sum(-1)
@@ -57,7 +62,7 @@ class Mixture:
 
     def distribution(self, y: ArrayLike) -> np.ndarray:
         """F(y) = 1/k sum_j Phi((y - mean_j)/deviation_j) of each output, `[n, outputs]`."""
-        return norm.cdf(self._fitting(y), self.means, self.deviations).mean(0)
+        return ndtr((self._fitting(y) - self.means) / self.deviations).mean(0)
 
     def quantile(self, probability: float) -> np.ndarray:
         """The y where F(y) is a probability, of each output, `[n, outputs]`.
@@ -69,11 +74,22 @@ class Mixture:
 
         def excess(y: np.ndarray, *parts: np.ndarray) -> np.ndarray:
             means, deviations = np.split(np.stack(parts), 2)
-            return norm.cdf(y, means, deviations).mean(0) - probability
+            return ndtr((y - means) / deviations).mean(0) - probability
 
         between = (own.min(0) - room, own.max(0) + room)
         found = elementwise.find_root(excess, between, args=(*self.means, *self.deviations))
         return np.where(np.isfinite(own).all(0), found.x, np.nan)
+
+    def covered(self, y: ArrayLike) -> np.ndarray:
+        """1 where targets lie in the central 95 %, else 0; nan of nan; `[n, outputs]`."""
+        at = self.distribution(y)
+        inside = (at >= CENTRAL[0]) & (at <= CENTRAL[1])
+        return np.where(np.isnan(at), np.nan, inside)
+
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the central 95 % begins and ends, `[n, outputs]` each."""
+        low, high = (self.quantile(probability) for probability in CENTRAL)
+        return low, high
 
     def _fitting(self, y: ArrayLike) -> np.ndarray:
         y = np.asarray(y, np.float64)
@@ -103,12 +119,10 @@ def scores(y: ArrayLike, mixture: Mixture) -> dict[str, float]:
         `{"lppd", "rmse", "coverage", "interval_width"}`; nan of predictions that are not finite.
     """
     y = np.asarray(y, np.float64)
-    below, above = CENTRAL
-    at = mixture.distribution(y)
-    covered = np.where(np.isnan(at), np.nan, (at >= below) & (at <= above))
+    low, high = mixture.interval()
     return {
         "lppd": float(mixture.log_density(y).mean()),
         "rmse": float(np.sqrt(np.mean((y - mixture.mean) ** 2))),
-        "coverage": float(covered.mean()),
-        "interval_width": float((mixture.quantile(above) - mixture.quantile(below)).mean()),
+        "coverage": float(mixture.covered(y).mean()),
+        "interval_width": float((high - low).mean()),
     }

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from mc import likelihoods
 from mc.evaluation import tasks
 from mc.evaluation.tasks.task import single
 from mc.network import losses
@@ -26,18 +25,16 @@ class Likelihood(tasks.Task):
 
     Of classes p is the probability of the label, of yes or no that of each decision, and of a
     regression the Gaussian N(y; f(x), noise_std^2) of each number, or with deviations of the
-    network's own (`mc.likelihoods.Gaussian`). A step counts by its sample
+    network's own (see `tasks.Gaussian`). A step counts by its sample
     weight, and not at all where it is masked or its class is ignored, as in all tasks.
 
     Attributes:
         task: of the network, from whose sums it follows.
-        noise_std: the deviation of the targets of a regression.
     """
 
     name: ClassVar[str] = "likelihood"
     metrics: ClassVar[str] = "its log-likelihood"
     task: tasks.Task = field(default_factory=tasks.Task)
-    noise_std: float | None = None
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:
@@ -51,20 +48,7 @@ class Likelihood(tasks.Task):
         """The sums of a batch."""
         weights = self.task.weights(outputs, sample_weight)
         found = self.task.sums(y, tf.cast(single(outputs), tf.float64), weights)
-        weight = found["weight"]
-        if self.noise_std is None:
-            return {"log_likelihood": -found["nll"], "weight": weight}
-        constant = np.log(self.noise_std) + 0.5 * np.log(2 * np.pi)
-        value = -0.5 * found["squares"] / self.noise_std**2 - weight * constant
-        return {"log_likelihood": value, "weight": weight}
-
-    def moments(self, outputs: Any) -> tuple[np.ndarray, Any]:
-        """The mean and the variance of targets of a regression, given a network's outputs."""
-        outputs = tf.cast(single(outputs), tf.float64)
-        if isinstance(self.task, tasks.Gaussian):
-            mean, log_deviation = map(np.asarray, likelihoods.split(outputs))
-            return mean, np.exp(2 * log_deviation)
-        return np.asarray(outputs), (self.noise_std or 0.0) ** 2
+        return {"log_likelihood": -found["nll"], "weight": found["weight"]}
 
     def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The log-likelihood of the split."""
@@ -118,4 +102,4 @@ def of(curve: CurveModel, loss: Any, batches: Iterable, noise_std: float | None)
             f"noise_std is of a regression by mean squared error; received noise_std={noise_std} "
             f"for a task of kind {task.name!r}. Leave it out."
         )
-    return Likelihood(task=task, noise_std=noise_std)
+    return Likelihood(task=tasks.Gaussian(noise_std=noise_std) if has_none else task)

@@ -13,7 +13,10 @@ from mc.evaluation.tasks.task import Task, ratio, single, spread, weights_of
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """The mean squared error of outputs of any shape, over all numbers of the steps that count."""
+    """The mean squared error of outputs of any shape, over all numbers of the steps that count.
+
+    `calibration` adds its root, rmse.
+    """
 
     name: ClassVar[str] = "regression"
     metrics: ClassVar[str] = "mse"
@@ -35,7 +38,8 @@ class Regression(Task):
 
     def scores(self, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The metric; nan where nothing counts."""
-        return {"mse": ratio(totals["squares"], totals["weight"])}
+        mse = ratio(totals["squares"], totals["weight"])
+        return {"mse": mse} | ({"rmse": np.sqrt(mse)} if self.calibration else {})
 
     def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """The outputs."""

@@ -12,6 +12,7 @@ from mc.datasets import Data
 from mc.datasets.split import Split
 from mc.ensembles import predictive
 from mc.ensembles.swag import Swag
+from mc.evaluation import tasks
 from mc.lab import files
 from mc.lab.graph import Run
 from mc.lab.job import Job
@@ -21,14 +22,13 @@ from mc.lab.work import curves, drawings, samples
 from mc.lab.work.data import load_data, load_ood, make_loss, splits_of, task_of
 from mc.lab.work.eval import grid_of, is_function
 from mc.lab.work.measure import batched, beside, bn_batches
-from mc.posteriors import posterior
+from mc.posteriors import posterior, predictions
 from mc.posteriors.sampling import Posterior
 
 log = logging.getLogger(__name__)
 
 MIXED = 1.05  # of R-hat
 SECONDS = 10.0  # between two checkpoints: those of small networks would come in milliseconds
-TWO_SIDED = 1.96  # deviations on either side of a mean that hold 95 % of a Gaussian
 
 
 def run(job: Job) -> dict:
@@ -41,6 +41,8 @@ def run(job: Job) -> dict:
     drawn.run(_saving(job), files.load_checkpoint(folder))
     files.save_arrays(folder, "posterior", _arrays(drawn))
     given = {"loss": make_loss(cfg, data), **task_of(cfg, data), **beside(job, other)}
+    if cfg.posterior.noise_std is not None:  # of which the loss says nothing
+        given["task"] = tasks.Gaussian(noise_std=cfg.posterior.noise_std)
     members = drawn.members(cfg.posterior.draws)
     table = predictive.join(curve.network, members, splits, **given)
     files.save_table(folder, "members", table)
@@ -126,9 +128,10 @@ def _arrays(drawn: Posterior) -> dict[str, Any]:
 def _band(drawn: Posterior, data: Data, draws: int) -> dict[str, np.ndarray]:
     """Of a regression of one variable: `x, mean, low, high [m]`, the central 95 %, and the data.
 
-    Of a Gaussian with the mean and the deviation of what the samples predict together.
+    The quantiles are those of the mixture of what the samples predict.
     """
     x, inputs, arrays = grid_of(data)
-    mean, deviation = (part.reshape(-1) for part in drawn.predict(inputs, draws))
-    arrays |= {"x": x, "mean": mean}
-    return arrays | {"low": mean - TWO_SIDED * deviation, "high": mean + TWO_SIDED * deviation}
+    mixture = predictions.mixture(drawn.density, drawn.members(draws), inputs)
+    of_mixture = (mixture.mean, *mixture.interval())
+    named = zip(("mean", "low", "high"), of_mixture, strict=True)
+    return arrays | {"x": x} | {name: values.reshape(-1) for name, values in named}
