@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mc.best import Best
 from mc.curve_file import plain
 from mc.curve_model import CurveModel
 from mc.progress import Progress
@@ -61,7 +62,9 @@ class Epochs:
         after_epoch: AfterEpoch | None,
         after_steps: Mapping[int, Callable[[], None]],
         progress: Progress,
+        best: Best | None = None,
     ):
+        self.best = best
         self.curve, self.history, self.place = curve, history, place
         self.rate, self.valid, self.progress = rate, valid, progress
         self.after_epoch, self.after_steps = after_epoch, after_steps
@@ -82,9 +85,9 @@ class Epochs:
         row = {"epoch": epoch + 1, "learning_rate": float(rates[-1])}
         row |= {f"train/{name}": float(value) for name, value in sorted(logs.items())}
         if self.valid is not None:
-            found = self.curve.evaluate(self.valid, return_dict=True, verbose=0)
-            row |= {f"valid/{name}": float(value) for name, value in sorted(found.items())}
-            self.curve.reset_metrics()
+            row |= {f"valid/{name}": value for name, value in sorted(self._validated().items())}
+        if self.best:
+            self.best.see(row)
         loss = row["train/loss"]
         if not np.isfinite(loss) or epoch + 1 == place.epochs:
             self._finite_arrays(row)
@@ -99,6 +102,17 @@ class Epochs:
         if self.after_epoch:
             self.after_epoch(self.history, lambda: self._snapshot(row))
         return logs
+
+    def _validated(self) -> dict[str, float]:
+        """Of a curve whose best epoch is looked for, the mean over its positions."""
+        before = self.curve.t
+        found: list[dict] = []
+        for t in self.best.positions if self.best else [before]:
+            self.curve.t = t
+            found.append(self.curve.evaluate(self.valid, return_dict=True, verbose=0))
+            self.curve.reset_metrics()
+        self.curve.t = before
+        return {name: float(np.mean([row[name] for row in found])) for name in found[0]}
 
     def _finite_arrays(self, row: dict) -> list[np.ndarray]:
         """All that the training depends on; raises unless what was finite at its beginning is."""
@@ -117,7 +131,8 @@ class Epochs:
     def _snapshot(self, row: dict) -> dict:
         arrays = self._finite_arrays(row)
         columns = {f"history:{key}": np.array([r[key] for r in self.history]) for key in row}
-        return {f"variable_{i}": array for i, array in enumerate(arrays)} | columns
+        best = self.best.state() if self.best else {}
+        return {f"variable_{i}": array for i, array in enumerate(arrays)} | columns | best
 
 
 def _variables(curve: CurveModel) -> list:

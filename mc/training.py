@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mc import curve_file, schedules
+from mc.best import Best
 from mc.curve_model import CurveModel
 from mc.epochs import AfterEpoch, Epochs, Place, Rate, restore
 from mc.network import first_look
@@ -45,6 +46,7 @@ def train(
     seed: int,
     steps_per_epoch: int | None = None,
     valid: "Examples | None" = None,
+    best: bool = False,
     beginning: Beginning | None = None,
     snapshot: dict | None = None,
     after_epoch: AfterEpoch | None = None,
@@ -66,6 +68,7 @@ def train(
         steps_per_epoch: of any number of passes over the data, or of a part of one; None: those of
             one pass.
         valid: a split to evaluate after every epoch; for networks without BatchNorm.
+        best: take the epoch of the least loss on `valid`, not the last; see `mc.best.Best`.
         beginning: of a training that goes on from another; default: from nothing.
         snapshot: one that `after_epoch` took, to continue from there.
         after_epoch: called with all history rows so far and a function that takes a snapshot: a
@@ -77,9 +80,13 @@ def train(
         FloatingPointError: weights or state became NaN or infinite; names the epoch. No snapshot
             has such. The loss decides nothing: it is of the weights before a step.
         RuntimeError: the training ended before its last epoch.
-        ValueError: the snapshot is of another run, or not finite; or the beginning is at or after
+        ValueError: the best epoch is asked for without `valid`, or of a curve with BatchNorm; the
+            snapshot is of another run, or not finite; or the beginning is at or after
             the end, or of another optimizer; or Keras is set to fewer epochs or steps.
     """
+    if best and valid is None:
+        raise ValueError("The best epoch is that of the least validation loss: pass valid=.")
+    found = Best(curve) if best else None
     curve.first_look.of_batches(data.batches(batch_size))
     steps = steps_per_epoch or data.steps(batch_size)
     _check_limits(epochs, max(epochs * steps, valid.steps(batch_size) if valid else 0))
@@ -94,11 +101,13 @@ def train(
     _make_metrics(curve, data.batches(batch_size))
     first = _begin(curve, beginning or Beginning(), epochs, steps)
     history = restore(curve, snapshot) if snapshot else []
+    if found and snapshot:
+        found.restore(snapshot)
     done, skip = (history[-1]["epoch"], 0) if history else divmod(first, steps)
     if done == epochs:
         # As fit does at its end.
         curve.optimizer.finalize_variable_values(curve.trainable_variables)
-        return history
+        return _taken(history, found)
     batches = data.epochs(batch_size, seed, first=done, last=epochs, steps=steps, skip=skip)
     progress = Progress(epochs, label, done)
     valid = valid.batches(batch_size) if valid else None
@@ -115,6 +124,7 @@ def train(
         after_epoch=after_epoch,
         after_steps=after_steps or {},
         progress=progress,
+        best=found,
     )
     try:
         # To Keras, all epochs are one, of a call each: what it does around an epoch of its own
@@ -126,6 +136,13 @@ def train(
         progress.close()
     if history[-1]["epoch"] < epochs:
         raise RuntimeError(f"The training ended after {history[-1]['epoch']} of {epochs} epochs.")
+    return _taken(history, found)
+
+
+def _taken(history: list[dict], best: Best | None) -> list[dict]:
+    """The history, of which the curve is as it was after the best epoch, if one was looked for."""
+    if best:
+        best.take()
     return history
 
 

@@ -136,7 +136,7 @@ def test_ensembles_tell_how_wide_their_predictions_are_and_how_many_targets_thes
             return scipy.stats.norm.cdf(y, means[chosen], deviations[chosen]).mean(0)
 
         low, high = of_bisection(at, 0.025), of_bisection(at, 0.975)
-        inside = ((Y >= low) & (Y <= high)).mean(-1)
+        inside = ((low <= Y) & (high >= Y)).mean(-1)
         squares = ((means[chosen].mean(0) - Y) ** 2).mean(-1)
         expected = {
             "coverage": np.average(inside, weights=weights),

@@ -8,7 +8,7 @@ from typing import Any
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
 from mc.lab.settings import setting
-from mc.lab.stages.common import Training
+from mc.lab.stages.common import Training, check_best
 
 # Of a network that others start from, where it is named by its seed: it itself started afresh.
 AFRESH = {
@@ -166,6 +166,7 @@ class Base(Run):
         Raises:
             ValueError: says what to type.
         """
+        check_best(self)
         if self["lora.alpha"] is not None and self["lora.rank"] is None:
             raise ValueError(
                 f"lora.alpha={self['lora.alpha']} acts with adapters alone: type lora.rank=4 too."

@@ -5,6 +5,7 @@ from typing import Any
 
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
+from mc.lab.objective import splits_of_data
 from mc.lab.settings import setting
 from mc.lab.stages.joining import joined
 from mc.schedules import SCHEDULES
@@ -27,6 +28,26 @@ class Training:
     learning_rate: float = setting(0.05, "the first, and highest", above=0)
     schedule: str = setting("garipov", "how it falls: drbayes to 5 %, not 1 %", of=tuple(SCHEDULES))
     weight_decay: float = setting(5e-4, "of the L2 penalty 0.5 * weight_decay * ||w||^2", low=0)
+    best: bool = setting(
+        False, "take the epoch of the least validation loss, not the last", added=True
+    )
+
+
+NEEDS_VALID = (
+    "takes the epoch of the least validation loss, and nothing is held out for validation: type "
+    "dataset.valid_size=500, or leave it out"
+)
+
+
+def check_best(run: Run) -> None:
+    """Raise unless some data are held out by which the best epoch is found.
+
+    Raises:
+        ValueError: says what to type.
+    """
+    key = f"{run.section}.best"
+    if run[key] and "valid" not in splits_of_data(run):
+        raise ValueError(f"{key}=true {NEEDS_VALID}.")
 
 
 def statistics(own: dict) -> dict:

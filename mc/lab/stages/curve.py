@@ -8,7 +8,7 @@ from mc.lab import fingerprints
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.base import saved_epoch
-from mc.lab.stages.common import Training
+from mc.lab.stages.common import Training, check_best
 from mc.lab.stages.joining import joined
 
 LAWS = ("uniform", "arc_length")
@@ -103,6 +103,7 @@ class Curve(Run):
         Raises:
             ValueError: says which setting gives it.
         """
+        check_best(self)
         fixed = self["train.curve.fix_start"] and self["train.curve.fix_end"]
         if self["curve"].get("num_bends") != 0 or self["train.curve.fix"] is not None:
             return

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mc.best import row_of
 from mc.lab import naming
 from mc.lab.graph import Network
 from mc.lab.job import Job
@@ -11,18 +12,20 @@ from mc.lab.work.data import load_data
 
 
 def run(job: Job) -> dict:
-    """Loss and metrics of the last epoch, each averaged over t, and the curve in `curve.npz`."""
+    """Loss and metrics of the last epoch, or the best, and the curve in `curve.npz`."""
     cfg = job.cfg
     data = load_data(cfg)
     schedule = training.schedule_of(cfg.train.curve, cfg.seed)
     with training.on_devices(cfg.devices):
         curve = curves.untrained(job, data)
         # With BatchNorm, no one t has statistics of its own before evaluation.
-        valid = None if curve.network.batchnorm else data.valid
+        best = cfg.train.curve.best
+        valid = None if curve.network.batchnorm and not best else data.valid
         history = training.train(job, curve, data, schedule, valid, label="curve")
     ends = [where(network, job.folder) for network in job.run.networks]
     curve.save(job.run.result, endpoints=ends)
-    return {k: v for k, v in history[-1].items() if "/" in k}
+    row = row_of(history) if best else history[-1]
+    return {k: v for k, v in row.items() if "/" in k}
 
 
 def where(network: Network, folder: Path) -> str:

@@ -25,6 +25,7 @@ from mc.lab import files
 from mc.lab.conditions import devices_here
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch, saved_step
+from mc.lab.stages.common import NEEDS_VALID
 from mc.lab.work.data import instantiate, make_loss, plain_weights
 from mc.network.weights import pack
 
@@ -82,6 +83,7 @@ class Schedule:
     Attributes:
         rate: says the learning rate of every step; see `mc.training.train`.
         learning_rate: the first one.
+        best: take the epoch of the least validation loss, not the last.
         order_seed: of the order of examples and their augmentation.
         keep_steps: after which steps to keep it too.
         beginning: of a training that goes on from another.
@@ -100,6 +102,7 @@ class Schedule:
     beginning: training.Beginning | None = None
     moments: Swag | None = None
     gather: Collection[int] = ()
+    best: bool = False
 
 
 def steps_of(section: DictConfig, data: Data) -> int:
@@ -118,6 +121,7 @@ def schedule_of(section: DictConfig, order_seed: int) -> Schedule:
         learning_rate=section.learning_rate,
         order_seed=order_seed,
         keep=range(every, epochs + 1, every) if every else (),
+        best=section.best,
     )
 
 
@@ -142,6 +146,8 @@ def train(
     with what the optimizer has gathered; after such steps as `steps/<step>.npz`.
     """
     states = States(curve, job, schedule)
+    if schedule.best and data.valid is None:
+        raise ValueError(f"{job.run.section}.best=true {NEEDS_VALID}.")
     check_shares(data, schedule.batch_size)
     loss, rate = make_loss(job.cfg, data), schedule.learning_rate
     try:
@@ -158,6 +164,7 @@ def train(
             rate=schedule.rate,
             seed=schedule.order_seed,
             valid=valid,
+            best=schedule.best,
             beginning=schedule.beginning,
             snapshot=states.load(),
             after_epoch=states.after_epoch,
