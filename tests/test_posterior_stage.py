@@ -11,11 +11,12 @@ from scipy import special
 import mc
 from mc import terms
 from mc.lab import files
-from mc.lab.stages import curve
+from mc.lab.stages import curve, densities
 from mc.lab.stages import posterior as stage
 from mc.lab.work import posterior as work
 from mc.lab.work.data import SMOKE_EXAMPLES
-from mc.posteriors import sampling, subspaces
+from mc.network import losses
+from mc.posteriors import affine, quadrature, sampling, subspaces
 from mc.posteriors.elliptical import EllipticalSlice
 
 BUILD = [*QUICK, "build=true", "stage=posterior"]
@@ -37,7 +38,8 @@ def summary(folder):
 
 
 def test_the_line_is_drawn_by_quadrature_and_its_networks_predict_together(cli, made_runs):
-    run(cli, *BUILD, "posterior.temperature=5")
+    told = run(cli, *BUILD, "posterior.temperature=5")
+    assert "r_hat/max" in told  # which says whether to believe the rest
     folder = only(made_runs, "posterior/*")
     arrays, found = arrays_of(folder / "posterior.npz"), summary(folder)
     assert arrays["samples"].shape == (2, 4, 1)
@@ -135,6 +137,25 @@ def test_components_are_those_of_a_run_of_swag(cli, made_runs):
         (["posterior.subspace=pca", "posterior.snapshots=fge:1"], "of stage=swag, as in swag:1"),
         (["objective=ensemble/ood/auroc"], "type for example +dataset@ood=cifar10"),
         (["objective=log_evidence", "posterior.subspace=hull"], "posterior.sampler=quadrature"),
+        (["posterior.subspace=hull", "posterior.dim=5"], "type posterior.dim=2 or less"),
+        (
+            ["posterior.subspace=random", "posterior.sampler=quadrature"],
+            "has 5 here: type posterior.sampler=elliptical or posterior.dim=2",
+        ),
+        (
+            ["posterior.subspace=hull", "num_bends=2", "posterior.sampler=quadrature"],
+            "has 3 here: type posterior.sampler=elliptical or posterior.dim=2",
+        ),
+        (
+            [
+                *("curve=simplex", "endpoints=[1,2,3]", "posterior.subspace=simplex"),
+                "posterior.sampler=quadrature",
+            ],
+            "has 3 here: type posterior.sampler=elliptical.",
+        ),
+        (["dataset=regression"], "type posterior.noise_std=0.1"),
+        (["dataset=regression", "loss._target_=keras.losses.Huber"], "received loss._target_="),
+        (["dataset=regression", "loss=gaussian", "posterior.noise_std=1"], "leave it out"),
     ],
 )
 def test_what_is_no_posterior_is_refused_at_once(cli, tmp_path, settings, words):
@@ -147,8 +168,7 @@ def test_what_is_no_posterior_is_refused_at_once(cli, tmp_path, settings, words)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["posterior.subspace=hull", "posterior.dim=5"], "dim"),
-        (["posterior.subspace=random", "posterior.dim=3", "posterior.sampler=quadrature"], "two"),
+        (["posterior.subspace=pca", "posterior.dim=5"], "3 snapshots span 2"),
         (["posterior.noise_std=0.1"], "noise_std is of a regression"),
     ],
 )
@@ -162,3 +182,6 @@ def test_the_words_that_are_known_before_tensorflow_are_those_of_the_rooms():
     assert stage.SUBSPACES == subspaces.NAMES
     assert stage.SAMPLERS == sampling.SAMPLERS
     assert curve.LAWS == terms.LAWS
+    assert densities.LIKELIHOODS == losses.LIKELIHOODS
+    assert densities.RANK == affine.RANK
+    assert densities.MOST == quadrature.MOST_DIMENSIONS

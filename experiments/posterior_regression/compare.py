@@ -81,9 +81,9 @@ def plane(curve: mc.CurveModel, train: tuple, temperature: float) -> tuple[dict,
         row[f"total_variation_z{k + 1}"] = 0.5 * np.abs(sampled - expected).sum()
         row[f"r_hat_z{k + 1}"] = drawn.r_hat[k]
         row[f"effective_sample_size_z{k + 1}"] = drawn.effective_sample_size[k]
-    likelihood = (exact.grid.log_density - exact.subspace.log_prior(exact.grid.points).reshape(
-        (CELLS, CELLS)
-    )) * temperature
+    likelihood = (
+        exact.grid.log_density - exact.subspace.log_prior(exact.grid.points).reshape((CELLS, CELLS))
+    ) * temperature
     count = len(train[1])
     mse = -2 * NOISE**2 * (likelihood / count + np.log(NOISE * np.sqrt(2 * np.pi)))
     t = np.linspace(0, 1, 101)

@@ -21,7 +21,8 @@ def table(summary: dict, stage: str, folder: Path, headlines: Collection[str] = 
     for key, value in summary.items():
         value = float("nan") if value is None else value  # it was not finite
         name, _, last = key.rpartition("/")
-        of_path = last in STATISTICS or OF_PAIRS in key
+        is_metric = metrics.found(name.rpartition("/")[2]) is not None  # r_hat/max is none
+        of_path = (last in STATISTICS and is_metric) or OF_PAIRS in key
         if _is_shown(last) or (key in headlines and not of_path):
             single.append(f"  {key:<24} {value:.4g}")
         elif last in STATISTICS and _is_shown(name.removesuffix(OF_PAIRS).rpartition("/")[2]):

@@ -25,7 +25,8 @@ class Fge(Onward):
     )
     headlines = (
         *("ensemble/test/error", "ensemble/test/nll", "member/test/error/mean"),
-        *("ensemble/test/mse", "member/test/mse/mean", "ensemble/ood/auroc"),
+        *("ensemble/test/mse", "member/test/mse/mean", "ensemble/test/coverage"),
+        "ensemble/ood/auroc",
     )
     draws = ("members.csv", "uncertainty.npz")
 

@@ -7,7 +7,7 @@ from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import BATCHNORM, check_of_others, common, splits, statistics
-from mc.lab.stages.curve import CORNERS
+from mc.lab.stages.densities import check_likelihood, check_subspace
 from mc.lab.stages.fge import Fge
 
 # As mc.posteriors.subspaces.NAMES and mc.posteriors.sampling.SAMPLERS, which import TensorFlow.
@@ -106,29 +106,13 @@ class Posterior(Run):
         return default if typed == "auto" else typed
 
     def check_run(self) -> None:
-        """Raise unless the subspace is one of the curve's, and the sampler serves it.
+        """Raise unless there is such a density of the curve, and the sampler serves it.
 
         Raises:
             ValueError: says which key, the rule, and what to type.
         """
-        subspace, target = self["posterior.subspace"], self["curve"].get("_target_")
-        if subspace == "line" and self.sampler == "elliptical":
-            raise ValueError(
-                "posterior.sampler=elliptical is of Gaussian priors, and t on a line is uniform: "
-                "type posterior.sampler=quadrature, which is exact."
-            )
-        if subspace == "line" and target in CORNERS:
-            raise ValueError(
-                "posterior.subspace=line is of curves, and this is a surface: type "
-                "posterior.subspace=simplex or posterior.subspace=hull."
-            )
-        if subspace == "curve" and (
-            target != "mc.curves.Bezier" or self["curve"].get("num_bends") != 1
-        ):
-            raise ValueError(
-                "posterior.subspace=curve is the plane of a Bezier curve with one bend: type "
-                "curve=bezier num_bends=1, or posterior.subspace=hull."
-            )
+        check_subspace(self, self.sampler)
+        check_likelihood(self)
 
     def check_objective(self, name: str) -> None:
         """Raise where the settings leave a number out.
