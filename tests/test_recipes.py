@@ -37,6 +37,8 @@ def test_there_is_a_recipe_for_every_network_and_data_set_of_the_paper():
     networks = ("vgg16", "preresnet164", "wrn28_10")
     curves = {f"cifar{n}_{network}" for n in (10, 100) for network in networks}
     more = {"cifar10_conv_fc", "cifar10_preresnet20_align", "cifar10_vgg16_align"}
+    more |= {"cifar10_vgg16_simplex", "cifar10_preresnet20_subspace"}
+    more |= {"cifar100_vgg16_swag", "cifar100_preresnet164_posterior"}
     assert set(RECIPES) == curves | {f"cifar100_{n}_fge" for n in networks} | more
 
 
@@ -47,11 +49,17 @@ def test_a_recipe_takes_real_steps(cli, images, tmp_path, recipe):
     stages = [["stage=all"]]
     if recipe.endswith("fge"):
         stages = [["stage=base"], ["stage=fge", "fge.start=1"]]
+    if recipe.endswith("swag"):
+        stages = [["stage=base"], ["stage=swag", "swag.start=1"]]
+    if recipe.endswith("posterior"):
+        stages = [["stage=posterior", "build=true"]]
     for stage in stages:
         status, output = cli(*quick, *stage, "smoke=true")
         assert status == 0, output
     found = json.loads(
         only(tmp_path, f"{stage[0].removeprefix('stage=')}/*/summary.json").read_text()
     )
-    key = "ensemble/test/error" if recipe.endswith("fge") else "curve/test/error/max"
+    keys = {"fge": "ensemble/test/error", "simplex": "surface/test/error/max"}
+    keys |= {"swag": keys["fge"], "posterior": keys["fge"]}
+    key = keys.get(recipe.rpartition("_")[2], "curve/test/error/max")
     assert 0 <= found[key] <= 1
