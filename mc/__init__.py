@@ -12,6 +12,8 @@ from mc import backend
 if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.connecting import connect as connect
     from mc.connecting import load_curve as load_curve
+    from mc.curvature.products import hessian_vector_product as hessian_vector_product
+    from mc.curvature.spectrum import hessian_spectrum as hessian_spectrum
     from mc.curve_model import CurveModel as CurveModel
     from mc.curves import Bezier as Bezier
     from mc.curves import Linear as Linear
@@ -48,6 +50,8 @@ _HOMES = {
     "connect": "mc.connecting",
     "evaluate": "mc.evaluation.along",
     "evaluate_surface": "mc.evaluation.over",
+    "hessian_spectrum": "mc.curvature.spectrum",
+    "hessian_vector_product": "mc.curvature.products",
     "load_curve": "mc.connecting",
     "pack": "mc.network.weights",
     "posterior": "mc.posteriors.posterior",

@@ -1,0 +1,1 @@
+"""Curvature: second derivatives of the loss at a weight vector, and their spectrum."""
