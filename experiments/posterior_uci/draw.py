@@ -42,8 +42,16 @@ def gathered(outputs: Path) -> pd.DataFrame:
         row = {"data": Path(config.dataset.path).stem, "split": config.dataset.split_seed}
         row["way"] = ENSEMBLE if config.stage == "ensemble" else way_of(config)
         row |= {score: own[f"ensemble/test/{score}"] for score in SCORES}
-        rows.append(row | {"r_hat": own.get("r_hat/max", np.nan)})
-    return pd.DataFrame(rows)
+        row["temperature"] = config.posterior.temperature if row["way"] != ENSEMBLE else np.nan
+        row |= {"valid_lppd": own["ensemble/valid/lppd"], "r_hat": own.get("r_hat/max", np.nan)}
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values(["data", "way", "split", "temperature"])
+
+
+def chosen(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of each data set, split and way the run at the temperature that validation likes best."""
+    best = runs.groupby(["data", "split", "way"])["valid_lppd"].idxmax()
+    return runs.loc[best]
 
 
 def way_of(config: OmegaConf) -> str:
@@ -86,8 +94,9 @@ def draw(runs: pd.DataFrame) -> PaperFigure:
 
 
 if __name__ == "__main__":
-    found = gathered(Path(sys.argv[1]))
-    found.to_csv(HERE / "runs.csv", index=False)
+    every = gathered(Path(sys.argv[1]))
+    every.to_csv(HERE / "runs.csv", index=False)
+    found = chosen(every)
     for ending in ("png", "pdf"):
         draw(found).savefig(HERE / f"lppd.{ending}")
     text = (HERE / "README.md").read_text()

@@ -69,16 +69,17 @@ class Mixture:
 
         It lies between the quantiles of the members, where it is looked for as a root.
         """
-        own = norm.ppf(probability, self.means, self.deviations)
-        room = 1e-6 * self.deviations.max(0)  # or one member's own would be no interval
+        k, *shape = self.means.shape
+        means, deviations = self.means.reshape(k, -1), self.deviations.reshape(k, -1)
+        own = norm.ppf(probability) * deviations + means
+        room = 1e-6 * deviations.max(0)  # or one member's own would be no interval
 
-        def excess(y: np.ndarray, *parts: np.ndarray) -> np.ndarray:
-            means, deviations = np.split(np.stack(parts), 2)
-            return ndtr((y - means) / deviations).mean(0) - probability
+        def excess(y: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return ndtr((y - means[:, at]) / deviations[:, at]).mean(0) - probability
 
         between = (own.min(0) - room, own.max(0) + room)
-        found = elementwise.find_root(excess, between, args=(*self.means, *self.deviations))
-        return np.where(np.isfinite(own).all(0), found.x, np.nan)
+        found = elementwise.find_root(excess, between, args=(np.arange(own.shape[1]),))
+        return np.where(np.isfinite(own).all(0), found.x, np.nan).reshape(shape)
 
     def covered(self, y: ArrayLike) -> np.ndarray:
         """1 where targets lie in the central 95 %, else 0; nan of nan; `[n, outputs]`."""
