@@ -15,12 +15,13 @@ CURVE = {
     "plane",
     "ensemble",
     "posterior",
+    "hessian",
     "all",
 }  # by default these build on the curve
 JOINED = {"align", "chain", "pairs", "soup", *CURVE}
 NETWORKS = {"fge", "swag", *JOINED}
 ANY = {"base", *NETWORKS}
-STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble", "posterior"}
+STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble", "posterior", "hessian"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
 COUNTS = [
     ("seed", 9, {"base", "fge", "swag", *CURVE}),
@@ -123,6 +124,15 @@ COUNTS = [
     ("posterior.samples", 5, {"posterior"}),
     ("posterior.cells", 5, {"posterior"}),
     ("posterior.draws", 5, {"posterior"}),
+    ("hessian.networks", "[1,2]", {"hessian"}),
+    ("hessian.path", "linear", {"hessian"}),
+    ("hessian.t", "[0.5]", {"hessian"}),
+    ("hessian.operator", "gauss_newton", {"hessian"}),
+    ("hessian.layers", "kernel", {"hessian"}),
+    ("hessian.examples", 100, {"hessian"}),
+    ("hessian.top", 2, {"hessian"}),
+    ("hessian.probes", 2, {"hessian"}),
+    ("hessian.steps", 20, {"hessian"}),
     ("ensemble.networks", "[1,2]", {"ensemble"}),
     ("ensemble.num_points", 5, {"ensemble"}),
     ("ensemble.spacing", "arc_length", {"ensemble"}),

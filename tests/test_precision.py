@@ -18,6 +18,7 @@ STAGES = (
     "ensemble",
     "soup",
     "posterior",
+    "hessian",
 )
 
 

@@ -29,8 +29,6 @@ HERE = Path(__file__).parent
 LISTS = {  # what ensemble.networks lists, and what it is called
     "[1]": "one network",
     "[1, 2, 3, 4, 5]": "five networks",
-    "['fge:1@8']": "FGE",
-    "['swag:1']": "SWAG",
 }
 LINE = "line posterior"
 EPOCHS = {"one network": 10, "five networks": 50, "FGE": 17, "SWAG": 25, LINE: 35}
@@ -41,11 +39,16 @@ LOOKS = dict(zip(EPOCHS, (SEGMENT, CURVE, *OTHERS), strict=False))
 
 
 def runs(outputs: Path) -> dict[str, Path]:
-    """The folder of each way to predict; of the line, at the temperature that validation likes."""
+    """The folder of each way to predict; of the line, at the temperature that validation likes.
+
+    A run of FGE or SWAG is its own ensemble.
+    """
     found = {}
     for folder in sorted(outputs.glob("ensemble/mnist-*")):
         networks = OmegaConf.load(folder / "config.yaml").ensemble.networks
         found[LISTS[str(list(networks))]] = folder
+    for name in ("fge", "swag"):
+        (found[name.upper()],) = outputs.glob(f"{name}/mnist-*")
     lines = list(outputs.glob("posterior/mnist-*"))
     found[LINE] = min(lines, key=lambda folder: summary(folder)["ensemble/valid/nll"])
     return {name: found[name] for name in EPOCHS}
@@ -126,7 +129,7 @@ def markdown(frame: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(name.replace("_", " ") for name in frame.columns) + " |"]
     lines.append("|---|" + "---:|" * (len(frame.columns) - 1))
     for row in frame.itertuples(index=False):
-        cells = (f"{v:.4f}" if isinstance(v, float) and v % 1 else f"{v}" for v in row)
+        cells = (v if isinstance(v, str) else f"{v:g}" if v % 1 == 0 else f"{v:.4f}" for v in row)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

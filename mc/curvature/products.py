@@ -105,13 +105,12 @@ class Products:
     def _gauss_newton(
         self, w: tf.Tensor, v: tf.Tensor, state: list, x: Any, y: Any, sample_weight: Any
     ) -> tf.Tensor:
-        with tf.GradientTape(persistent=True) as through:
+        with tf.GradientTape() as through:
             through.watch(w)
             with tf.autodiff.ForwardAccumulator(w, v) as forward:
-                outputs, _, own_loss = self.network(w, state, x, training=False)
+                outputs = self.network(w, state, x, training=False)[0]
             parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
             moved = [forward.jvp(o) for o in parts]
-            own_gradient = _dense(through.gradient(own_loss, w), w)
         with tf.GradientTape() as outer:
             outer.watch(parts)
             with tf.GradientTape() as inner:
@@ -119,8 +118,18 @@ class Products:
                 value = self.loss(x, y, outputs, sample_weight)
             slopes = inner.gradient(value, parts, unconnected_gradients="zero")
         bent = outer.gradient(slopes, parts, output_gradients=moved, unconnected_gradients="zero")
-        own = through.gradient(own_gradient, w, output_gradients=v)
-        return _dense(through.gradient(parts, w, output_gradients=bent), w) + _dense(own, w)
+        across = _dense(through.gradient(parts, w, output_gradients=bent), w)
+        return across + self._of_own_losses(w, v, state, x)
+
+    def _of_own_losses(self, w: tf.Tensor, v: tf.Tensor, state: list, x: Any) -> tf.Tensor:
+        """The Hessian of the penalties of layers times v; TensorFlow prunes all else."""
+        with tf.GradientTape() as outer:
+            outer.watch(w)
+            with tf.GradientTape() as inner:
+                inner.watch(w)
+                value = self.network(w, state, x, training=False)[2]
+            gradient = _dense(inner.gradient(value, w), w)
+        return _dense(outer.gradient(gradient, w, output_gradients=v), w)
 
 
 def _dense(gradient: Any, w: tf.Tensor) -> tf.Tensor:

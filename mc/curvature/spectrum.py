@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from mc.curvature.products import Product, Products
 from mc.network.batches import as_batches
 from mc.network.weights import FlatNetwork, pack
 
+SIGNS = 30  # probes of the trace, of a product each
 TOLERANCE = 1e-2  # of the largest |eigenvalue|: residuals below that will do
 
 
@@ -30,7 +32,7 @@ class Spectrum:
         residuals: |H q - lambda q| of the largest, and then of the smallest, `[2 k]`: an eigenvalue
             lies within so much of each.
         vectors: the unit eigenvectors of the largest, `[k, P] float32`.
-        traces: of each probe, an estimate of the trace, `[probes]`.
+        traces: of each of some random signs, an estimate of the trace.
         nodes, weights: of each probe the quadrature of the density, `[probes, m]`; weights of a
             probe add up to 1.
         size: P, or of how many weights it is.
@@ -59,21 +61,32 @@ class Spectrum:
         return float(self.traces.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
 
     def density(self, x: ArrayLike, width: float | None = None) -> np.ndarray:
-        """The density of eigenvalues at x `[n]`, smoothed by a Gaussian; it integrates to 1.
+        """The density of eigenvalues at x `[n]`, smoothed by a Gaussian; see `density`.
 
-            phi(x) = mean over probes of sum_j weight_j N(x; node_j, width^2)
-
-        Args:
-            x: `[n]`.
-            width: deviation of the Gaussian; default: a hundredth of the range of the nodes.
-
-        Source: B. Ghorbani, S. Krishnan, Y. Xiao, "An Investigation into Neural Net Optimization
-        via Hessian Eigenvalue Density", ICML 2019, section 2.
+        `width`: deviation of the Gaussian; default: a hundredth of the range of the nodes.
         """
         if width is None:
             width = 0.01 * max(float(np.ptp(self.nodes)), 1e-12)
-        x = np.asarray(x, float)[:, np.newaxis, np.newaxis]
-        return (self.weights * norm.pdf(x, self.nodes, width)).sum(-1).mean(-1)
+        return density(np.asarray(x, float), self.nodes, self.weights, width)
+
+
+def density(x: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
+    """The density of eigenvalues at x `[n]`, smoothed by a Gaussian; it integrates to 1.
+
+        phi(x) = mean over probes of sum_j weight_j N(x; node_j, width^2)
+
+    Args:
+        x: `[n]`.
+        nodes, weights: `[probes, m]`, as of `Spectrum`.
+        width: deviation of the Gaussian.
+
+    Source: B. Ghorbani, S. Krishnan, Y. Xiao, "An Investigation into Neural Net Optimization via
+    Hessian Eigenvalue Density", ICML 2019, section 2.
+    """
+    found = np.zeros(len(x))
+    for own, shares in zip(nodes, weights, strict=True):
+        found += norm.pdf(x[:, np.newaxis], own, width) @ shares / len(nodes)
+    return found
 
 
 def spectrum(
@@ -90,7 +103,8 @@ def spectrum(
 
     The ends are those of one Lanczos run, which goes on until the residuals of the `top` largest
     and smallest eigenvalues are below `tolerance` times the largest |eigenvalue|, or for `steps`
-    steps; trace and density are of `probes` runs of `steps` from random signs.
+    steps. The density is of `probes` runs of `steps` from random signs; the trace of 30 such
+    vectors, these among them.
 
     Args:
         product: v -> H v.
@@ -110,14 +124,13 @@ def spectrum(
         )
     rng = np.random.default_rng(seed)
     ends = _ends(product, rng.standard_normal(size), top, steps, tolerance) if top else None
-    runs = []
-    for _ in range(probes):
-        signs = rng.choice([-1.0, 1.0], size)
-        runs.append(lanczos(product, signs, steps))
+    signs = (rng.choice([-1.0, 1.0], size) for _ in range(max(probes, SIGNS) if probes else 0))
+    runs = [lanczos(product, v, steps) for v in islice(signs, probes)]
+    traces = [size * run.diagonal[0] for run in runs] + [v @ product(v) for v in signs]
     nodes, weights = _quadrature(runs)
     return Spectrum(
         **_pairs(ends, top, size),
-        traces=np.array([size * run.diagonal[0] for run in runs]),
+        traces=np.array(traces),
         nodes=nodes,
         weights=weights,
         size=size,

@@ -2,6 +2,7 @@
 
 from mc.plots.along import PATHS, along_t, panels_of
 from mc.plots.classes import confusion, true_class_density
+from mc.plots.curvature import curvature, spectra
 from mc.plots.functions import function_fan
 from mc.plots.joining import as_members_join
 from mc.plots.matrices import pairs
@@ -16,6 +17,7 @@ __all__ = [
     "along_t",
     "as_members_join",
     "confusion",
+    "curvature",
     "entropies",
     "function_fan",
     "pairs",
@@ -26,6 +28,7 @@ __all__ = [
     "reliability",
     "simplex",
     "soup",
+    "spectra",
     "square",
     "true_class_density",
 ]

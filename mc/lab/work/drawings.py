@@ -16,6 +16,7 @@ from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.curve import SQUARE
+from mc.lab.work import curvatures
 from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
@@ -242,6 +243,8 @@ def _band(run: Run, path: Path) -> dict[str, Any]:
 
 
 DRAWN = {
+    "curvature.csv": curvatures.at_places,
+    "spectrum.npz": curvatures.densities,
     "points.csv": _along_t,
     "surface.csv": _surface,
     "posterior.npz": _posterior,

@@ -17,7 +17,6 @@ from mc.lab.work.growing import growing
 from mc.network.predictions import predictor
 from mc.symmetry.permutation import Permutation
 
-HUNDRED = 100  # examples are chosen in batches of one size, whatever eval.batch_size is
 GRID = 200  # positions at which the functions of a regression are drawn
 
 
@@ -74,8 +73,7 @@ def _splits(job: Job, data: Data) -> dict:
     cfg = job.cfg.eval
     found = measure.batched(job.cfg, splits_of(job.cfg, data))
     if cfg.train_examples and "train" in found:
-        chosen = data.train_clean.spread(HUNDRED, -(-cfg.train_examples // HUNDRED))
-        found["train"] = chosen.rebatch(cfg.batch_size)
+        found["train"] = measure.some(data, cfg.train_examples, cfg.batch_size)
     return found
 
 

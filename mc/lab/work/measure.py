@@ -20,6 +20,8 @@ from mc.network.weights import FlatNetwork
 
 log = logging.getLogger(__name__)
 
+HUNDRED = 100  # examples are chosen in batches of one size, whatever eval.batch_size is
+
 
 def arguments(cfg: DictConfig, data: Data) -> dict[str, Any]:
     """What `along.evaluate` and an `Evaluator` both take."""
@@ -42,6 +44,14 @@ def bn_batches(cfg: DictConfig, data: Data) -> tf.data.Dataset:
 def batched(cfg: DictConfig, splits: Mapping[str, Examples]) -> dict:
     """The batches that each split is evaluated in."""
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
+
+
+def some(data: Data, count: int, batch_size: int) -> tf.data.Dataset:
+    """So many training examples, rounded up to hundreds, from all of them; or all, if fewer.
+
+    They are the same for every batch size.
+    """
+    return data.train_clean.spread(HUNDRED, -(-count // HUNDRED)).rebatch(batch_size)
 
 
 def beside(job: Job, other: Examples | None) -> dict[str, Any]:
