@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from conftest import QUICK
+from test_config import compose, run_of
 
 PLANNED = [*QUICK, "plan=true"]
 
@@ -117,3 +118,13 @@ def test_a_sweeper_that_chooses_as_it_goes_has_no_plan(plan, tmp_path):
     assert status == 1
     assert "this sweeper chooses them as it goes" in " ".join(lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_of_a_run_below_a_recipe_with_other_data_makes_that_run():
+    typed = ["+experiment=uncertainty_mnist", "stage=ensemble", "ensemble.networks=[fge:1@8]"]
+    (below,) = run_of(compose(*typed)).below
+    words = below.words(typed)
+    assert "ood=null" in words
+    assert run_of(compose(*words)).fingerprint == below.fingerprint
+    (named,) = run_of(compose("+dataset@ood=mnist", *typed[1:])).below  # which is not typed again
+    assert "ood=null" not in named.words(["+dataset@ood=mnist", *typed[1:]])
