@@ -19,12 +19,13 @@ CURVE = {
     "all",
 }  # by default these build on the curve
 JOINED = {"align", "chain", "pairs", "soup", *CURVE}
-NETWORKS = {"fge", "swag", *JOINED}
+NETWORKS = {"fge", "swag", "landscape", *JOINED}
 ANY = {"base", *NETWORKS}
-STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble", "posterior", "hessian"}
+STATISTICS = {"eval", "all", "plane", "chain", "pairs", "ensemble", "posterior"}
+STATISTICS |= {"hessian", "landscape"}
 # Key, another value, and the stages whose results it changes, those that build on them included.
 COUNTS = [
-    ("seed", 9, {"base", "fge", "swag", *CURVE}),
+    ("seed", 9, {"base", "fge", "swag", "landscape", *CURVE}),
     ("endpoints", "[3,4]", NETWORKS),
     ("num_bends", 3, CURVE),
     ("precision", "mixed_bfloat16", ANY),
@@ -84,7 +85,7 @@ COUNTS = [
     ("eval.t", "[0.5]", {"eval", "all"}),
     ("eval.initial", "true", {"eval", "all"}),
     ("eval.predictions", "[0.5]", {"eval", "all"}),
-    ("eval.splits", "[test]", {"eval", "all", "chain", "pairs", "ensemble", "posterior"}),
+    ("eval.splits", "[test]", {"landscape", *STATISTICS} - {"plane", "hessian"}),
     ("ensemble.predictions", "true", {"ensemble"}),
     ("eval.bn_batch_size", 50, STATISTICS),
     ("eval.bn_batches", 5, STATISTICS),
@@ -124,6 +125,19 @@ COUNTS = [
     ("posterior.samples", 5, {"posterior"}),
     ("posterior.cells", 5, {"posterior"}),
     ("posterior.draws", 5, {"posterior"}),
+    ("landscape.network", 2, {"landscape"}),
+    ("landscape.t", 0.5, {"landscape"}),
+    ("landscape.directions", "hessian", {"landscape"}),
+    ("landscape.networks", "[2,3]", set()),  # but towards networks
+    ("landscape.norm", "layer", {"landscape"}),
+    ("landscape.biases", "true", {"landscape"}),
+    ("landscape.dims", 1, {"landscape"}),
+    ("landscape.repeats", 3, {"landscape"}),
+    ("landscape.x", "[0,1]", {"landscape"}),
+    ("landscape.y", "[0,1]", {"landscape"}),
+    ("landscape.grid_points", 5, {"landscape"}),
+    ("landscape.examples", 100, {"landscape"}),
+    ("landscape.batchnorm", "fixed", {"landscape"}),
     ("hessian.networks", "[1,2]", {"hessian"}),
     ("hessian.path", "linear", {"hessian"}),
     ("hessian.t", "[0.5]", {"hessian"}),

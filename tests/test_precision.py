@@ -19,6 +19,7 @@ STAGES = (
     "soup",
     "posterior",
     "hessian",
+    "landscape",
 )
 
 

@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -54,6 +55,7 @@ def test_the_python_example_shows_the_wall_and_the_way_round(project, capsys):
     # The posterior is that of the curve which the first of these makes, further down the page.
     code[1:1] = [code for code in BLOCKS["python"] if "mc.posterior" in code]
     (project / "example.py").write_text("\n".join(code))
+    keras.utils.clear_session()  # which numbers layers, by names that the page speaks of
     names = runpy.run_path(str(project / "example.py"))
     worst = names["points"].groupby("path")["test/error"].max()
     ends = names["points"].query("path == 'curve' and t in (0, 1)")["test/error"]

@@ -17,11 +17,9 @@ from matplotlib.axes import Axes
 
 import mc
 from mc import datasets
-from mc.ensembles.predictive import Member
 from mc.ensembles.swag import Swag
 from mc.evaluation import mixtures
 from mc.evaluation.mixtures import Mixture
-from mc.network.weights import pack
 from mc.plots.planes import COLOURS
 from mc.plots.style import (
     COLUMN_WIDTH,
@@ -39,7 +37,7 @@ HERE = Path(__file__).parent
 NOISE = 0.05**0.5  # deviation of the noise that the published notebooks suppose
 CELLS, BINS = 200, 20
 TEMPERATURES = (0.75, 10.0)
-BAND = np.linspace(-5.5, 5.5, 400, dtype=np.float32)
+BAND = np.linspace(-10, 10, 400, dtype=np.float32)
 NAMES = ("four networks", "line", "plane of the curve", "principal components")
 
 
@@ -121,12 +119,10 @@ def draw_planes(shown: dict[float, dict]) -> PaperFigure:
     return figure
 
 
-def of_networks(curve: mc.CurveModel, train: tuple, networks: list, x: np.ndarray) -> Mixture:
+def of_networks(networks: list, x: np.ndarray) -> Mixture:
     """What a deep ensemble predicts, with the noise that is supposed."""
-    members = [Member(str(k), pack(network), []) for k, network in enumerate(networks)]
-    given = {"noise_std": NOISE, "loss": "mse", "samples": 0}
-    any_density = mc.posterior(curve, train, cells=2, **given).density
-    return predictions.mixture(any_density, members, x)
+    means = np.stack([network.predict(x, verbose=0) for network in networks])
+    return Mixture(means, np.full_like(means, NOISE))
 
 
 def compared(curve, train, networks, swag) -> dict:
@@ -150,7 +146,7 @@ def compared(curve, train, networks, swag) -> dict:
             **given,
         ),
     }
-    found = {"four networks": lambda x: of_networks(curve, train, networks, x)}
+    found = {"four networks": lambda x: of_networks(networks, x)}
     for name, own in drawn.items():
         print(name, "R-hat", own.r_hat.max(), "evaluations", own.evaluations)
         found[name] = lambda x, own=own: predictions.mixture(own.density, own.members(100), x)
@@ -176,16 +172,17 @@ def draw_bands(data, x: dict, ways: dict) -> PaperFigure:
         axes.set_title(name, fontsize=SMALL)
         outer: Axes = axes
         dress(outer, "x" if name in NAMES[2:] else "", "y" if name in NAMES[::2] else "")
-    panels[0].set_ylim(-3, 3)
+    panels[0].set_ylim(-3, 3.5)
     legend_of(figure, panels)
     return figure
 
 
-def markdown(table: pd.DataFrame, form: str = ".3f") -> str:
+def markdown(table: pd.DataFrame) -> str:
     """A table of numbers under their names."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
+    lines = ["| " + " | ".join(table.columns).replace("_", " ") + " |"]
+    lines.append("|---|" + "---:|" * (len(table.columns) - 1))
     for row in table.itertuples(index=False):
-        cells = (v if isinstance(v, str) else f"{v:{form}}" for v in row)
+        cells = (v if isinstance(v, str) else f"{v:.0f}" if v > 100 else f"{v:.3f}" for v in row)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -98,9 +98,7 @@ def entropies(found: dict[str, Path]) -> PaperFigure:
         axes.set_yscale("log")
         axes.set_title(name, fontsize=SMALL)
         below, left = name in SHOWN[2:], name in SHOWN[::2]
-        dress(
-            axes, "predictive entropy (nats)" * below, "fraction of images" if left else ""
-        )
+        dress(axes, "predictive entropy (nats)" * below, "fraction of images" if left else "")
     legend_of(figure, panels)
     return figure
 

@@ -19,6 +19,7 @@ WORDS = {
     "path": ("curve", "linear", "unaligned", "repaired", "initial"),
     "statistic": ("start", "end", "min", "max", "mean", "integral", *BARRIERS),
     "barrier": BARRIERS,
+    "seen": ("centre", "min", "max"),  # of a landscape
     "curvature": ("largest", "smallest", "trace"),  # of a Hessian
     "spread": ("mean", "min", "max"),
     "place": ("min", "max", "point_0", "point_1", "point_2"),

@@ -5,6 +5,7 @@ from mc.plots.classes import confusion, true_class_density
 from mc.plots.curvature import curvature, spectra
 from mc.plots.functions import function_fan
 from mc.plots.joining import as_members_join
+from mc.plots.landscapes import landscape, profile
 from mc.plots.matrices import pairs
 from mc.plots.planes import plane
 from mc.plots.posteriors import posterior
@@ -20,11 +21,13 @@ __all__ = [
     "curvature",
     "entropies",
     "function_fan",
+    "landscape",
     "pairs",
     "panels_of",
     "plane",
     "posterior",
     "predictive_band",
+    "profile",
     "reliability",
     "simplex",
     "soup",

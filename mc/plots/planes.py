@@ -91,7 +91,7 @@ def plane(
     figure = PaperFigure((COLUMN_WIDTH, height), layout="constrained")
     axes = figure.subplots()
     axes.set_aspect(stretch)
-    _contours(axes, x, y, values, label)
+    contours(axes, x, y, values, label)
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
     points = np.asarray(points)
@@ -111,7 +111,8 @@ def _enlarged(text: str, factor: float) -> str:
     return f"{text}\n(enlarged {factor:.2g} times)" if factor > 1.01 else text
 
 
-def _contours(axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, label: str) -> None:
+def contours(axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, label: str) -> None:
+    """A map of `values [n, m]` with its colour bar; what is not finite is hatched."""
     finite = np.isfinite(values)
     if not finite.all():
         x_range, y_range = (x[0], x[-1]), (y[0], y[-1])

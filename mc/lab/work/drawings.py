@@ -16,7 +16,7 @@ from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.curve import SQUARE
-from mc.lab.work import curvatures
+from mc.lab.work import curvatures, landscapes
 from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
@@ -243,6 +243,7 @@ def _band(run: Run, path: Path) -> dict[str, Any]:
 
 
 DRAWN = {
+    "landscape.npz": landscapes.figures,
     "curvature.csv": curvatures.at_places,
     "spectrum.npz": curvatures.densities,
     "points.csv": _along_t,

@@ -73,7 +73,7 @@ def _splits(job: Job, data: Data) -> dict:
     cfg = job.cfg.eval
     found = measure.batched(job.cfg, splits_of(job.cfg, data))
     if cfg.train_examples and "train" in found:
-        found["train"] = measure.some(data, cfg.train_examples, cfg.batch_size)
+        found["train"] = measure.some(data.train_clean, cfg.train_examples, cfg.batch_size)
     return found
 
 

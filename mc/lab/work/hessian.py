@@ -48,7 +48,7 @@ def run(job: Job) -> dict:
     """Means and extremes over all places; `curvature.csv` has a row a place."""
     data = load_data(job.cfg)
     places = (_of_networks if job.cfg.hessian.networks else _of_path)(job, data)
-    train = measure.some(data, job.cfg.hessian.examples, job.cfg.eval.batch_size)
+    train = measure.some(data.train_clean, job.cfg.hessian.examples, job.cfg.eval.batch_size)
     found, size = _spectra(job, data, places, train)
     table = pd.DataFrame(places.named).assign(**_losses(job, data, places, train))
     table = table.assign(**_columns(found), weights=size, examples=int(found["examples"][0]))

@@ -46,12 +46,12 @@ def batched(cfg: DictConfig, splits: Mapping[str, Examples]) -> dict:
     return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
 
 
-def some(data: Data, count: int, batch_size: int) -> tf.data.Dataset:
-    """So many training examples, rounded up to hundreds, from all of them; or all, if fewer.
+def some(examples: Examples, count: int, batch_size: int) -> tf.data.Dataset:
+    """So many examples, rounded up to hundreds, from all of them; or all, if there are fewer.
 
     They are the same for every batch size.
     """
-    return data.train_clean.spread(HUNDRED, -(-count // HUNDRED)).rebatch(batch_size)
+    return examples.spread(HUNDRED, -(-count // HUNDRED)).rebatch(batch_size)
 
 
 def beside(job: Job, other: Examples | None) -> dict[str, Any]:
