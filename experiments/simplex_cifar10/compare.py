@@ -18,10 +18,8 @@ from mc.evaluation.uncertainty import reliability
 from mc.plots.style import COLUMN_WIDTH, CURVE, OTHERS, SEGMENT, PaperFigure, dress, legend_of
 
 HERE = Path(__file__).parent
-BASE, VERTEX = (
-    16,
-    8,
-)  # epochs of a network; of a vertex, with two draws a step, 4 epochs count twice
+# Epochs of a network; and of a vertex, whose 4 epochs count twice, with two draws a step.
+BASE, VERTEX = 16, 8
 FAMILIES = {"networks": SEGMENT, "lines": CURVE, "triangles": OTHERS[0]}
 
 
