@@ -12,7 +12,7 @@ from mc.lab.graph import Run
 
 # stage=all makes base, curve and eval too.
 STAGES = ["all", "plane", "chain", "pairs", "fge", "swag", "ensemble", "soup", "posterior"]
-STAGES += ["hessian", "landscape"]
+STAGES += ["hessian", "landscape", "instability"]
 EVERYTHING = ["dataset.valid_size=40", "eval.initial=true", "fge.start=1", "swag.start=1"]
 REGRESSION = ["dataset=regression", "model.activation=tanh"]
 

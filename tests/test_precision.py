@@ -20,6 +20,7 @@ STAGES = (
     "posterior",
     "hessian",
     "landscape",
+    "instability",
 )
 
 

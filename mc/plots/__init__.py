@@ -4,6 +4,7 @@ from mc.plots.along import PATHS, along_t, panels_of
 from mc.plots.classes import confusion, true_class_density
 from mc.plots.curvature import curvature, spectra
 from mc.plots.functions import function_fan
+from mc.plots.instabilities import instability
 from mc.plots.joining import as_members_join
 from mc.plots.landscapes import landscape, profile
 from mc.plots.matrices import pairs
@@ -21,6 +22,7 @@ __all__ = [
     "curvature",
     "entropies",
     "function_fan",
+    "instability",
     "landscape",
     "pairs",
     "panels_of",

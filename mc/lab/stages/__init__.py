@@ -6,7 +6,7 @@ Importing this room registers them. Nothing here imports TensorFlow.
 # In the order of the command line.
 # isort: off
 from mc.lab.stages import base, align, curve, along, plane, chain, pairs, fge, swag
-from mc.lab.stages import ensemble, posterior, soup, landscape, hessian, whole, views
+from mc.lab.stages import ensemble, posterior, soup, landscape, hessian, instability, whole, views
 
 # isort: on
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ensemble",
     "fge",
     "hessian",
+    "instability",
     "landscape",
     "pairs",
     "plane",

@@ -14,6 +14,7 @@ from mc.lab.stages.common import Training, check_best
 AFRESH = {
     "train.base.start": None,
     "train.base.start_schedule": "restart",
+    "train.base.start_order": "same",
     "train.base.start_optimizer": "reset",
     "trainable": None,
     "lora.rank": None,
@@ -68,6 +69,13 @@ class Base(Run):
             of=("restart", "continue"),
             added=True,
         )
+        start_order: str = setting(
+            "same",
+            "of start_schedule=continue: whether the network that it starts from was trained in "
+            "the same order, or in that of its own seed, from which this one parts",
+            of=("same", "own"),
+            added=True,
+        )
         start_optimizer: str = setting(
             "reset",
             "of a start that was kept after an epoch or a step: reset or keep what its optimizer "
@@ -82,7 +90,8 @@ class Base(Run):
         if typed is None:
             return {}
         afresh: dict[str, Any] = dict(AFRESH)
-        if self["train.base.start_schedule"] == "restart":  # else its order is gone on with
+        how = self["train.base.start_schedule"], self["train.base.start_order"]
+        if how != ("continue", "same"):  # else its order is gone on with
             afresh["train.base.order_seed"] = None
         return {"start": type(self)(self.variants, **self.changes | afresh).network(typed)}
 
@@ -93,8 +102,10 @@ class Base(Run):
 
     def idle(self) -> tuple[str, ...]:
         """The start enters by what it is; without one, how it is gone on with."""
-        how = ("train.base.start_schedule", "train.base.start_optimizer")
+        how = ("train.base.start_schedule", "train.base.start_order", "train.base.start_optimizer")
         unused = () if self["train.base.start"] is not None else how
+        if self["train.base.start_schedule"] == "restart":
+            unused = (*unused, "train.base.start_order")
         return ("train.base.start", "lora.paths", *unused)
 
     def named_by(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.curve import SQUARE
-from mc.lab.work import curvatures, landscapes
+from mc.lab.work import curvatures, instabilities, landscapes
 from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
@@ -243,9 +243,6 @@ def _band(run: Run, path: Path) -> dict[str, Any]:
 
 
 DRAWN = {
-    "landscape.npz": landscapes.figures,
-    "curvature.csv": curvatures.at_places,
-    "spectrum.npz": curvatures.densities,
     "points.csv": _along_t,
     "surface.csv": _surface,
     "posterior.npz": _posterior,
@@ -257,4 +254,8 @@ DRAWN = {
     "predictions.npz": _predictions,
     "members.csv": _members,
     "uncertainty.npz": _uncertainty,
+    "spectrum.npz": curvatures.densities,
+    "curvature.csv": curvatures.at_places,
+    "landscape.npz": landscapes.figures,
+    "instability.csv": instabilities.figures,
 }

@@ -1,0 +1,20 @@
+"""The figure of stage=instability, from its file."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mc import plots
+from mc.evaluation import metrics, stability
+from mc.lab.graph import Run
+
+
+def figures(run: Run, path: Path) -> dict[str, Any]:
+    """Barriers of the error, or the loss, against the step at which trainings part."""
+    table = pd.read_csv(path)
+    columns = stability.shown(table)
+    lines = {name.partition("/")[0]: stability.by_step(table, name) for name in columns}
+    what = metrics.label(columns[0].removesuffix("/barrier_mean")).partition(" ")[2]
+    threshold = run["instability.threshold"]
+    return {"instability": plots.instability(lines, f"barrier of the {what}", threshold)}
