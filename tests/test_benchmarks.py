@@ -10,6 +10,7 @@ import pytest
 HERE = Path(__file__).parent.parent / "experiments/benchmarks"
 SMALLEST = {
     "alignment": ["mlp"],
+    "curvature": ["--examples", "4", "--batch-size", "2", "--pairs", "1"],
     "curve_step": ["--network", "cnn", "--batch-size", "2", "--pairs", "1"],
     "evaluation": ["--examples", "4", "--batch-size", "2", "--points", "2", "--repeats", "1"],
     "memory": ["--network", "cnn", "--batch-size", "2"],
