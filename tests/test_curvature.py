@@ -11,7 +11,7 @@ import mc
 from mc.curvature.chosen import Chosen
 from mc.curvature.lanczos import lanczos
 from mc.curvature.products import Products
-from mc.curvature.spectrum import spectrum
+from mc.curvature.spectrum import spectrum, unknown
 from mc.network.weights import FlatNetwork, pack
 
 RNG = np.random.default_rng(3)
@@ -154,15 +154,54 @@ def test_the_ends_of_a_known_spectrum_are_found_with_what_they_lack():
     assert few.residuals.max() > found.residuals.max()
 
 
-def test_all_eigenvalues_come_once_and_a_low_rank_ends_the_method():
+def test_all_eigenvalues_come_once_and_a_low_rank_does_not_end_the_method():
     of = matrix(EXACT)
     run = lanczos(lambda v: of @ v, RNG.normal(size=60), 60)
     np.testing.assert_allclose(run.eigen()[0], np.sort(EXACT), atol=1e-3)
     np.testing.assert_allclose(run.vectors @ run.vectors.T, np.eye(60), atol=1e-5)
     low = matrix(np.r_[3.0, 2.0, np.zeros(58)])
-    short = lanczos(lambda v: low @ v, RNG.normal(size=60), 60)
-    assert len(short.diagonal) == 3  # one of each eigenvalue that there is
-    np.testing.assert_allclose(short.eigen()[0], [0.0, 2.0, 3.0], atol=1e-5)
+    whole = lanczos(lambda v: low @ v, RNG.normal(size=60), 60)
+    np.testing.assert_allclose(whole.eigen()[0], [*[0.0] * 58, 2.0, 3.0], atol=1e-5)
+    np.testing.assert_allclose(whole.vectors @ whole.vectors.T, np.eye(60), atol=1e-5)
+
+
+def test_copies_of_eigenvalues_are_found_and_too_few_steps_refused():
+    of = matrix(np.r_[4.0, 4.0, 4.0, np.zeros(27)])
+    found = spectrum(lambda v: of @ v, 30, top=3, probes=1, steps=30, tolerance=0.0)
+    np.testing.assert_allclose(found.largest, [4.0] * 3, rtol=1e-5)
+    assert found.nodes.shape == (1, 30)
+    with pytest.raises(ValueError, match="take steps=10 or more"):
+        spectrum(lambda v: of @ v, 30, top=5, probes=1, steps=8)
+
+
+def test_what_is_not_finite_is_told(network):
+    w = np.full(FlatNetwork(network).size, 1e30)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        mc.hessian_spectrum(network, (X, Y), "mse", w=w)
+    with pytest.raises(ValueError, match="w must have shape"):
+        mc.hessian_spectrum(network, (X, LABELS), logits_loss(), w=np.zeros(3))
+    nothing = unknown(9, top=2, probes=2, steps=80)
+    assert nothing.nodes.shape == (2, 9)
+    assert np.isnan(nothing.trace)
+
+
+def test_gauss_newton_knows_loops_and_outputs_that_do_not_move():
+    x = keras.Input((3, 2))
+    fixed = layers.Dense(1, name="b")
+    fixed.trainable = False
+    both = {"a": layers.Dense(1, name="a")(layers.LSTM(2)(x)), "b": fixed(x[:, 0])}
+    own = keras.Model(x, both)
+    inputs = RNG.normal(size=(7, 3, 2)).astype("float32")
+    y = {"a": Y[:7, :1], "b": Y[:7, :1]}
+    v = RNG.normal(size=FlatNetwork(own).size)
+    found = mc.hessian_vector_product(
+        own, v, (inputs, y), {"a": "mse", "b": "mse"}, operator="gauss_newton"
+    )
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = own(inputs)["a"]
+    parts = tape.jacobian(outputs, own.trainable_variables, experimental_use_pfor=False)
+    jacobian = np.concatenate([np.reshape(p, (7, -1)) for p in parts], 1).astype(float)
+    np.testing.assert_allclose(found, 2 / 7 * jacobian.T @ (jacobian @ v), rtol=1e-3, atol=1e-5)
 
 
 def test_the_trace_is_within_its_error_and_the_density_is_one():

@@ -50,7 +50,18 @@ def test_parents_and_pairs_are_averaged_and_the_worse_split_counts():
 
 def test_a_regression_is_told_by_its_squared_error():
     table = table_of([0.2] * 4, [0.1] * 4).rename(columns=lambda n: n.replace("error", "mse"))
-    assert stability.shown(table) == ["train/mse/barrier_mean", "test/mse/barrier_mean"]
+    assert stability.deciding(table) == ["train/mse/barrier_mean", "test/mse/barrier_mean"]
+    table["valid/mse/barrier_mean"] = 9.0  # too few examples to decide
+    np.testing.assert_allclose(stability.instability(table), [0.2] * 4)
+    alone = table[["step", "valid/mse/barrier_mean"]]
+    assert stability.deciding(alone) == ["valid/mse/barrier_mean"]
+
+
+def test_of_several_outputs_each_has_its_error():
+    table = table_of([0.2] * 4, [0.1] * 4)
+    table = table.rename(columns=lambda n: n.replace("/error", "/a_error"))
+    table["test/loss/barrier_mean"] = 9.0
+    np.testing.assert_allclose(stability.instability(table), [0.2] * 4)
 
 
 def test_all_that_it_needs_is_made_and_measured(cli, tmp_path):
@@ -100,6 +111,8 @@ def test_all_that_it_needs_is_made_and_measured(cli, tmp_path):
         (["instability.threshold=0"], "instability.threshold must be"),
         (["instability.children=1"], "instability.children must be"),
         (["instability.start_optimizer=new"], "reset, keep"),
+        (["train.base.start=7"], "leave out train.base.start."),
+        (["train.base.order_seed=7"], "leave out train.base.order_seed."),
     ],
 )
 def test_what_is_no_such_question_is_refused_at_once(cli, tmp_path, settings, words):

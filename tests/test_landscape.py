@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from conftest import QUICK, only
 from keras import layers
+from test_config import compose, run_of
 from test_curvature import X
 
 from mc import plots
+from mc.lab.work import landscape as work
 from mc.landscape import directions, view
 from mc.landscape.filters import axes_of
 from mc.landscape.view import View
@@ -249,18 +251,68 @@ def test_other_middles_and_directions_are_looked_at(cli, made_runs, more):
         np.testing.assert_allclose(arrays["lengths"], 1.0, rtol=1e-4)
 
 
-def test_a_training_is_drawn_in_its_plane_and_needs_its_epochs(cli, tmp_path):
-    command = ["model=mlp", "model.widths=[8]", "stage=landscape", "landscape.directions=principal"]
-    command += ["train.base.epochs=4", "landscape.grid_points=3", "build=true"]
-    status, output = cli(*command)
-    assert status != 0
-    assert "train.base.save_every=1" in output
-    run(cli, *command, "train.base.save_every=1", "stage=base", "force=true")
-    run(cli, *command)
-    arrays = arrays_of(only(tmp_path, "landscape/*"))
+PRINCIPAL = ["model=mlp", "model.widths=[8]", "stage=landscape", "landscape.directions=principal"]
+PRINCIPAL += ["train.base.epochs=4", "landscape.grid_points=3", "build=true"]
+
+
+def test_a_training_is_drawn_in_its_plane(cli, tmp_path):
+    run(cli, *PRINCIPAL, "train.base.save_every=1")
+    (folder,) = tmp_path.glob("landscape/*")
+    arrays = arrays_of(folder)
     assert arrays["path"].shape == (4, 2)
     np.testing.assert_allclose(arrays["path"][-1], 0, atol=1e-5)
     assert arrays["off"].max() > 0
+    # Around an epoch on the way only what comes before it is drawn.
+    run(cli, *PRINCIPAL, "train.base.save_every=1", "landscape.network=1@3")
+    (other,) = set(tmp_path.glob("landscape/*")) - {folder}
+    arrays = arrays_of(other)
+    assert arrays["path"].shape == (3, 2)
+    np.testing.assert_allclose(arrays["path"][-1], 0, atol=1e-5)
+    # Fewer epochs are another view.
+    names = [run_of(compose(*PRINCIPAL, f"train.base.save_every={n}")).folder for n in (1, 2)]
+    assert names[0] != names[1]
+
+
+def test_a_training_that_has_kept_no_epochs_is_told_how_to_keep_them(cli, tmp_path):
+    status, output = cli(*PRINCIPAL)
+    assert status != 0
+    assert "type train.base.save_every=1" in output
+    assert not list(tmp_path.glob("base/*"))  # before hours of training
+    run(cli, *PRINCIPAL[:2], "stage=base", "train.base.epochs=4")
+    status, output = cli(*PRINCIPAL, "train.base.save_every=1")
+    assert status != 0
+    assert "stage=base seed=1 train.base.save_every=1 force=true" in output
+
+
+def test_statistics_of_the_middle_may_be_kept(cli, tmp_path):
+    quick = ["smoke=true", "model=cnn_bn", "build=true", "stage=landscape", "landscape.dims=1"]
+    found = {}
+    for how in ("estimated", "fixed"):
+        run(cli, *quick, f"landscape.batchnorm={how}")
+        new = set(tmp_path.glob("landscape/*")) - {folder for folder, _ in found.values()}
+        (folder,) = new
+        found[how] = folder, arrays_of(folder)["train/loss"][0]
+    estimated, fixed = found["estimated"][1], found["fixed"][1]
+    assert estimated[1] == pytest.approx(fixed[1], rel=1e-4)  # in the middle
+    assert np.abs(estimated - fixed).max() > 1e-3
+
+
+def test_a_killed_view_goes_on_along_the_same_directions(cli, made_runs, monkeypatch):
+    command = [*BUILD, "landscape.directions=hessian"]
+    run(cli, *command)
+    folder = only(made_runs, "landscape/*")
+    expected = arrays_of(folder)
+
+    def dies(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "in_blocks", dies)
+    assert cli(*command, "force=true")[0] != 0
+    monkeypatch.undo()
+    monkeypatch.setattr(work, "spectrum", dies)  # the directions are there
+    run(cli, *command)
+    for name, array in arrays_of(only(made_runs, "landscape/*-????????")).items():
+        np.testing.assert_array_equal(array, expected[name])
 
 
 @pytest.mark.parametrize(
@@ -272,7 +324,14 @@ def test_a_training_is_drawn_in_its_plane_and_needs_its_epochs(cli, tmp_path):
         (["landscape.directions=networks"], "type for example 'landscape.networks=[2,3]'"),
         (["landscape.directions=principal", "landscape.t=0.5"], "type landscape.network=1"),
         (["landscape.directions=principal", "landscape.dims=1"], "leave landscape.dims out"),
+        (["landscape.directions=principal", "landscape.repeats=2"], "landscape.repeats: of other"),
         (["landscape.norm=unit"], "filter, layer, weight, none"),
+        (["landscape.directions=hessian", "landscape.norm=layer"], "landscape.norm: of other"),
+        (["landscape.dims=1", "landscape.y=[0,1]"], "landscape.y: of other views"),
+        (["landscape.networks=[2,3]"], "landscape.networks: of other views"),
+        (["landscape.directions=networks", "landscape.networks=[1,2]"], "none of them the one"),
+        (["align=weights"], "type align=none"),
+        (["landscape.directions=principal"], "leave one of them out"),
         (["objective=landscape/explained"], "landscape.directions=principal"),
     ],
 )

@@ -47,7 +47,8 @@ def lanczos(
 
         beta_{j+1} q_{j+1} = H q_j - alpha_j q_j - beta_j q_{j-1}
 
-    It ends earlier where the vectors so far span all that H makes of the first one. T is float64,
+    Where the vectors so far span all that H makes of the first one, it goes on from a random vector
+    orthogonal to them, with a beta of 0: copies of eigenvalues are found then, too. T is float64,
     the vectors, m of P numbers, are kept in float32.
 
     Args:
@@ -55,6 +56,9 @@ def lanczos(
         start: `[P]`, not zero.
         steps: at least 1.
         enough: of what there is after a step: whether that will do.
+
+    Raises:
+        FloatingPointError: a product is not finite.
     """
     steps = min(steps, len(start))
     kept = np.empty((steps, len(start)), np.float32)
@@ -63,13 +67,24 @@ def lanczos(
     for j in range(steps):
         kept[j] = q
         after = product(q)
+        if not np.isfinite(after).all():
+            raise FloatingPointError("A product of the Hessian with a vector is not finite.")
         diagonal[j] = after @ q
-        for _ in range(2):  # once leaves what is lost by cancellation
-            after = after - kept[: j + 1].T @ (kept[: j + 1] @ after.astype(np.float32))
+        after = _apart(after, kept[: j + 1])
         beside[j] = np.linalg.norm(after)
         found = Tridiagonal(diagonal[: j + 1], beside[: j + 1], kept[: j + 1])
         scale = max(np.abs(diagonal[: j + 1]).max(), beside[:j].max(initial=0.0))
-        if beside[j] <= BREAKDOWN * scale or enough(found):
+        if beside[j] <= BREAKDOWN * scale:
+            beside[j] = 0.0
+            after = _apart(np.random.default_rng(j).standard_normal(len(start)), kept[: j + 1])
+        if enough(found):
             break
-        q = after / beside[j]
+        q = after / np.linalg.norm(after)
     return found
+
+
+def _apart(v: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """What of a vector is orthogonal to others."""
+    for _ in range(2):  # once leaves what is lost by cancellation
+        v = v - kept.T @ (kept @ v.astype(np.float32))
+    return v

@@ -25,8 +25,10 @@ class Products:
 
         L(w) = 1/N sum_i loss(y_i, f(x_i; w)) + own losses(w) + weight_decay / 2 ||w||^2,
 
-    with all examples weighted alike whatever the batches. Nothing is random: there is no dropout
-    and no augmentation, and BatchNorm statistics are constants, those of the state.
+    the mean over all examples. Where the loss of a batch is no plain mean over its examples (masks,
+    an ignored class, reduction=sum), H depends on the batches, as the metric `loss` does. Nothing
+    is random: there is no dropout and no augmentation, and BatchNorm statistics are constants,
+    those of the state.
 
     Args:
         network: the plain network.
@@ -107,10 +109,9 @@ class Products:
     ) -> tf.Tensor:
         with tf.GradientTape() as through:
             through.watch(w)
-            with tf.autodiff.ForwardAccumulator(w, v) as forward:
-                outputs = self.network(w, state, x, training=False)[0]
+            outputs = self.network(w, state, x, training=False)[0]
             parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
-            moved = [forward.jvp(o) for o in parts]
+        moved = self._moved(w, v, state, x)
         with tf.GradientTape() as outer:
             outer.watch(parts)
             with tf.GradientTape() as inner:
@@ -120,6 +121,19 @@ class Products:
         bent = outer.gradient(slopes, parts, output_gradients=moved, unconnected_gradients="zero")
         across = _dense(through.gradient(parts, w, output_gradients=bent), w)
         return across + self._of_own_losses(w, v, state, x)
+
+    def _moved(self, w: tf.Tensor, v: tf.Tensor, state: list, x: Any) -> list[tf.Tensor]:
+        """J v: how outputs move; by two transposes, for forward mode knows no loops (LSTM)."""
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(w)
+                outputs = self.network(w, state, x, training=False)[0]
+                parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
+            pulls = [tf.ones_like(o) for o in parts]  # any: the transpose is linear in them
+            outer.watch(pulls)
+            pulled = _dense(inner.gradient(parts, w, output_gradients=pulls), w)
+        zero = tf.UnconnectedGradients.ZERO
+        return outer.gradient(pulled, pulls, output_gradients=v, unconnected_gradients=zero)
 
     def _of_own_losses(self, w: tf.Tensor, v: tf.Tensor, state: list, x: Any) -> tf.Tensor:
         """The Hessian of the penalties of layers times v; TensorFlow prunes all else."""
@@ -164,14 +178,22 @@ def hessian_vector_product(
         ValueError: `v` or `w` does not have P elements; an unknown operator; there is no batch.
     """
     flat = FlatNetwork(network)
-    vectors = {"v": v, "w": pack(network) if w is None else w}
-    for name, value in vectors.items():
-        if np.shape(value) != (flat.size,):
-            raise ValueError(
-                f"{name} must have shape ({flat.size},) for this network; received "
-                f"{np.shape(value)}."
-            )
+    v, w = checked(flat, "v", v), checked(flat, "w", pack(network) if w is None else w)
     products = Products(
         *(flat, as_batches(data), loss), weight_decay=weight_decay, operator=operator
     )
-    return products.at(np.asarray(vectors["w"], np.float32), flat.state())(np.asarray(v))
+    return products.at(w.astype(np.float32), flat.state())(v)
+
+
+def checked(network: FlatNetwork, name: str, value: ArrayLike) -> np.ndarray:
+    """A vector, if it has a number for each weight.
+
+    Raises:
+        ValueError: it has not; says how many there are.
+    """
+    value = np.asarray(value)
+    if value.shape != (network.size,):
+        raise ValueError(
+            f"{name} must have shape ({network.size},) for this network; received {value.shape}."
+        )
+    return value

@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from mc.curvature.chosen import Chosen
 from mc.curvature.lanczos import Tridiagonal, lanczos
-from mc.curvature.products import Product, Products
+from mc.curvature.products import Product, Products, checked
 from mc.network.batches import as_batches
 from mc.network.weights import FlatNetwork, pack
 
@@ -115,12 +115,20 @@ def spectrum(
         tolerance: see above.
         seed: of the starts.
 
+    Of an eigenvalue that repeats, fewer copies may be found than there are.
+
     Raises:
-        ValueError: fewer than one step, or more ends than the matrix has eigenvalues.
+        ValueError: fewer than one step, more ends than the matrix has eigenvalues, or than so many
+            steps find.
+        FloatingPointError: a product is not finite.
     """
     if steps < 1 or not 0 <= top <= size:
         raise ValueError(
             f"steps must be at least 1 and top from 0 to {size}; received {steps} and {top}."
+        )
+    if min(steps, size) < min(2 * top, size):
+        raise ValueError(
+            f"{top} eigenvalues at each end take steps={2 * top} or more; received steps={steps}."
         )
     rng = np.random.default_rng(seed)
     ends = _ends(product, rng.standard_normal(size), top, steps, tolerance) if top else None
@@ -133,6 +141,18 @@ def spectrum(
         traces=np.array(traces),
         nodes=nodes,
         weights=weights,
+        size=size,
+        examples=0,
+    )
+
+
+def unknown(size: int, *, top: int, probes: int, steps: int) -> Spectrum:
+    """The spectrum of a matrix that is not finite: nan throughout, in the shapes of others."""
+    ends, steps = np.full(top, np.nan), min(steps, size)
+    grid = np.full((probes, steps), np.nan)
+    return Spectrum(
+        *(ends, ends, np.full(2 * top, np.nan), np.full((top, size), np.nan, np.float32)),
+        *(np.full(max(probes, SIGNS), np.nan), grid, grid),
         size=size,
         examples=0,
     )
@@ -210,7 +230,7 @@ def hessian_spectrum(
     products = Products(
         *(flat, as_batches(data), loss), weight_decay=weight_decay, operator=operator
     )
-    here = np.asarray(pack(network) if w is None else w, np.float32)
+    here = checked(flat, "w", pack(network) if w is None else w).astype(np.float32)
     product = chosen.block(products.at(here, flat.state()))
     options: dict[str, Any] = {"top": top, "probes": probes, "steps": steps}
     found = spectrum(product, chosen.size, tolerance=tolerance, seed=seed, **options)

@@ -3,24 +3,46 @@
 import numpy as np
 import pandas as pd
 
+from mc.evaluation import metrics
+
 SPREAD = ("mean", "min", "max")
-# Of which barriers the onset is: of errors, or of losses where there are none.
-DECIDING = ("error/barrier_mean", "mse/barrier_mean", "loss/barrier_mean")
+ENDING = "/barrier_mean"  # the barrier that the onset is of
+KINDS = ("error", "mse", "loss")  # of what: the first that there is
 
 
 def instability(table: pd.DataFrame) -> pd.Series:
-    """Of every step the mean over parents and pairs of the worst split's barrier; by step.
+    """Of every step the mean over parents and pairs of the worse split's barrier; by step.
 
-        max over splits of  mean of  max_t E(w(t)) - (E(w(0)) + E(w(1))) / 2
+        max over train and test of  mean of  max_t E(w(t)) - (E(w(0)) + E(w(1))) / 2
+
+    E is the error, of a regression the mean squared error, or else the loss; see `deciding`.
 
     Args:
         table: a row a pair of children: `parent, step`, and `<split>/<metric>/barrier_mean`.
     """
-    for ending in DECIDING:
-        columns = [name for name in table if name.endswith(f"/{ending}")]
-        if columns:
-            return table.groupby("step")[columns].mean().max(axis=1)
+    return table.groupby("step")[deciding(table)].mean().max(axis=1)
+
+
+def deciding(table: pd.DataFrame) -> list[str]:
+    """The columns of barriers that decide: of errors, or mse, or losses, of train and test.
+
+    Of several outputs each output's; of validation data where there are no others.
+
+    Raises:
+        ValueError: there are no barriers.
+    """
+    there = [name for name in table if name.endswith(ENDING)]
+    split = [name for name in there if name.startswith(("train/", "test/"))] or there
+    for kind in KINDS:
+        own = [name for name in split if _kind(name) == kind]
+        if own:
+            return own
     raise ValueError(f"Instability is of barriers; received columns {', '.join(table)}.")
+
+
+def _kind(column: str) -> str:
+    metric = metrics.found(column.removesuffix(ENDING).partition("/")[2])
+    return metric.name if metric else ""
 
 
 def onset(table: pd.DataFrame, threshold: float) -> float:
@@ -37,15 +59,6 @@ def summary(table: pd.DataFrame, threshold: float) -> dict[str, float]:
         for how in SPREAD:
             found[f"instability/{name}/{how}"] = float(getattr(table[name], how)(skipna=False))
     return found
-
-
-def shown(table: pd.DataFrame) -> list[str]:
-    """The columns that a figure shows: the deciding barriers of train and test."""
-    for ending in DECIDING:
-        both = [f"{split}/{ending}" for split in ("train", "test")]
-        if columns := [name for name in both if name in table]:
-            return columns
-    return []
 
 
 def by_step(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from mc.plots.style import COLUMN_WIDTH, CURVE, SEGMENT, PaperFigure, dress, legend_of
+from mc.plots.style import COLUMN_WIDTH, CURVE, OTHERS, SEGMENT, PaperFigure, dress, legend_of
+
+LOOKS = (SEGMENT, CURVE, *OTHERS)
 
 
 def instability(
@@ -17,7 +19,7 @@ def instability(
     """Barriers between children against the step that they go on from: a line, and all pairs.
 
     Args:
-        lines: `{split: (steps [k], mean [k], of every pair [k, pairs])}`.
+        lines: `{name: (steps [k], mean [k], of every pair [k, pairs])}`.
         label: of the barrier.
         threshold: below which they are stable.
 
@@ -29,7 +31,7 @@ def instability(
     figure = PaperFigure((COLUMN_WIDTH, 2.7), layout="constrained")
     axes = figure.subplots()
     steps: Any = next(iter(lines.values()))[0]
-    for (name, (x, mean, pairs)), look in zip(lines.items(), (SEGMENT, CURVE), strict=False):
+    for (name, (x, mean, pairs)), look in zip(lines.items(), LOOKS, strict=False):
         axes.plot(x, mean, label=name, linewidth=1.5, markersize=4, **look)
         values: Any = pairs
         for k in range(values.shape[1]):

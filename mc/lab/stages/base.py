@@ -102,11 +102,10 @@ class Base(Run):
 
     def idle(self) -> tuple[str, ...]:
         """The start enters by what it is; without one, how it is gone on with."""
-        how = ("train.base.start_schedule", "train.base.start_order", "train.base.start_optimizer")
+        how = ("train.base.start_schedule", "train.base.start_optimizer")
         unused = () if self["train.base.start"] is not None else how
-        if self["train.base.start_schedule"] == "restart":
-            unused = (*unused, "train.base.start_order")
-        return ("train.base.start", "lora.paths", *unused)
+        # What order the start was trained in, its own fingerprint says.
+        return ("train.base.start", "train.base.start_order", "lora.paths", *unused)
 
     def named_by(self) -> tuple[str, ...]:
         """The start may be named."""
@@ -185,6 +184,11 @@ class Base(Run):
         start = self.networks[0] if self.networks else None
         continues = self["train.base.start_schedule"] == "continue"
         keeps = self["train.base.start_optimizer"] == "keep"
+        if self["train.base.start_order"] == "own" and not continues:
+            raise ValueError(
+                "train.base.start_order=own acts where a schedule is gone on with: type train.base."
+                "start=1@step100 train.base.start_schedule=continue too, or leave it out."
+            )
         if start is None:
             if continues or keeps:
                 which = "start_schedule=continue" if continues else "start_optimizer=keep"
@@ -204,6 +208,12 @@ class Base(Run):
             raise ValueError(
                 "train.base.start_schedule=continue needs a base network, whose steps are known; "
                 f"received train.base.start={typed}. Leave it out to begin its schedule anew."
+            )
+        if not start.named.is_kept and start.run["train.base.best"]:
+            raise ValueError(
+                f"train.base.start_schedule=continue: {typed} is the best epoch of its training, "
+                "and not the last. Name an epoch or a step that it has kept, such as "
+                f"{typed}@{start.run['train.base.epochs']}."
             )
         if not start.named.is_kept and start.run.own["dataset"] != self.own["dataset"]:
             raise ValueError(

@@ -55,7 +55,7 @@ class Hessian(Run):
             4096, "of the training data, rounded up to hundreds, from all of them", low=1, smoke=100
         )
         top: int = setting(3, "eigenvalues at each end", low=1, smoke=1)
-        probes: int = setting(3, "random vectors, for trace and density", low=1, smoke=2)
+        probes: int = setting(3, "random vectors for the density; the trace has 30", low=1, smoke=2)
         steps: int = setting(80, "of Lanczos' method for each, at most", low=2, smoke=4)
 
     def inputs(self) -> Inputs:
@@ -86,6 +86,12 @@ class Hessian(Run):
             )
         for typed in networks or ():
             naming.read(typed)
+        if self["hessian.steps"] < 2 * self["hessian.top"]:
+            raise ValueError(
+                f"hessian.top={self['hessian.top']} eigenvalues at each end take hessian.steps="
+                f"{2 * self['hessian.top']} or more; received hessian.steps="
+                f"{self['hessian.steps']}."
+            )
         if not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t)):
             raise ValueError(
                 f"hessian.t must be increasing positions in [0, 1]; received hessian.t={t}. Type "

@@ -5,10 +5,11 @@ from functools import cached_property
 
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
-from mc.lab.settings import setting
+from mc.lab.settings import default_of, setting
 from mc.lab.stages.common import BATCHNORM, common, splits, statistics
 
-SMOKE_STEPS = 4  # of a base network in a smoke run: two epochs of two steps
+# What each child has of its own, or a parent is without.
+OF_CHILDREN = ("start", "order_seed", "start_schedule", "start_order", "start_optimizer")
 ORDERS = 1000  # order seeds of children are above: a parent's is its seed unless it is set
 
 
@@ -56,9 +57,8 @@ class Instability(Run):
 
     @property
     def _steps(self) -> list[int]:
-        """In a smoke run those that its short trainings pass."""
-        steps = self["instability.steps"]
-        return [step for step in steps if step < SMOKE_STEPS] if self["smoke"] else steps
+        """In a smoke run, whose trainings are over at once, the first of all."""
+        return [0] if self["smoke"] else self["instability.steps"]
 
     @property
     def _orders(self) -> range:
@@ -122,4 +122,18 @@ class Instability(Run):
                 "instability.threshold is of a fraction, between 0 and 1; received "
                 f"instability.threshold={self['instability.threshold']}. Type for example "
                 "instability.threshold=0.02."
+            )
+
+    def check_run(self) -> None:
+        """Raise where what a child has of its own is set.
+
+        Raises:
+            ValueError: says what to leave out.
+        """
+        keys = [f"train.base.{name}" for name in OF_CHILDREN]
+        typed = [key for key in keys if self[key] != default_of(Run.fields[key])]
+        if typed:
+            raise ValueError(
+                f"stage=instability trains its parents from initial weights, and children with "
+                f"starts and orders of their own: leave out {', '.join(typed)}."
             )

@@ -5,12 +5,13 @@ from typing import Any
 
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
-from mc.lab.settings import setting
+from mc.lab.settings import default_of, setting
 from mc.lab.stages.common import BATCHNORM, common, splits, statistics
 from mc.lab.stages.curve import CORNERS
 
 DIRECTIONS = ("random", "principal", "hessian", "networks")
 NORMS = ("filter", "layer", "weight", "none")  # as mc.landscape.directions, which has NumPy alone
+EPOCHS = 3  # that a training needs, which is drawn in a plane
 OF_RANDOM = ("landscape.norm", "landscape.biases", "landscape.repeats")
 
 
@@ -92,8 +93,10 @@ class Landscape(Run):
     def key(self, own: dict, ids: dict) -> dict:
         """What is in the middle, and where it looks."""
         looks = own["landscape"] | statistics(own) | {"splits": splits(own)}
-        decay = {"weight_decay": own["train.base.weight_decay"]}
-        return common(own) | ids | {"landscape": looks | decay, "seed": own["seed"]}
+        looks |= {"weight_decay": own["train.base.weight_decay"]}
+        if self["landscape.directions"] == "principal":
+            looks |= {"save_every": self["train.base.save_every"]}
+        return common(own) | ids | {"landscape": looks, "seed": own["seed"]}
 
     def idle(self) -> tuple[str, ...]:
         """The network enters by what it is; what is of other directions."""
@@ -121,7 +124,8 @@ class Landscape(Run):
         dims = self["landscape.dims"]
         if dims > 2:
             raise ValueError(
-                f"landscape.dims must be 1, a profile, or 2, a map; received landscape.dims={dims}"
+                "landscape.dims must be 1, a profile, or 2, a map; received "
+                f"landscape.dims={dims}. Type landscape.dims=2, or leave it out."
             )
         for key in ("x", "y"):
             given = self[f"landscape.{key}"]
@@ -142,6 +146,14 @@ class Landscape(Run):
         """
         directions, dims = self["landscape.directions"], self["landscape.dims"]
         networks = self["landscape.networks"]
+        self._check_acting()
+        middle = self["landscape.network"] if self["landscape.t"] is None else None
+        named = [*(networks or ()), *([] if middle is None else [middle])]
+        if directions == "networks" and len(set(map(str, named))) < len(named):
+            raise ValueError(
+                "landscape.networks must be different ones, and none of them the one in the "
+                f"middle; received landscape.networks={networks} around {middle}."
+            )
         if directions == "networks" and len(networks or ()) != dims:
             raise ValueError(
                 "landscape.directions=networks needs a network for each direction, and "
@@ -156,6 +168,26 @@ class Landscape(Run):
         if directions == "principal":
             self._check_trajectory()
 
+    def _check_acting(self) -> None:
+        """Raise where a setting of other views is set, which would not act."""
+        idle = [key for key in self.idle() if key not in ("landscape.network", "seed")]
+        if self["landscape.directions"] == "networks":
+            idle.remove("landscape.networks")
+        idle = [key for key in idle if key.startswith("landscape.")]
+        typed = [key for key in idle if self[key] != default_of(Run.fields[key])]
+        if typed:
+            raise ValueError(
+                f"{', '.join(typed)}: of other views than this one, landscape.directions="
+                f"{self['landscape.directions']} landscape.dims={self['landscape.dims']}. Leave "
+                f"{'it' if len(typed) == 1 else 'them'} out."
+            )
+        if self["align.method"] != "none":
+            raise ValueError(
+                f"stage=landscape looks at networks as they are; received align="
+                f"{self['align.method']}. Type align=none, or look at one that was renumbered by "
+                "stage=plane."
+            )
+
     def _check_trajectory(self) -> None:
         middle = self.middle
         named = None if middle is None else naming.read(self["landscape.network"])
@@ -168,6 +200,23 @@ class Landscape(Run):
             )
         if self["landscape.dims"] == 1:
             raise ValueError("landscape.directions=principal is a map: leave landscape.dims out.")
+        if self["smoke"]:
+            raise ValueError(
+                f"landscape.directions=principal needs {EPOCHS} epochs, and those of smoke=true "
+                "are two: leave one of them out."
+            )
+        every, last = self["train.base.save_every"], self.last_epoch
+        if every is None or last // every < EPOCHS:
+            raise ValueError(
+                f"landscape.directions=principal needs {EPOCHS} epochs that a training has kept: "
+                f"type train.base.save_every=1; received train.base.save_every={every} of {last} "
+                "epochs."
+            )
+
+    @property
+    def last_epoch(self) -> int:
+        """Of the training that is drawn."""
+        return naming.read(self["landscape.network"]).epoch or self["train.base.epochs"]
 
     def check_objective(self, name: str) -> None:
         """Raise where the settings leave a number out.

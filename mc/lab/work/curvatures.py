@@ -33,5 +33,6 @@ def densities(run: Run, path: Path) -> dict[str, Any]:
     with np.load(path) as file:
         names, nodes, weights = (file[name] for name in ("names", "nodes", "weights"))
     chosen = np.unique(np.linspace(0, len(names) - 1, MOST).round().astype(int))
-    given = {str(names[n]): (nodes[n], weights[n]) for n in chosen}
-    return {"spectrum": plots.spectra(given)}
+    finite = [n for n in chosen if np.isfinite(nodes[n]).all()]
+    given = {str(names[n]): (nodes[n], weights[n]) for n in finite}
+    return {"spectrum": plots.spectra(given)} if given else {}

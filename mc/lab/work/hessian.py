@@ -9,11 +9,11 @@ import pandas as pd
 
 from mc.curvature.chosen import Chosen
 from mc.curvature.products import Products
-from mc.curvature.spectrum import Spectrum, spectrum
+from mc.curvature.spectrum import Spectrum, spectrum, unknown
 from mc.datasets import Data
 from mc.evaluation.evaluator import Evaluator
 from mc.evaluation.geometry import straight_segment
-from mc.lab import files
+from mc.lab import batch_notes, files
 from mc.lab.job import Job
 from mc.lab.work import curves, drawings, gathered, measure
 from mc.lab.work.data import load_data, make_loss, plain_weights
@@ -97,14 +97,13 @@ def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, in
         w = np.tensordot(places.rows[n], np.stack([np.asarray(p) for p in places.points]), 1)
         state = batchnorm.state_of(statistics, n, places.state)
         product = chosen.block(products.at(w.astype(np.float32), state))
-        own = spectrum(
-            *(product, chosen.size),
-            top=min(given.top, chosen.size),
-            probes=given.probes,
-            steps=given.steps,
-            seed=job.cfg.seed,
-        )
-        done = _stacked(done, own, products.examples, given.steps)
+        options = {"top": min(given.top, chosen.size), "probes": given.probes, "steps": given.steps}
+        try:
+            own = spectrum(product, chosen.size, seed=job.cfg.seed, **options)
+        except FloatingPointError:
+            log.warning("The Hessian at place %d of %d is not finite.", n + 1, len(places.rows))
+            own = unknown(chosen.size, **options)
+        done = _stacked(done, own, products.examples)
         files.save_checkpoint(job.folder, done)
         if n == 0:
             log.info(
@@ -115,13 +114,9 @@ def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, in
     return done, chosen.size
 
 
-def _stacked(done: dict, own: Spectrum, examples: int, steps: int) -> dict[str, np.ndarray]:
-    """The arrays of all places so far, quadratures of one length."""
+def _stacked(done: dict, own: Spectrum, examples: int) -> dict[str, np.ndarray]:
+    """The arrays of all places so far."""
     arrays = {name: getattr(own, name) for name in KEPT}
-    room = min(steps, own.size) - own.nodes.shape[1]
-    # Of nodes that are not there the weight is 0.
-    arrays["nodes"] = np.pad(arrays["nodes"], ((0, 0), (0, room)), "edge")
-    arrays["weights"] = np.pad(arrays["weights"], ((0, 0), (0, room)))
     arrays["examples"] = np.asarray(examples)
     return {
         name: np.concatenate([done[name], value[np.newaxis]]) if done else value[np.newaxis]
@@ -136,7 +131,9 @@ def _losses(job: Job, data: Data, places: Places, train: Any) -> dict[str, np.nd
         **measure.arguments(job.cfg, data),
         weight_decay=0.0,
     )
-    return evaluate(places.rows)
+    values = evaluate(places.rows)
+    batch_notes.note(job.folder, job.cfg.eval.batch_size, evaluate.dependence)
+    return values
 
 
 def _columns(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

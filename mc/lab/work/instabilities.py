@@ -13,8 +13,9 @@ from mc.lab.graph import Run
 def figures(run: Run, path: Path) -> dict[str, Any]:
     """Barriers of the error, or the loss, against the step at which trainings part."""
     table = pd.read_csv(path)
-    columns = stability.shown(table)
-    lines = {name.partition("/")[0]: stability.by_step(table, name) for name in columns}
-    what = metrics.label(columns[0].removesuffix("/barrier_mean")).partition(" ")[2]
-    threshold = run["instability.threshold"]
-    return {"instability": plots.instability(lines, f"barrier of the {what}", threshold)}
+    columns = stability.deciding(table)
+    lines = {
+        metrics.label(name.removesuffix(stability.ENDING)): stability.by_step(table, name)
+        for name in columns
+    }
+    return {"instability": plots.instability(lines, "barrier", run["instability.threshold"])}

@@ -1,5 +1,7 @@
 """stage=instability: when in training two runs part for good."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,8 @@ from mc.lab.job import Job
 from mc.lab.work import drawings, measure, networks
 from mc.lab.work.data import load_data, splits_of
 from mc.network.weights import FlatNetwork, pack
+
+log = logging.getLogger(__name__)
 
 
 def run(job: Job) -> dict:
@@ -45,4 +49,5 @@ def run(job: Job) -> dict:
     files.save_table(job.folder, "instability", table)
     job.tracker.table("instability", table)
     drawings.draw(job)
+    log.info("The onset is of the barriers %s.", ", ".join(stability.deciding(table)))
     return stability.summary(table, job.cfg.instability.threshold)

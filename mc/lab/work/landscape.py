@@ -14,7 +14,7 @@ from mc.ensembles import predictive
 from mc.evaluation.evaluator import Evaluator, in_blocks
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
-from mc.lab.stages.base import saved_epochs
+from mc.lab.stages.base import saved_epoch
 from mc.lab.work import curves, drawings, measure, networks
 from mc.lab.work.data import load_data, make_loss, plain_weights, splits_of
 from mc.landscape import directions, view
@@ -23,9 +23,11 @@ from mc.network.weights import FlatNetwork, pack
 
 log = logging.getLogger(__name__)
 
+DIRECTIONS = "directions"  # the file of what takes long to find
+EXAMPLES = 4096  # of the Hessian, if none are set
 MARGIN = 0.25  # of what is to be seen, on every side
-EPOCHS = 3  # that a trajectory needs, at least
 STEPS = 80  # of Lanczos' method, for the largest eigenvalues
+CLOSE = 0.05  # of the largest eigenvalue: residuals of directions that have been found
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class Seen:
     """
 
     views: list[View]
-    points: dict[str, np.ndarray]
+    points: list[tuple[str, np.ndarray]]
     path: tuple[np.ndarray, np.ndarray] | None = None
     shares: np.ndarray = field(default_factory=lambda: np.empty(0))
 
@@ -76,8 +78,8 @@ def run(job: Job) -> dict:
     centres = {name: float(v[0, -1]) for name, v in values.items()}
     arrays: dict[str, Any] = {"x": axes[0], **({"y": axes[1]} if dims == 2 else {})}
     arrays["lengths"] = np.stack([own.lengths() for own in seen.views])
-    arrays["names"] = np.array(list(seen.points), str)
-    arrays["points"] = np.array(list(seen.points.values()))
+    arrays["names"] = np.array([name for name, _ in seen.points], str)
+    arrays["points"] = np.array([point for _, point in seen.points])
     if seen.path is not None:
         arrays |= {"path": seen.path[0], "off": seen.path[1], "shares": seen.shares}
     files.save_arrays(job.folder, "landscape", arrays | grids)
@@ -120,57 +122,77 @@ def _random(job: Job, data: Data, middle: Middle) -> Seen:
             for k in range(given.dims)
         ]
         views.append(View.around(middle.w, own))
-    return Seen(views, {middle.name: np.zeros(given.dims)})
+    return Seen(views, [(middle.name, np.zeros(given.dims))])
 
 
 def _hessian(job: Job, data: Data, middle: Middle) -> Seen:
-    """The eigenvectors of the largest eigenvalues, of length 1."""
-    given = job.cfg.landscape
-    train = measure.some(data.train_clean, given.examples or len(data.train), _batch(job))
+    """The eigenvectors of the largest eigenvalues, of length 1; a killed run finds them once."""
+    given, there = job.cfg.landscape, job.folder / f"{DIRECTIONS}.npz"
+    if there.exists():
+        with np.load(there) as file:
+            own = list(file["directions"])
+        return Seen([View.around(middle.w, own)], [(middle.name, np.zeros(given.dims))])
+    train = measure.some(data.train_clean, given.examples or EXAMPLES, _batch(job))
     loss, loss_weights = make_loss(job.cfg, data), plain_weights(job.cfg)
     products = Products(middle.network, train.cache(), loss, loss_weights=loss_weights)
     product = products.at(middle.w, middle.state)
     options = {"probes": 0, "steps": STEPS, "seed": job.cfg.seed}
     found = spectrum(product, middle.network.size, top=given.dims, **options)
     log.info("Largest eigenvalues: %s.", ", ".join(f"{v:.4g}" for v in found.largest))
+    if found.residuals[: given.dims].max() > CLOSE * np.abs(found.largest[0]):
+        log.warning(
+            "The directions are not yet eigenvectors: residuals are %s.",
+            ", ".join(f"{v:.2g}" for v in found.residuals[: given.dims]),
+        )
     own = [v / np.linalg.norm(v) for v in found.vectors]
-    return Seen([View.around(middle.w, own)], {middle.name: np.zeros(given.dims)})
+    files.save_arrays(job.folder, DIRECTIONS, {"directions": np.stack(own)})
+    return Seen([View.around(middle.w, own)], [(middle.name, np.zeros(given.dims))])
 
 
 def _networks(job: Job, data: Data, middle: Middle) -> Seen:
     """Towards other networks: at 1 along an axis lies one of them."""
-    others, points = [], {middle.name: np.zeros(job.cfg.landscape.dims)}
+    others, points = [], [(middle.name, np.zeros(job.cfg.landscape.dims))]
     named: Any = job.run.inputs()["networks"]
     for k, network in enumerate(named):
         model = networks.load(job, network, data)
         alike = (middle.name, middle.network.model), (network.named.typed, model)
         networks.check_alike(job, data, *alike)
         others.append(pack(model) - middle.w)
-        points[network.title] = np.eye(len(named))[k]
+        taken = network.title in dict(points)
+        points.append((str(network.named.typed) if taken else network.title, np.eye(len(named))[k]))
     return Seen([View.around(middle.w, others)], points)
 
 
 def _principal(job: Job, data: Data, middle: Middle) -> Seen:
     """The plane in which a training moved most, in units of weight distance."""
     network: Any = job.run.inputs()["middle"]
-    kept = saved_epochs(network.run.folder)
-    if len(kept) < EPOCHS:
+    every, last = job.cfg.train.base.save_every, job.run.last_epoch  # type: ignore[attr-defined]  # of the stage
+    kept = [saved_epoch(network.run.folder, epoch) for epoch in range(every, last + 1, every)]
+    if gone := [path.stem for path in kept if not path.is_file()]:
+        seed = network.named.seed
         raise ValueError(
-            f"The training of network {network.title} has kept {len(kept)} epochs, and principal "
-            f"directions need {EPOCHS} or more. Train it again with train.base.save_every=1 "
-            "force=true."
+            f"The training of network {network.title} has not kept epochs {', '.join(gone)}. Train "
+            f"it again: python -m mc.run stage=base seed={seed} train.base.save_every={every} "
+            "force=true and your other settings."
         )
     points = [member.w for member in predictive.saved(kept, network.title)]
-    if not np.array_equal(points[-1], middle.w):
+    if points[0].shape != middle.w.shape:
+        raise ValueError(
+            "A training of adapters is drawn in their factors: type lora.paths=factors, or leave "
+            "it out."
+        )
+    here = [n for n, point in enumerate(points) if np.array_equal(point, middle.w)]
+    if not here:
+        here = [len(points)]
         points.append(middle.w)
     rows, shares = directions.principal(points)
-    own = View(points, np.eye(len(points))[-1], rows)
+    own = View(points, np.eye(len(points))[here[-1]], rows)
     path = own.project(np.eye(len(points)))
     log.info(
         "The plane has %.1f %% of the variation of %d points; they lie up to %.3g off it.",
         *(100 * shares.sum(), len(points), path[1].max()),
     )
-    return Seen([own], {middle.name: np.zeros(2)}, path, shares)
+    return Seen([own], [(middle.name, np.zeros(2))], path, shares)
 
 
 SEEN = {
@@ -184,7 +206,9 @@ SEEN = {
 def _ranges(job: Job, seen: Seen) -> list[Sequence[float]]:
     """Of each axis what is typed; else -1 to 1, or where a training or networks lie."""
     given = [job.cfg.landscape.x, job.cfg.landscape.y][: seen.views[0].dims]
-    lying = np.array(list(seen.points.values())) if seen.path is None else seen.path[0]
+    lying = np.array([point for _, point in seen.points])
+    if seen.path is not None:
+        lying = seen.path[0]
     low, high = lying.min(0), lying.max(0)
     room = MARGIN * np.where(high > low, high - low, 1.0)
     wide = [(-1.0, 1.0)] * len(given)
