@@ -11,10 +11,12 @@ from test_curvature import logits_loss
 
 import mc
 from mc import plots
+from mc.curvature import products
 from mc.curvature.spectrum import spectrum
 from mc.datasets import digits, make_data
-from mc.lab import files
+from mc.lab import files, stages
 from mc.lab.work import hessian as work
+from mc.landscape import directions
 
 BUILD = [*QUICK, "build=true", "stage=hessian"]
 WHOLE = ["model=mlp", "model.widths=[8]", "build=true", "stage=hessian"]
@@ -121,6 +123,11 @@ def test_layers_that_are_not_there_are_told_with_those_that_are(cli, made_runs):
     assert status != 0
     assert "matches none of the network's weights" in output
     assert "kernel" in output
+
+
+def test_the_words_that_are_known_before_tensorflow_are_those_of_the_rooms():
+    assert stages.hessian.OPERATORS == products.OPERATORS
+    assert stages.landscape.NORMS == directions.NORMS
 
 
 def test_figures_need_values_that_fit():

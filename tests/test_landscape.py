@@ -12,6 +12,7 @@ from test_curvature import X
 
 from mc import plots
 from mc.lab.work import landscape as work
+from mc.lab.work import measure
 from mc.landscape import directions, view
 from mc.landscape.filters import axes_of
 from mc.landscape.view import View
@@ -306,7 +307,7 @@ def test_a_killed_view_goes_on_along_the_same_directions(cli, made_runs, monkeyp
     def dies(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(work, "in_blocks", dies)
+    monkeypatch.setattr(measure, "in_blocks", dies)
     assert cli(*command, "force=true")[0] != 0
     monkeypatch.undo()
     monkeypatch.setattr(work, "spectrum", dies)  # the directions are there

@@ -135,7 +135,7 @@ def spectrum(
     signs = (rng.choice([-1.0, 1.0], size) for _ in range(max(probes, SIGNS) if probes else 0))
     runs = [lanczos(product, v, steps) for v in islice(signs, probes)]
     traces = [size * run.diagonal[0] for run in runs] + [v @ product(v) for v in signs]
-    nodes, weights = _quadrature(runs)
+    nodes, weights = _quadrature(runs, min(steps, size))
     return Spectrum(
         **_pairs(ends, top, size),
         traces=np.array(traces),
@@ -180,7 +180,6 @@ def _pairs(ends: Tridiagonal | None, top: int, size: int) -> dict[str, np.ndarra
         return empty | {"vectors": np.empty((0, size), np.float32)}
     values, small = ends.eigen()
     residuals = ends.residuals()
-    top = min(top, len(values))
     largest, smallest = np.arange(len(values))[::-1][:top], np.arange(top)
     vectors = small[:, largest].T.astype(np.float32) @ ends.vectors
     both = np.concatenate([residuals[largest], residuals[smallest]])
@@ -188,15 +187,13 @@ def _pairs(ends: Tridiagonal | None, top: int, size: int) -> dict[str, np.ndarra
     return found | {"residuals": both, "vectors": vectors}
 
 
-def _quadrature(runs: Sequence[Tridiagonal]) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights `[probes, m]`; of runs that ended early, filled up with weights of 0."""
-    longest = max((len(run.diagonal) for run in runs), default=0)
-    nodes, weights = np.zeros((2, len(runs), longest))
+def _quadrature(runs: Sequence[Tridiagonal], steps: int) -> np.ndarray:
+    """Nodes and weights of runs of so many steps, `[2, probes, steps]`."""
+    found = np.zeros((2, len(runs), steps))
     for i, run in enumerate(runs):
         values, vectors = run.eigen()
-        nodes[i, : len(values)], weights[i, : len(values)] = values, vectors[0] ** 2
-        nodes[i, len(values) :] = values[-1]
-    return nodes, weights
+        found[:, i] = values, vectors[0] ** 2
+    return found
 
 
 def hessian_spectrum(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from mc import curve_file
-from mc.evaluation import tasks, uncertainty
+from mc.evaluation import statistics, tasks, uncertainty
 from mc.evaluation.tasks.several import BETWEEN
 from mc.evaluation.tasks.task import EACH
 from mc.network.batches import unpacked
@@ -271,7 +271,5 @@ def summary(table: pd.DataFrame) -> dict:
             result[column] = float(values.iloc[-1])
         else:
             name = column if column.startswith("moving/") else f"member/{column}"
-            for statistic in ("mean", "min", "max"):
-                value = getattr(values, statistic)(skipna=False)  # of nan there is no mean
-                result[f"{name}/{statistic}"] = float(value)
+            result |= statistics.spread(name, values)
     return result

@@ -60,6 +60,13 @@ def gram(points: Sequence[ArrayLike] | np.ndarray, center: bool = True) -> np.nd
     return result
 
 
+def gram_about_mean(points: Sequence[ArrayLike] | np.ndarray) -> np.ndarray:
+    """Inner products of deviations of n points from their mean; `[n, n] float64`."""
+    n = len(points)
+    middle = np.eye(n) - 1 / n
+    return middle @ gram(points)[:n, :n] @ middle
+
+
 def volume(points: Sequence[ArrayLike] | np.ndarray) -> float:
     """The volume of the simplex of k + 1 points, in units of weights to the power of k.
 

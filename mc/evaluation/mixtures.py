@@ -50,11 +50,6 @@ class Mixture:
         """`[n, outputs]`."""
         return self.means.mean(0)
 
-    @property
-    def deviation(self) -> np.ndarray:
-        """`[n, outputs]`, by the law of total variance."""
-        return np.sqrt(np.mean(self.deviations**2, 0) + np.var(self.means, 0))
-
     def log_density(self, y: ArrayLike) -> np.ndarray:
         """log p(y | x) of targets `y: [n, outputs]`, all outputs of an example together, `[n]`."""
         own = norm.logpdf(self._fitting(y), self.means, self.deviations).sum(-1)

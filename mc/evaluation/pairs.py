@@ -11,7 +11,6 @@ from mc.evaluation import along, metrics, statistics
 from mc.evaluation.geometry import positions
 
 BARRIERS = ("barrier_mean", "barrier_linear", "barrier_max")
-SPREAD = ("mean", "min", "max")
 
 
 def segments(num_networks: int, num_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,11 +94,10 @@ def summary(pairs: pd.DataFrame) -> dict[str, float]:
         pairs: of `barriers`.
     """
     numbers = pairs.drop(columns=["start", "end"])
-    return {
-        f"pairs/{name}/{statistic}": float(getattr(values, statistic)(skipna=False))
-        for name, values in numbers.items()
-        for statistic in SPREAD
-    }
+    summary: dict[str, float] = {}
+    for name, values in numbers.items():
+        summary |= statistics.spread(f"pairs/{name}", values)
+    return summary
 
 
 def matrix(pairs: pd.DataFrame, column: str) -> np.ndarray:

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mc.evaluation import metrics
+from mc.evaluation import metrics, statistics
 
-SPREAD = ("mean", "min", "max")
 ENDING = "/barrier_mean"  # the barrier that the onset is of
 KINDS = ("error", "mse", "loss")  # of what: the first that there is
 
@@ -56,8 +55,7 @@ def summary(table: pd.DataFrame, threshold: float) -> dict[str, float]:
     """The onset; and means and extremes over all steps, parents and pairs of each barrier."""
     found = {"instability/onset": onset(table, threshold)}
     for name in (c for c in table if "/barrier_" in c):
-        for how in SPREAD:
-            found[f"instability/{name}/{how}"] = float(getattr(table[name], how)(skipna=False))
+        found |= statistics.spread(f"instability/{name}", table[name])
     return found
 
 

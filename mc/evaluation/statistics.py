@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from mc.evaluation import metrics
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 
 def summarise(
@@ -124,3 +124,9 @@ def _lengths(t: np.ndarray, segment_length: np.ndarray, chord: float | None) -> 
     if chord and "curve/length" in lengths:
         lengths["curve/length_ratio"] = lengths["curve/length"] / float(chord)
     return lengths
+
+
+def spread(name: str, values: Series) -> dict[str, float]:
+    """`<name>/mean`, `min` and `max`; where one value is nan, so are these."""
+    hows = ("mean", "min", "max")
+    return {f"{name}/{how}": float(getattr(values, how)(skipna=False)) for how in hows}

@@ -236,8 +236,8 @@ class Run(Labelled):
         typed = [o for o in overrides if not gone & set(_keys_of(o))]
         acting = (key for key in self.changes if key not in (*TYPED_ONCE, OOD) and self._acts(key))
         changes = [f"{key}={as_typed(self.changes[key])}" for key in acting]
-        chosen = any("@" in o and _keys_of(o)[1] == OOD for o in overrides)
-        if OOD in self.changes and not chosen and not any(o.startswith("+ood.") for o in overrides):
+        chosen = any(o.startswith("+") and _keys_of(o)[1] == OOD for o in overrides)
+        if OOD in self.changes and not chosen:
             changes.append(f"{OOD}=null")  # a recipe has other data, which is not typed again
         return [f"stage={self.name}", *changes, *typed, *more]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mc.evaluation.geometry import gram
+from mc.evaluation.geometry import gram_about_mean
 from mc.landscape.filters import axes_of, lengths
 from mc.network.weights import FlatNetwork
 
@@ -80,12 +80,10 @@ def principal(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             f"Principal directions of a trajectory need three points or more; received {n}. Keep "
             "more epochs, by train.base.save_every=1."
         )
-    middle = np.eye(n) - 1 / n
-    inner = middle @ gram(points)[:n, :n] @ middle
-    values, vectors = np.linalg.eigh(inner)
+    values, vectors = np.linalg.eigh(gram_about_mean(points))
     values, vectors = values[::-1], vectors[:, ::-1]
     if values[1] <= 1e-12 * values[0]:
         raise ValueError("The points of the trajectory lie on one line, which spans no plane.")
     signs = np.where(vectors[-1, :2] < 0, -1.0, 1.0)
-    rows = (vectors[:, :2] * signs / np.sqrt(values[:2])).T @ middle
-    return rows, values[:2] / values.clip(min=0).sum()
+    rows = (vectors[:, :2] * signs / np.sqrt(values[:2])).T
+    return rows - rows.mean(axis=1, keepdims=True), values[:2] / values.clip(min=0).sum()

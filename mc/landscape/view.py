@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,13 +43,17 @@ class View:
 
     def lengths(self) -> np.ndarray:
         """How long each direction is in weight space: one unit of its axis; `[dims]`."""
-        inner = gram(self.points)[: len(self.centre), : len(self.centre)]
-        return np.sqrt(np.einsum("kn,nm,km->k", self.rows, inner, self.rows))
+        return np.sqrt(np.einsum("kn,nm,km->k", self.rows, self._inner, self.rows))
+
+    @cached_property
+    def _inner(self) -> np.ndarray:
+        """Inner products of the points' offsets from the first, for rows that add up to 0."""
+        n = len(self.centre)
+        return gram(self.points)[:n, :n]
 
     def project(self, coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where mixtures of the points lie: the nearest x, `[m, dims]`, and how far off, `[m]`."""
-        n = len(self.centre)
-        inner = gram(self.points)[:n, :n]
+        inner = self._inner
         apart = coefficients - self.centre
         metric = self.rows @ inner @ self.rows.T
         x = np.linalg.solve(metric, self.rows @ inner @ apart.T).T

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mc.evaluation.geometry import gram
+from mc.evaluation.geometry import gram, gram_about_mean
 
 
 def principal(
@@ -29,8 +29,7 @@ def principal(
     n = len(vectors)
     if n == 0:
         raise ValueError(f"There are no {what} to take principal directions of.")
-    middle = np.eye(n) - 1 / n
-    inner = middle @ gram(vectors)[:n, :n] @ middle if centred else gram(vectors, center=False)
+    inner = gram_about_mean(vectors) if centred else gram(vectors, center=False)
     values, eigenvectors = np.linalg.eigh(inner)
     longest = max(np.linalg.norm(np.asarray(w)) for w in vectors)
     # What is shorter is the rounding of float32.

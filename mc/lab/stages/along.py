@@ -128,7 +128,7 @@ class Eval(Run):
             ValueError: says which key, the rule, and what to type.
         """
         for key in ("eval.t", "eval.predictions"):
-            _check_positions(key, self[key])
+            check_positions(key, self[key])
         given = self["eval.splits"]
         if given == [] or set(given or ()) - set(SPLITS):
             raise ValueError(
@@ -165,7 +165,8 @@ class Eval(Run):
             )
 
 
-def _check_positions(key: str, t: list[float] | None) -> None:
+def check_positions(key: str, t: list[float] | None) -> None:
+    """Raise unless positions that are given increase, in [0, 1], far enough apart to differ."""
     if t is None:
         return
     if not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t)):

@@ -1,12 +1,11 @@
 """stage=hessian: the curvature of the loss at networks, or at points of a curve or segment."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
+from mc.lab.stages.along import check_positions
 from mc.lab.stages.common import BATCHNORM, common, statistics
 from mc.lab.stages.curve import CORNERS
 from mc.lab.stages.joining import joined
@@ -79,24 +78,17 @@ class Hessian(Run):
         Raises:
             ValueError: says which key, the rule, and what to type.
         """
-        networks, t = self["hessian.networks"], self["hessian.t"]
-        if networks == []:
+        if self["hessian.networks"] == []:
             raise ValueError(
                 "hessian.networks must name a network, or be null for points of the curve."
             )
-        for typed in networks or ():
-            naming.read(typed)
         if self["hessian.steps"] < 2 * self["hessian.top"]:
             raise ValueError(
                 f"hessian.top={self['hessian.top']} eigenvalues at each end take hessian.steps="
                 f"{2 * self['hessian.top']} or more; received hessian.steps="
                 f"{self['hessian.steps']}."
             )
-        if not t or any(not 0 <= v <= 1 for v in t) or any(a >= b for a, b in pairwise(t)):
-            raise ValueError(
-                f"hessian.t must be increasing positions in [0, 1]; received hessian.t={t}. Type "
-                "for example 'hessian.t=[0,0.5,1]'."
-            )
+        check_positions("hessian.t", self["hessian.t"])
 
     def check_run(self) -> None:
         """Raise unless the points are on a curve.

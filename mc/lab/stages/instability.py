@@ -86,8 +86,8 @@ class Instability(Run):
 
     def key(self, own: dict, ids: dict) -> dict:
         """The children, and where they are looked at."""
-        looks = {name: own["instability"][name] for name in ("num_points", "threshold")}
-        looks |= {name: own["instability"][name] for name in ("parents", "steps")}
+        names = ("parents", "steps", "num_points", "threshold")
+        looks = {name: own["instability"][name] for name in names}
         looks |= statistics(own) | {"splits": splits(own)} | ids
         looks |= {"weight_decay": own["train.base.weight_decay"]}
         return common(own) | {"instability": looks}

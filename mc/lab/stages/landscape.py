@@ -10,7 +10,7 @@ from mc.lab.stages.common import BATCHNORM, common, splits, statistics
 from mc.lab.stages.curve import CORNERS
 
 DIRECTIONS = ("random", "principal", "hessian", "networks")
-NORMS = ("filter", "layer", "weight", "none")  # as mc.landscape.directions, which has NumPy alone
+NORMS = ("filter", "layer", "weight", "none")  # as mc.landscape.directions
 EPOCHS = 3  # that a training needs, which is drawn in a plane
 OF_RANDOM = ("landscape.norm", "landscape.biases", "landscape.repeats")
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mc import connecting, curve_file, domains, families
 from mc.curve_model import CurveModel
-from mc.curves import mix
+from mc.curves import Points, mix
 from mc.datasets import Data
 from mc.lab.job import Job
 from mc.lab.stages.curve import CORNERS
@@ -17,6 +17,7 @@ from mc.lab.work import networks
 from mc.lab.work.data import instantiate
 from mc.lab.work.measure import bn_batches
 from mc.network import batchnorm
+from mc.network.weights import FlatNetwork
 from mc.terms import Terms
 
 
@@ -82,9 +83,14 @@ def load(job: Job, data: Data) -> CurveModel:
 
 
 def networks_along(job: Job, curve: CurveModel, data: Data, rows: np.ndarray) -> Iterator[tuple]:
-    """`(w [P], state)` at w = rows[i] @ control_points, BatchNorm statistics estimated anew."""
-    state = curve.state_values
-    batches = bn_batches(job.cfg, data)
-    found = batchnorm.estimate(curve.network, curve.points, rows, state, batches)
+    """`(w [P], state)` at w = rows[i] @ control_points; see `networks_at`."""
+    return networks_at(job, data, curve.network, curve.points, curve.state_values, rows)
+
+
+def networks_at(
+    job: Job, data: Data, network: FlatNetwork, points: Points, state: list, rows: np.ndarray
+) -> Iterator[tuple]:
+    """`(w [P], state)` at w = rows[i] @ points, BatchNorm statistics estimated anew."""
+    found = batchnorm.estimate(network, points, rows, state, bn_batches(job.cfg, data))
     for n, row in enumerate(rows):
-        yield mix(row, curve.points).numpy(), batchnorm.state_of(found, n, state)
+        yield mix(row, points).numpy(), batchnorm.state_of(found, n, state)

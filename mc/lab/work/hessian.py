@@ -11,18 +11,17 @@ from mc.curvature.chosen import Chosen
 from mc.curvature.products import Products
 from mc.curvature.spectrum import Spectrum, spectrum, unknown
 from mc.datasets import Data
+from mc.evaluation import statistics
 from mc.evaluation.evaluator import Evaluator
 from mc.evaluation.geometry import straight_segment
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
 from mc.lab.work import curves, drawings, gathered, measure
 from mc.lab.work.data import load_data, make_loss, plain_weights
-from mc.network import batchnorm
 from mc.network.weights import FlatNetwork
 
 log = logging.getLogger(__name__)
 
-SPREAD = ("mean", "min", "max")
 KEPT = ("largest", "smallest", "residuals", "traces", "nodes", "weights")
 
 
@@ -87,16 +86,13 @@ def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, in
     products = Products(
         *(places.network, train.cache(), loss), loss_weights=loss_weights, operator=given.operator
     )
-    batches = measure.bn_batches(job.cfg, data)
-    statistics = batchnorm.estimate(
-        places.network, places.points, places.rows, places.state, batches
-    )
     done = dict(files.load_checkpoint(job.folder) or {})
     first = len(done.get("examples", ()))
-    for n in range(first, len(places.rows)):
-        w = np.tensordot(places.rows[n], np.stack([np.asarray(p) for p in places.points]), 1)
-        state = batchnorm.state_of(statistics, n, places.state)
-        product = chosen.block(products.at(w.astype(np.float32), state))
+    at = curves.networks_at(
+        job, data, places.network, places.points, places.state, places.rows[first:]
+    )
+    for n, (w, state) in enumerate(at, first):
+        product = chosen.block(products.at(w, state))
         options = {"top": min(given.top, chosen.size), "probes": given.probes, "steps": given.steps}
         try:
             own = spectrum(product, chosen.size, seed=job.cfg.seed, **options)
@@ -105,7 +101,7 @@ def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, in
             own = unknown(chosen.size, **options)
         done = _stacked(done, own, products.examples)
         files.save_checkpoint(job.folder, done)
-        if n == 0:
+        if n == first:
             log.info(
                 "The %s is that of the mean loss over %d training examples, of %d weights.",
                 *(given.operator, products.examples, chosen.size),
@@ -161,6 +157,5 @@ def _summary(table: pd.DataFrame) -> dict[str, float]:
     own = {"largest": "largest_1", "smallest": "smallest_1", "trace": "trace"}
     summary: dict[str, float] = {"hessian/examples": int(table["examples"].iloc[0])}
     for name, column in own.items():
-        for how in SPREAD:
-            summary[f"hessian/{name}/{how}"] = float(getattr(table[column], how)(skipna=False))
+        summary |= statistics.spread(f"hessian/{name}", table[column])
     return summary

@@ -11,8 +11,7 @@ from mc.curvature.products import Products
 from mc.curvature.spectrum import spectrum
 from mc.datasets import Data
 from mc.ensembles import predictive
-from mc.evaluation.evaluator import Evaluator, in_blocks
-from mc.lab import batch_notes, files
+from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.stages.base import saved_epoch
 from mc.lab.work import curves, drawings, measure, networks
@@ -132,7 +131,7 @@ def _hessian(job: Job, data: Data, middle: Middle) -> Seen:
         with np.load(there) as file:
             own = list(file["directions"])
         return Seen([View.around(middle.w, own)], [(middle.name, np.zeros(given.dims))])
-    train = measure.some(data.train_clean, given.examples or EXAMPLES, _batch(job))
+    train = measure.some(data.train_clean, given.examples or EXAMPLES, job.cfg.eval.batch_size)
     loss, loss_weights = make_loss(job.cfg, data), plain_weights(job.cfg)
     products = Products(middle.network, train.cache(), loss, loss_weights=loss_weights)
     product = products.at(middle.w, middle.state)
@@ -217,28 +216,24 @@ def _ranges(job: Job, seen: Seen) -> list[Sequence[float]]:
     return [own or default for own, default in zip(given, wide, strict=True)]
 
 
-def _batch(job: Job) -> int:
-    return job.cfg.eval.batch_size
-
-
 def _measured(
     job: Job, data: Data, middle: Middle, views: Sequence[View], x: np.ndarray
 ) -> dict[str, np.ndarray]:
     """`<split>/<metric>` at positions of all views, `[views, positions]`."""
-    count, given = job.cfg.landscape.examples, job.cfg.landscape
-    splits = {
-        name: measure.some(split, count, _batch(job)) if count else split.batches(_batch(job))
-        for name, split in splits_of(job.cfg, data).items()
-    }
     points, rows = _together(views, x)
-    arguments = measure.arguments(job.cfg, data)
-    if given.batchnorm == "fixed":
-        arguments["bn_data"] = None
-    evaluate = Evaluator(
-        *(middle.network, points, middle.state, splits), **arguments, weight_decay=middle.decay
+    given = job.cfg.landscape
+    values = measure.at(
+        job,
+        data,
+        middle.network,
+        points,
+        rows,
+        state=middle.state,
+        splits=splits_of(job.cfg, data),
+        weight_decay=middle.decay,
+        examples=given.examples,
+        estimates=given.batchnorm == "estimated",
     )
-    values = in_blocks(evaluate, rows, **measure.blocks(job.folder))
-    batch_notes.note(job.folder, _batch(job), evaluate.dependence)
     return {name: v.reshape(len(views), -1) for name, v in values.items()}
 
 

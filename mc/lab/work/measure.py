@@ -41,9 +41,12 @@ def bn_batches(cfg: DictConfig, data: Data) -> tf.data.Dataset:
     return data.train_clean.batches(cfg.eval.bn_batch_size)
 
 
-def batched(cfg: DictConfig, splits: Mapping[str, Examples]) -> dict:
-    """The batches that each split is evaluated in."""
-    return {name: split.batches(cfg.eval.batch_size) for name, split in splits.items()}
+def batched(cfg: DictConfig, splits: Mapping[str, Examples], examples: int | None = None) -> dict:
+    """The batches that each split is evaluated in; of so many `examples` of it, see `some`."""
+    size = cfg.eval.batch_size
+    if examples is not None:
+        return {name: some(split, examples, size) for name, split in splits.items()}
+    return {name: split.batches(size) for name, split in splits.items()}
 
 
 def some(examples: Examples, count: int, batch_size: int) -> tf.data.Dataset:
@@ -81,19 +84,23 @@ def at(
     *,
     state: Sequence,
     splits: Mapping[str, Examples],
-    weight_decay: Sequence[float],
+    weight_decay: Sequence[float] | float,
+    examples: int | None = None,
+    estimates: bool = True,
 ) -> dict[str, np.ndarray]:
     """The metrics of networks at w = rows @ points, in blocks that a killed run goes on after.
 
-    Arguments: as of an `Evaluator`; `splits` of examples, not batches.
+    Arguments: as of an `Evaluator`; `splits` of examples, not batches, of which so many `examples`
+    are taken. Unless it `estimates` BatchNorm statistics at every point, those in `state` are used.
     """
     cfg = job.cfg
+    given = arguments(cfg, data) | ({} if estimates else {"bn_data": None})
     evaluate = Evaluator(
         network,
         points,
         state,
-        batched(cfg, splits),
-        **arguments(cfg, data),
+        batched(cfg, splits, examples),
+        **given,
         weight_decay=weight_decay,
     )
     values = in_blocks(evaluate, rows, **blocks(job.folder))
