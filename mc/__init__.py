@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.ensembles.fge import CyclicalRate as CyclicalRate
     from mc.evaluation.along import evaluate as evaluate
     from mc.evaluation.over import evaluate_surface as evaluate_surface
+    from mc.neb.autoneb import autoneb as autoneb
     from mc.network.weights import pack as pack
     from mc.network.weights import unpack as unpack
     from mc.posteriors.posterior import posterior as posterior
@@ -46,6 +47,7 @@ _HOMES = {
     "PolyChain": "mc.curves",
     "Simplex": "mc.surfaces",
     "Terms": "mc.terms",
+    "autoneb": "mc.neb.autoneb",
     "align": "mc.symmetry.aligning",
     "connect": "mc.connecting",
     "evaluate": "mc.evaluation.along",

@@ -270,16 +270,31 @@ class CurveModel(keras.Model):
     def _draw(self, data: Any, before: list, step: tf.Tensor, number: int) -> tuple:
         """A t: coefficients `[num_points]`, gradient at w(t) `[P]`, state after it, and results."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         t = draw(self.terms, self.family, self.points, self.seed, step, number)
         coefficients = self.family.coefficients(t)
         w = curves.mix(coefficients, self.points)
-        seed = (self.seed + SPREAD * number) % 2**31
+        seed = tf.stack([(self.seed + SPREAD * number) % 2**31, step])
+        gradient, loss, after, y_pred = self.slope(w, before, data, seed)
+        return coefficients, gradient, after, self._results(x, y, y_pred, sample_weight, loss)
+
+    def slope(self, w: tf.Tensor, state: list, data: Any, seed: tf.Tensor) -> tuple:
+        """What training takes of one network on a batch, the penalty of weight decay included.
+
+        Args:
+            w: `[P]`.
+            state: before the step.
+            data: the batch, as in `train_step`.
+            seed: of dropout, `[2]`.
+
+        Returns:
+            The gradient `[P]`, as the optimizer scales it, the loss `[]`, the state after the step,
+            and the outputs.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(w)
-            y_pred, after, own_loss = self.network(
-                w, before, x, training=True, seed=tf.stack([seed, step])
-            )
+            y_pred, after, own_loss = self.network(w, state, x, training=True, seed=seed)
             # Gradients are summed over replicas: Keras gives each its share of the loss.
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             loss = tf.cast(loss, tf.float32) + own_loss / replicas
@@ -293,8 +308,7 @@ class CurveModel(keras.Model):
         if self.weight_decay:
             share = tf.constant(self.weight_decay / replicas)
             gradient += self.optimizer.scale_loss(share) * w
-        loss = loss * replicas + self._penalty(w)
-        return coefficients, gradient, after, self._results(x, y, y_pred, sample_weight, loss)
+        return gradient, loss * replicas + self._penalty(w), after, y_pred
 
     def _with_terms(self, gradients: dict, step: tf.Tensor) -> dict:
         """Gradients of control points, by number, with those of the terms."""

@@ -72,6 +72,7 @@ COUNTS = [
     ("train.curve.draws", 3, CURVE),
     ("train.curve.best", "true", CURVE),
     ("train.curve.law", "arc_length", CURVE),
+    ("train.curve.method", "autoneb", CURVE),
     ("train.curve.volume", 0.3, CURVE),
     ("train.curve.cosine", 0.3, CURVE),
     ("align.method", "weights", JOINED),
@@ -176,6 +177,11 @@ COUNTS_NOWHERE = [
     ("train.base.start_optimizer", "keep"),
     ("train.base.start_order", "own"),
     ("train.curve.save_every", 5),
+    ("neb.steps", "[5]"),  # of a curve that is trained at random t, and so the others
+    ("neb.learning_rates", "[0.1]"),
+    ("neb.insert", 5),
+    ("neb.threshold", 0.5),
+    ("neb.subsample", 5),
     ("eval.batch_size", 50),
     ("eval.cells", 5),  # of a curve
     ("posterior.prior_std", 5),  # of a line, and so the others
@@ -252,6 +258,21 @@ def test_where_a_surface_is_evaluated_counts_by_its_cells(key, value, target):
 def test_what_is_of_task_vectors_counts_for_them(key, value):
     tasks = composed("soup.how=tasks", "soup.start=1")
     assert changed((tasks, hashes(tasks)), key, value) == {"soup"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        *((key, value, CURVE) for key, value in COUNTS_NOWHERE if key.startswith("neb.")),
+        ("train.curve.batch_size", 7, CURVE),
+        ("train.curve.weight_decay", 0.3, CURVE),
+        ("train.curve.epochs", 7, set()),
+        ("train.curve.learning_rate", 0.3, set()),
+    ],
+)
+def test_what_is_of_autoneb_counts_for_its_curves(key, value, stages):
+    found = composed("curve=polychain", "num_bends=3", "train.curve.method=autoneb")
+    assert changed((found, hashes(found)), key, value) == stages
 
 
 def test_every_key_of_the_schema_is_in_one_of_the_lists():

@@ -171,7 +171,8 @@ class Evaluator:
         if not self.seen:
             self.task = tasks.of(self.loss.given, y, outputs, **self.told)
             self.loss.build(x, y, outputs, sample_weight)
-            self.task.say(log)
+            if not isinstance(self.told["named"], tasks.Task):
+                self.task.say(log)
         if reason := self.loss.dependence(x, y, outputs, sample_weight):
             self.dependence[split] = reason
         self.seen.add(split)

@@ -207,6 +207,10 @@ class Stage:
 
         return drawings.of_files(cast("Run", self))
 
+    def drawn_from(self) -> tuple[str, ...]:
+        """Those files of `draws` that a run with its settings makes."""
+        return self.draws
+
     def shown(self) -> tuple[str, ...]:
         """The numbers that the table at its end shows as they are."""
         return self.headlines

@@ -51,7 +51,8 @@ class Labelled(Stage):
         words += [network.title for network in self.networks]
         if self.curve:
             bends = select(self.values, "curve.num_bends", self["num_bends"])
-            words += [counting.name_of(self["curve"]), f"bends{bends}"]
+            found = self["train.curve.method"] == "autoneb"
+            words += ["autoneb" if found else counting.name_of(self["curve"]), f"bends{bends}"]
         if self.curve or "seed" in self.depends:
             words.append(f"seed{self['seed']}")
         if other := self.looks_at(OOD):

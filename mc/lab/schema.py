@@ -7,6 +7,7 @@ from typing import Any
 from mc.lab import stages  # noqa: F401 (registers them)
 from mc.lab.graph import Run
 from mc.lab.settings import check_declared, setting, walk
+from mc.lab.stages.neb import Neb
 from mc.lab.tracking import MODES
 from mc.lab.view import View
 from mc.lab.words import TASKS
@@ -126,6 +127,7 @@ def _made(declared: tuple[type[Run], ...]) -> type:
     kinds = {k: _section(k, v) if isinstance(v, dict) else v for k, v in sections.items()}
     parts = [(key, kind, field(default_factory=kind)) for key, kind in kinds.items()]
     parts.append(("lora", Lora, field(default_factory=Lora)))
+    parts.append(("neb", Neb, field(default_factory=Neb)))
     parts.append(("wandb", Wandb, field(default_factory=Wandb)))
     return _found_by_pickle(make_dataclass("Config", parts, bases=(Shared,)))
 
@@ -155,5 +157,8 @@ def stage_names() -> list[str]:
 check_declared(Shared, "Shared")
 check_declared(Wandb, "Wandb")
 check_declared(Lora, "Lora")
-Run.fields |= {f.name: f for f in fields(Shared)} | dict(walk(Lora, "lora."))
+check_declared(Neb, "Neb")
+Run.fields |= (
+    {f.name: f for f in fields(Shared)} | dict(walk(Lora, "lora.")) | dict(walk(Neb, "neb."))
+)
 make()

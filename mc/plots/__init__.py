@@ -1,6 +1,7 @@
 """Figures for print: arrays in, a matplotlib figure out. No other room imports matplotlib."""
 
 from mc.plots.along import PATHS, along_t, panels_of
+from mc.plots.bands import band
 from mc.plots.classes import confusion, true_class_density
 from mc.plots.curvature import curvature, spectra
 from mc.plots.functions import function_fan
@@ -18,6 +19,7 @@ __all__ = [
     "PATHS",
     "along_t",
     "as_members_join",
+    "band",
     "confusion",
     "curvature",
     "entropies",

@@ -8,6 +8,7 @@ from mc.lab.graph import Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import splits
 from mc.lab.stages.curve import CORNERS
+from mc.lab.stages.neb import is_autoneb
 from mc.lab.words import SPLITS
 
 ON_CURVES = tuple(f"eval.{n}" for n in ("num_points", "t", "initial", "repair", "predictions"))
@@ -114,6 +115,11 @@ class Eval(Run):
         Raises:
             ValueError: says what to leave out.
         """
+        if is_autoneb(self) and self["eval.initial"]:
+            raise ValueError(
+                "eval.initial=true: AutoNEB begins on the straight segment, which is evaluated as "
+                "path linear. Leave it out."
+            )
         given = [key for key in ON_CURVES[1:] if self.of_surface and self[key]]
         if given:
             raise ValueError(

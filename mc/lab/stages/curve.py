@@ -7,6 +7,7 @@ from pathlib import Path
 from mc.lab import fingerprints
 from mc.lab.graph import COMMON, Inputs, Run
 from mc.lab.settings import setting
+from mc.lab.stages import neb
 from mc.lab.stages.base import saved_epoch
 from mc.lab.stages.common import Training, check_best
 from mc.lab.stages.joining import joined
@@ -16,6 +17,8 @@ SIMPLEX = ("mc.surfaces.Simplex", "mc.Simplex")
 SQUARE = ("mc.surfaces.BezierSurface", "mc.BezierSurface")
 # Of families that are no curves: the least and the largest number of networks that they join.
 CORNERS = dict.fromkeys(SIMPLEX, (1, float("inf"))) | dict.fromkeys(SQUARE, (4, 4))
+METHODS = ("sampled", "autoneb")
+NEB_NUMBERS = ("neb/gradients", "neb/cycle", "neb/pivots", "neb/length_ratio")
 INITS = ("linear", "random")  # starting points of a curve that are not another curve
 
 
@@ -23,8 +26,10 @@ class Curve(Run):
     """Train the curve between two endpoint networks."""
 
     name, section = "curve", "train.curve"
-    depends = (*COMMON, "curve", "optimizer", "seed", "devices", "train.curve")
-    numbers = ("<watched>/<measure>",)
+    depends = (*COMMON, "curve", "optimizer", "seed", "devices", "train.curve", "neb")
+    numbers = ("<watched>/<measure>", "neb/train/<metric>/max", *NEB_NUMBERS)
+    headlines = NEB_NUMBERS
+    draws = ("band.csv",)
     makes = "curve.npz"
     is_curve = True
 
@@ -33,6 +38,13 @@ class Curve(Run):
         """How a curve is trained."""
 
         epochs: int = setting(40, "how often the data are passed", low=1, smoke=2)
+        method: str = setting(
+            "sampled",
+            "sampled: at random t, which lowers the mean loss; or autoneb, of curve=polychain: "
+            "pivots descend across the path, and more are put where it rises most (see neb)",
+            of=METHODS,
+            added=True,
+        )
         save_every: int | None = setting(
             None,
             "keep the curve after every so many epochs, for init=FOLDER@EPOCH",
@@ -76,10 +88,25 @@ class Curve(Run):
 
     def key(self, own: dict, ids: dict) -> dict:
         """The section lies under `train`; a curve to go on from enters by its file."""
-        train = own.pop("train.curve")
+        train, cycles = own.pop("train.curve"), own.pop("neb")
+        if neb.is_autoneb(self):
+            train = train | {"neb": cycles}
         if (given := curve_file(train["init"])) is not None:
             train = train | {"init": fingerprints.of_file(given)}
         return own | ids | {"train": train}
+
+    def idle(self) -> tuple[str, ...]:
+        """How a curve is trained at random t, where it is found by AutoNEB."""
+        return tuple(f"train.curve.{n}" for n in neb.SCHEDULED) if neb.is_autoneb(self) else ()
+
+    def drawn_from(self) -> tuple[str, ...]:
+        """The bands of AutoNEB; of another curve there is nothing to draw."""
+        return self.draws if neb.is_autoneb(self) else ()
+
+    def forms(self) -> tuple[str, ...]:
+        """Those of the method."""
+        of_neb = neb.is_autoneb(self)
+        return tuple(form for form in self.numbers if form.startswith("neb/") == of_neb)
 
     def check_settings(self) -> None:
         """Raise unless there are two networks to join, and a curve to go on from is there.
@@ -103,6 +130,7 @@ class Curve(Run):
         Raises:
             ValueError: says which setting gives it.
         """
+        neb.check(self)
         check_best(self)
         fixed = self["train.curve.fix_start"] and self["train.curve.fix_end"]
         if self["curve"].get("num_bends") != 0 or self["train.curve.fix"] is not None:
@@ -141,13 +169,13 @@ def _told(corners: tuple[int, float], ends: list) -> str:
     )
 
 
-def num_points(settings: dict, num_networks: int) -> int | None:
-    """How many control points the family of a `curve` section has; None if it says no bends."""
-    bends, target = settings.get("num_bends"), settings.get("_target_")
-    if not isinstance(bends, int):
+def num_points(run: Run) -> int | None:
+    """How many control points the curve of a run has; None if its settings do not say it."""
+    bends, target = run["curve"].get("num_bends"), run["curve"].get("_target_")
+    if not isinstance(bends, int) or neb.is_autoneb(run):
         return None
     if target in SIMPLEX:
-        return num_networks + bends
+        return len(run["endpoints"]) + bends
     return (bends + 2) ** (2 if target in SQUARE else 1)
 
 

@@ -45,7 +45,7 @@ def check_subspace(run: Run, sampler: str) -> None:
 
 def _check_dimensions(run: Run, sampler: str) -> None:
     subspace, dim = run["posterior.subspace"], run["posterior.dim"]
-    points = num_points(run["curve"], len(run.networks))
+    points = num_points(run)
     whole = None if points is None else points - 1
     if subspace == "hull" and None not in (dim, whole) and dim > whole:
         raise ValueError(

@@ -86,7 +86,7 @@ class Plane(Run):
         Raises:
             ValueError: it has fewer; says what to type.
         """
-        points, count = self["plane.points"], num_points(self["curve"], len(self["endpoints"]))
+        points, count = self["plane.points"], num_points(self)
         if self["plane.networks"] is not None or count is None:
             return
         if points is None and count < 3:

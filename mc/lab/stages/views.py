@@ -16,12 +16,12 @@ class Figures(View):
     def drawn(self) -> list[Run]:
         """The runs with figures, of these settings."""
         runs = (stage(self.variants) for stage in Run.stages.values() if stage.draws)
-        return list(runs)
+        return [run for run in runs if run.drawn_from()]
 
     @property
     def first(self) -> Run:
         """The evaluation."""
-        return self.drawn[0]
+        return Run.stages["eval"](self.variants)
 
     @property
     def folder(self) -> Path:

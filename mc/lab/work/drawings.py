@@ -16,7 +16,7 @@ from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.curve import SQUARE
-from mc.lab.work import curvatures, instabilities, landscapes
+from mc.lab.work import bands, curvatures, instabilities, landscapes
 from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def of_run(run: Run) -> dict[str, Path]:
 def of_files(run: Run) -> dict[str, Any]:
     """The figures of those files that a run draws and that are there."""
     made: dict[str, Any] = {}
-    for name in run.draws:
+    for name in run.drawn_from():
         if name not in DRAWN:
             raise TypeError(
                 f"draws: no figure of {name} is known, only of {', '.join(DRAWN)}. A stage that "
@@ -258,4 +258,5 @@ DRAWN = {
     "curvature.csv": curvatures.at_places,
     "landscape.npz": landscapes.figures,
     "instability.csv": instabilities.figures,
+    "band.csv": bands.figures,
 }

@@ -29,4 +29,4 @@ def show(view: Figures) -> dict:
             log.info("drawn: %s and .pdf", path)
     if outdated:
         raise ValueError("\n".join(outdated))
-    return view.drawn[0].summary or {}
+    return view.first.summary or {}
