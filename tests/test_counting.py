@@ -94,6 +94,8 @@ COUNTS = [
     ("chain.num_points", 5, {"chain"}),
     ("pairs.networks", "[1,2,3]", {"pairs"}),
     ("pairs.num_points", 5, {"pairs"}),
+    ("pairs.path", "curve", {"pairs"}),
+    ("pairs.threshold", 0.3, {"pairs"}),
     ("plane.points", "[0,1,2]", {"plane"}),
     ("plane.networks", "[1,2,3]", {"plane"}),
     ("plane.grid_points", 5, {"plane"}),
@@ -177,6 +179,7 @@ COUNTS_NOWHERE = [
     ("train.base.start_optimizer", "keep"),
     ("train.base.start_order", "own"),
     ("train.curve.save_every", 5),
+    ("pairs.budget", 5),  # of straight segments
     ("neb.steps", "[5]"),  # of a curve that is trained at random t, and so the others
     ("neb.learning_rates", "[0.1]"),
     ("neb.insert", 5),
@@ -273,6 +276,15 @@ def test_what_is_of_task_vectors_counts_for_them(key, value):
 def test_what_is_of_autoneb_counts_for_its_curves(key, value, stages):
     found = composed("curve=polychain", "num_bends=3", "train.curve.method=autoneb")
     assert changed((found, hashes(found)), key, value) == stages
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("pairs.budget", 2), ("train.curve.epochs", 7), ("eval.num_points", 7), ("seed", 9)],
+)
+def test_what_is_of_curves_counts_for_pairs_that_have_them(key, value):
+    joined = composed("pairs.path=curve")
+    assert "pairs" in changed((joined, hashes(joined)), key, value)
 
 
 def test_every_key_of_the_schema_is_in_one_of_the_lists():

@@ -110,7 +110,9 @@ def test_networks_and_members_of_a_run_meet_in_pairs(cli, made_runs, tmp_path):
         by_hand = [BARRIERS["barrier_max"](v.to_numpy(), None) for _, v in grouped]
         np.testing.assert_allclose(table[f"{metric}/barrier_max"], by_hand, atol=1e-12)
         assert summary[f"pairs/{metric}/barrier_max/max"] == pytest.approx(max(by_hand))
-    assert {p.name for p in (folder / "figures").iterdir()} == {"barriers.png", "barriers.pdf"}
+    figures = {p.name for p in (folder / "figures").iterdir()}
+    drawn = ("barriers", "dendrogram", "tree")
+    assert figures == {f"{name}.{kind}" for name in drawn for kind in ("png", "pdf")}
 
 
 @pytest.mark.long

@@ -74,15 +74,22 @@ def barriers(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         table: of `points_table`.
         names: as there.
     """
-    measured = [name for name in table.columns if "/" in name and metrics.has_barrier(name)]
     paths, rows = table.groupby("path", sort=False), []
     for (start, end), (_, own) in zip(combinations(names, 2), paths, strict=True):
         row = {"start": start, "end": end, "distance": own["arc_length"].iloc[-1]}
-        for name in measured:
-            found = statistics.summarise(own[name], own["segment_length"], own["t"], barrier=True)
-            row |= {f"{name}/{barrier}": found[barrier] for barrier in BARRIERS}
-        rows.append(row)
+        rows.append(row | barriers_of(own))
     return pd.DataFrame(rows)
+
+
+def barriers_of(points: pd.DataFrame) -> dict[str, float]:
+    """The barriers on one path, `<split>/<metric>/barrier_max`: a row a point, as above."""
+    row: dict[str, float] = {}
+    for name in points.columns:
+        if "/" in name and metrics.has_barrier(name):
+            own = (points[name], points["segment_length"], points["t"])
+            found = statistics.summarise(*own, barrier=True)
+            row |= {f"{name}/{barrier}": found[barrier] for barrier in BARRIERS}
+    return row
 
 
 def summary(pairs: pd.DataFrame) -> dict[str, float]:
@@ -93,10 +100,9 @@ def summary(pairs: pd.DataFrame) -> dict[str, float]:
     Args:
         pairs: of `barriers`.
     """
-    numbers = pairs.drop(columns=["start", "end"])
     summary: dict[str, float] = {}
-    for name, values in numbers.items():
-        summary |= statistics.spread(f"pairs/{name}", values)
+    for name in ("distance", *(column for column in pairs.columns if "/" in column)):
+        summary |= statistics.spread(f"pairs/{name}", pairs[name])
     return summary
 
 

@@ -20,7 +20,7 @@ COMMON = (
     *("trainable", "lora.paths", "precision", "smoke"),
 )
 # What a run builds on, by name.
-Inputs: TypeAlias = Mapping[str, "Run | Network | list[Network]"]
+Inputs: TypeAlias = Mapping[str, "Run | Network | list[Run] | list[Network]"]
 VIEWS: dict[str, type] = {}  # the stages that only show what is there, by name; see `view.View`
 
 
@@ -129,6 +129,11 @@ class Stage:
     def is_building(self) -> bool:
         """Whether what is missing below it is made, and no mistake."""
         return self.builds or self["build"]
+
+    @property
+    def grows(self) -> bool:
+        """Whether what it builds on is known only as what it builds on is made."""
+        return False
 
     @property
     def weight_decay(self) -> float:

@@ -5,6 +5,7 @@ run is done.
 """
 
 import logging
+from pathlib import Path
 
 from omegaconf import OmegaConf
 
@@ -42,12 +43,15 @@ def execute(run: Run | View) -> dict:
 
 def _execute(run: Run) -> dict:
     if run.is_building and not run.builds:  # which does so at work
-        needed = run.needed()
-        if needed and run.curve:
-            _check_beforehand(run)
-        for below in needed:
-            # What is missing is not made anew: half-trained, it goes on.
-            make(type(below)(below.variants, **below.changes | {"force": False}), is_part=True)
+        made: set[Path] = set()
+        while needed := [below for below in run.needed() if below.folder not in made]:
+            if run.curve and not made:
+                _check_beforehand(run)
+            made |= {below.folder for below in needed}
+            for below in needed:
+                # What is missing is not made anew: half-trained, it goes on.
+                make(type(below)(below.variants, **below.changes | {"force": False}), is_part=True)
+            run = type(run)(run.variants, **run.changes)  # which may build on more by now
     return make(run)
 
 

@@ -87,10 +87,11 @@ def files_read(run: Run) -> dict[str, Path]:
     """The files of other runs that a run reads, such as `network fge:1/3` or `curve`."""
     files: dict[str, Path] = {}
     for name, value in run.inputs().items():
-        if not isinstance(value, Network | list):
-            files[name] = value.result
-            continue
-        for network in value if isinstance(value, list) else [value]:
+        several: list[Run | Network] = [*value] if isinstance(value, list) else [value]
+        for k, one in enumerate(several, 1):
+            if not isinstance(one, Network):
+                files[f"{name} {k}" if isinstance(value, list) else name] = one.result
+        for network in (one for one in several if isinstance(one, Network)):
             paths = network.files if network.run else ()
             for number, path in enumerate(paths, 1):
                 count = f"/{number}" * network.named.is_list

@@ -8,6 +8,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -33,6 +34,8 @@ class SweepJob:
         title: what it is called where it fails others.
         needs: the numbers of the jobs that must have ended well.
         folder: where its run lies; None of a job that may make no other run.
+        more: of a run that builds on what is made on the way, the jobs that it needs beside those
+            that it knew of; it waits for them.
     """
 
     number: int
@@ -40,6 +43,7 @@ class SweepJob:
     title: str
     needs: set[int] = field(default_factory=set)
     folder: Path | None = None
+    more: Callable[[], list["SweepJob"]] | None = None
 
     @property
     def is_at_work(self) -> bool:
@@ -63,12 +67,18 @@ class Waves:
         self.total = len(self.waiting)
         self.are_several = any(job.needs for job in self.waiting.values())
         self.well: set[int] = set()
+        self.failed: set[int] = set()
 
     def ready(self, most: int | None = None) -> list[SweepJob]:
         """Jobs that may begin now, at most so many; they wait no longer.
 
         A job whose run another process works on begins when that has ended.
         """
+        for job in [job for job in self.waiting.values() if job.more and job.needs <= self.well]:
+            new = job.more() if job.more else []
+            self.waiting |= {other.number: other for other in new}
+            self.total += len(new)
+            job.needs -= self.failed  # it makes what these should have, and says why it cannot
         free = (job for job in self.waiting.values() if job.needs <= self.well)
         chosen = list(itertools.islice((job for job in free if not job.is_at_work), most))
         for job in chosen:
@@ -81,6 +91,7 @@ class Waves:
             self.well.add(job.number)
             return []
         lost = []
+        self.failed.add(job.number)
         for other in [other for other in self.waiting.values() if job.number in other.needs]:
             if other.number in self.waiting:  # not lost by another way already
                 del self.waiting[other.number]
@@ -124,6 +135,10 @@ def planned(
                 owners[folder].overrides = run.words(job.overrides, *again)
             if owners[folder] is not job:
                 job.needs.add(owners[folder].number)
+    for number, run in runs.items():
+        if run.grows:
+            job = next(job for job in jobs if job.number == number)
+            job.more = partial(_more, load, job, owners)
     own = [(runs[job.number], job) for job in jobs if job.number in runs]
     made = [(run, job) for run, job in own if not run.is_done or run["force"]]
     for run, job in [*extra.values(), *made]:
@@ -132,6 +147,24 @@ def planned(
     if extra:
         log.info("%d runs are missing below the jobs of this sweep, and made first.", len(extra))
     return [*(job for _, job in extra.values()), *jobs]
+
+
+def _more(load: Callable, job: SweepJob, owners: dict[Path, SweepJob]) -> list[SweepJob]:
+    """The jobs of what a run is found to need, once all is there that it knew of before."""
+    found: dict[Path, tuple[Run, SweepJob]] = {}
+    for run in _needed(_building(load, job.overrides)):
+        if run.folder not in owners:
+            title = f"{run.name}/{run.folder.name}"
+            words = run.words(job.overrides)
+            owners[run.folder] = SweepJob(next(NUMBERS), words, title, folder=run.folder)
+            found[run.folder] = run, owners[run.folder]
+        job.needs.add(owners[run.folder].number)
+    for run, other in found.values():
+        below = (one.folder for one in run.chain()[:-1] if not one.is_done)
+        other.needs |= {owners[folder].number for folder in below if folder in owners}
+    if found:
+        log.info("%s needs %d runs more, which are made first.", job.title, len(found))
+    return [other for _, other in found.values()]
 
 
 def _building(load: Callable, overrides: list[str]) -> Run | None:

@@ -9,6 +9,7 @@ from mc.plots.instabilities import instability
 from mc.plots.joining import as_members_join
 from mc.plots.landscapes import landscape, profile
 from mc.plots.matrices import pairs
+from mc.plots.modes import dendrogram, tree
 from mc.plots.planes import plane
 from mc.plots.posteriors import posterior
 from mc.plots.soups import soup
@@ -22,6 +23,7 @@ __all__ = [
     "band",
     "confusion",
     "curvature",
+    "dendrogram",
     "entropies",
     "function_fan",
     "instability",
@@ -37,5 +39,6 @@ __all__ = [
     "soup",
     "spectra",
     "square",
+    "tree",
     "true_class_density",
 ]

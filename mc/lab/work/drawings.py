@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.curve import SQUARE
-from mc.lab.work import bands, curvatures, instabilities, landscapes
+from mc.lab.stages.pairs import Pairs
+from mc.lab.work import bands, curvatures, graphs, instabilities, landscapes
 from mc.network.predictions import labels_of, log_probabilities
 
 log = logging.getLogger(__name__)
@@ -177,13 +178,18 @@ def _pairs(run: Run, path: Path) -> dict[str, Any]:
     table = pd.read_csv(path)
     ending = "/barrier_max"
     there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
-    measured = pd.read_csv(path.with_name("points.csv"), nrows=0).columns
+    segments = path.with_name("points.csv")
+    of_curves = not segments.exists()
+    measured = pd.read_csv(cast(Pairs, run).measured if of_curves else segments, nrows=0).columns
     panels = {
         f"barrier of {metrics.label(name)}": pairs.matrix(table, f"{name}{ending}")
         for name in _main(measured)
         if name in there
     }
-    return {"barriers": plots.pairs(pairs.names_of(table), panels, _told("segments", run))}
+    names, told = pairs.names_of(table), _told("paths" if of_curves else "segments", run)
+    made = {"barriers": plots.pairs(names, panels, told)}
+    graph = path.with_name("networks.csv")  # which runs of before have not
+    return made | (graphs.figures(table, pd.read_csv(graph)) if graph.exists() else {})
 
 
 def _steps(run: Run, path: Path) -> dict[str, Any]:

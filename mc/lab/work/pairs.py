@@ -1,18 +1,44 @@
-"""stage=pairs: the straight segments between all pairs of a list of networks."""
+"""stage=pairs: the paths between all pairs of a list of networks."""
 
-from mc.evaluation import pairs
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from mc.evaluation import modes, pairs, statistics
 from mc.lab import files
 from mc.lab.job import Job
+from mc.lab.stages.pairs import Pairs
 from mc.lab.work import drawings, gathered, measure, networks
 from mc.lab.work.data import load_data, splits_of
+from mc.lab.work.modes import Known, known, of_runs
 
 
 def run(job: Job) -> dict:
-    """Means and extremes of the barriers of all pairs; `pairs.csv` has those of each.
+    """Means and extremes of the barriers of all pairs, their bottlenecks, and the clusters.
+
+    `pairs.csv` has a row a pair, of the lowest path that is known.
 
     Raises:
         ValueError: the lists that are named have one network together.
     """
+    own = cast(Pairs, job.run)
+    found = of_runs(own.segments, own.curves) if own.has_curves else _segments(job)
+    table = _with_graph(found)
+    labels = modes.clusters(found.barriers, job.cfg.pairs.threshold)
+    names = pairs.names_of(table)
+    files.save_table(job.folder, "pairs", table)
+    members = {"network": names, found.height: found.floors, "cluster": labels}
+    files.save_table(job.folder, "networks", pd.DataFrame(members))
+    job.tracker.table("pairs", table)
+    drawings.draw(job)
+    summary = pairs.summary(table) | statistics.spread("pairs/bottleneck", table["bottleneck"])
+    summary |= {"pairs/clusters": int(labels.max()), "pairs/curves": len(own.curves)}
+    return summary if own.has_curves else {k: v for k, v in summary.items() if k != "pairs/curves"}
+
+
+def _segments(job: Job) -> Known:
+    """The straight segments between all pairs, measured; `points.csv` has their points."""
     data = load_data(job.cfg)
     found = gathered.gather(job, data)
     gathered.check_several(job, found)
@@ -30,9 +56,14 @@ def run(job: Job) -> dict:
         weight_decay=[decay for decay, count in decays for _ in range(count)],
     )
     points = pairs.points_table(found.names, found.points, num_points, values)
-    table = pairs.barriers(points, found.names)
     files.save_table(job.folder, "points", points)
-    files.save_table(job.folder, "pairs", table)
-    job.tracker.table("pairs", table)
-    drawings.draw(job)
-    return pairs.summary(table)
+    return known(points, {}, found.names)
+
+
+def _with_graph(found: Known) -> pd.DataFrame:
+    """With the lowest pass between the two of a pair, and whether the pair is in the tree."""
+    upper = np.triu_indices(len(found.floors), 1)
+    edges = set(modes.tree(found.heights))
+    in_tree = [(int(i), int(j)) in edges for i, j in zip(*upper, strict=True)]
+    lowest = modes.bottlenecks(found.heights)[upper]
+    return found.table.assign(bottleneck=lowest, in_tree=in_tree)
