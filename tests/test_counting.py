@@ -86,6 +86,8 @@ COUNTS = [
     ("eval.t", "[0.5]", {"eval", "all"}),
     ("eval.initial", "true", {"eval", "all"}),
     ("eval.predictions", "[0.5]", {"eval", "all"}),
+    ("eval.compare", "true", {"eval", "all"}),
+    ("eval.layers", "true", {"eval", "all"}),
     ("eval.splits", "[test]", {"landscape", *STATISTICS} - {"plane", "hessian"}),
     ("ensemble.predictions", "true", {"ensemble"}),
     ("eval.bn_batch_size", 50, STATISTICS),

@@ -37,6 +37,7 @@ def evaluate(
     initial: curves.Points | None = None,
     unaligned: ArrayLike | None = None,
     repair: bool = False,
+    compare: bool = False,
     progress: Callable[[Iterable, str], Iterable] | None = None,
     after_block: Callable[[dict], None] | None = None,
     snapshot: dict | None = None,
@@ -66,6 +67,9 @@ def evaluate(
         repair: whether to evaluate the straight segment also with the statistics of units repaired
             on `bn_data`, as the path `repaired`; see `Repair`. It is no straight one in w: its
             lengths are those of the segment that is repaired.
+        compare: whether predictions are compared with those of the two ends, where they are of
+            classes: `disagreement_start`, `js_distance_start`, and the same of the end; see
+            `Task.likeness`.
         progress: wraps an iterable of batches and a label, to show how far it is.
         after_block, snapshot: evaluate some points at a time, to continue after an interruption;
             see `evaluator.in_blocks`.
@@ -108,13 +112,15 @@ def evaluate(
         ends |= {last + 1: 0, 2 * last + 1: 1}
     if unaligned is not None:
         ends |= {len(points) - 1: 1}  # what is renumbered is no state but BatchNorm's
-    at = at_points(points, own_state=between.EndStates(curve, ends))
+    beside = dict(zip(("start", "end"), np.eye(len(points))[[0, last]], strict=True))
+    given = {"beside": beside if compare else None}
+    at = at_points(points, own_state=between.EndStates(curve, ends), **given)
     rows = np.concatenate(list(paths.values()))
     evaluate: Any = at
     if repair:
         if bn_data is None:
             raise ValueError("repair=True measures units on training data: pass train=.")
-        repaired = Repaired(curve, as_batches(bn_data), at_points)
+        repaired = Repaired(curve, as_batches(bn_data), at_points, compare)
         evaluate, rows = repaired.beside(at, t, rows)
         paths["repaired"] = paths["linear"]
     values = in_blocks(evaluate, rows, after_block, snapshot) if after_block else evaluate(rows)

@@ -1,7 +1,7 @@
 """Metrics of networks at many weight vectors, all in one pass over the data."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from mc import between, curves
-from mc.evaluation import tasks
+from mc.evaluation import likeness, tasks
 from mc.evaluation.compiled import CompiledLoss
 from mc.evaluation.geometry import gram
 from mc.network import batchnorm, losses
@@ -46,6 +46,9 @@ class Evaluator:
         token_characters: `[C]`, how many characters each class stands for, if it is a token.
         progress: wraps an iterable of batches and a label, to show how far it is.
         own_state: further state that points have of their own (`between.EndStates`).
+        beside: coefficients `[num_points]` of networks, by name, with whose predictions those of
+            others are compared, where they are of classes: metrics `disagreement_<name>` and
+            `js_distance_<name>`, see `Task.likeness`.
 
     Attributes:
         task: what the loss and the first batch say, after the first call.
@@ -72,6 +75,7 @@ class Evaluator:
         token_characters: ArrayLike | None = None,
         progress: Callable[[Iterable, str], Iterable] | None = None,
         own_state: between.EndStates | None = None,
+        beside: Mapping[str, ArrayLike] | None = None,
     ):
         self.network = network
         names = getattr(network.model, "output_names", None)
@@ -89,6 +93,7 @@ class Evaluator:
         self.bn_data = bn_data if network.batchnorm else None
         self.estimated = [] if self.bn_data is None else list(network.batchnorm)
         self.own_state = own_state
+        self.beside = {name: np.asarray(row, np.float32) for name, row in (beside or {}).items()}
         self.estimated += own_state.positions if own_state else []
         self.estimate = batchnorm.estimator(network, self.points, self.state)
         decays = np.broadcast_to(np.asarray(weight_decay, float), len(self.points))
@@ -106,6 +111,8 @@ class Evaluator:
     def __call__(self, coefficients: ArrayLike, note: str = "") -> dict[str, np.ndarray]:
         """The values at n points; `note` is added to the labels of what progress shows."""
         coefficients = np.asarray(coefficients, np.float32)
+        count, others = len(coefficients), [row[np.newaxis] for row in self.beside.values()]
+        coefficients = np.concatenate([coefficients, *others])
         statistics = {}
         if self.bn_data is not None:
             batches = self.progress(self.bn_data, f"BatchNorm statistics{note}")
@@ -119,7 +126,7 @@ class Evaluator:
         for split, batches in self.splits.items():
             batches = self.progress(batches, split + note)
             own = self._one_pass(split, coefficients, statistics, batches)
-            own["loss"] = own["loss"] + penalty
+            own["loss"] = own["loss"] + penalty[:count]
             values |= {f"{split}/{metric}": value for metric, value in own.items()}
         return values
 
@@ -150,6 +157,7 @@ class Evaluator:
             raise ValueError("Evaluation needs data; received no batch.")
         tasks.check_counted(totals, split)
         result = {"loss": totals["loss"] / examples} | self.task.scores(totals)
+        result |= likeness.scores(totals)
         broken = totals["broken"] > 0
         return {name: np.where(broken, np.nan, values) for name, values in result.items()}
 
@@ -173,6 +181,10 @@ class Evaluator:
             self.loss.build(x, y, outputs, sample_weight)
             if not isinstance(self.told["named"], tasks.Task):
                 self.task.say(log)
+            if self.beside and not self.task.alike:
+                log.warning(
+                    "Predictions of no classes are not compared: those of %s.", self.task.name
+                )
         if reason := self.loss.dependence(x, y, outputs, sample_weight):
             self.dependence[split] = reason
         self.seen.add(split)
@@ -187,25 +199,44 @@ class Evaluator:
     ) -> dict:
         """Of one batch, at every point: its loss, what is summed, whether outputs are broken."""
         scalar = tf.TensorSpec([], tf.float32)
+        signature = {"loss": scalar, "broken": scalar} | self.task.signature
+        signature |= likeness.signature(self.task, self.beside)
+        last = tf.shape(coefficients)[0] - len(self.beside)
+        others = {
+            name: self._outputs(coefficients[last + k], [s[last + k] for s in statistics], x)[1]
+            for k, name in enumerate(self.beside if self.task.alike else ())
+        }
         # One point at a time: parallel ones would each hold a weight vector.
         return tf.map_fn(
-            lambda point: self._at(*point, x, y, sample_weight),  # type: ignore[call-arg]  # point is a pair
-            (coefficients, statistics),
-            fn_output_signature={"loss": scalar, "broken": scalar} | self.task.signature,
+            lambda point: self._at(*point, x, y, sample_weight, others),  # type: ignore[call-arg]  # point is a pair
+            (coefficients[:last], [s[:last] for s in statistics]),
+            fn_output_signature=signature,
             parallel_iterations=1,
         )
 
-    def _at(
-        self, row: tf.Tensor, statistics: list[tf.Tensor], x: Any, y: Any, sample_weight: Any
-    ) -> dict:
+    def _outputs(self, row: tf.Tensor, statistics: list[tf.Tensor], x: Any) -> tuple:
+        """A network's own losses, and its outputs."""
         own = dict(zip(self.estimated, statistics, strict=True))
         state = [own.get(i, s) for i, s in enumerate(self.state)]
         w = curves.mix(row, self.points)
         outputs, _, own_loss = self.network(w, state, x, training=False)
+        return own_loss, outputs
+
+    def _at(
+        self,
+        row: tf.Tensor,
+        statistics: list[tf.Tensor],
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        others: Mapping[str, Any],
+    ) -> dict:
+        own_loss, outputs = self._outputs(row, statistics, x)
         value = self.loss(x, y, outputs, sample_weight) + own_loss
         parts = [o for o in tf.nest.flatten(outputs) if o.dtype.is_floating]
         broken = 1.0 - tf.cast(tf.reduce_all([True, *map(_is_finite, parts)]), tf.float32)
         sums = self.task.sums(y, outputs, sample_weight)
+        sums |= likeness.sums(self.task, y, outputs, others, sample_weight)
         return {"loss": value, "broken": broken} | sums
 
 

@@ -35,6 +35,7 @@ class Metric:
 
 
 OF_MEMBERS = {"along": False, "ensemble": False, "together": True}
+OF_PATHS = {"ensemble": False}
 OF_OTHERS = {"along": False, "ensemble": False, "apart": True}
 METRICS = (
     Metric("loss", "loss", barrier=True, ensemble=False, training=True),
@@ -55,6 +56,10 @@ METRICS = (
     Metric("auroc", "AUROC of other data", higher=True, **OF_OTHERS),
     Metric("aupr", "AUPR of other data", higher=True, **OF_OTHERS),
     Metric("fpr95", "FPR at 95 % of other data", **OF_OTHERS),
+    Metric("disagreement_start", "disagreement with the start (fraction)", **OF_PATHS),
+    Metric("disagreement_end", "disagreement with the end (fraction)", **OF_PATHS),
+    Metric("js_distance_start", "Jensen-Shannon distance to the start", **OF_PATHS),
+    Metric("js_distance_end", "Jensen-Shannon distance to the end", **OF_PATHS),
     Metric("mse", "MSE", barrier=True, training=True),
     Metric("rmse", "RMSE", along=False),
     Metric("coverage", "coverage of the central 95 % (fraction)", higher=True, along=False),

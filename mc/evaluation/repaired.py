@@ -25,9 +25,16 @@ class Repaired:
         curve: whose ends it joins.
         data: batches that units are measured on.
         at_points: makes an `Evaluator` of control points, and of their `own_state`.
+        compare: whether predictions are compared with those of the two ends.
     """
 
-    def __init__(self, curve: CurveModel, data: Iterable, at_points: Callable[..., Evaluator]):
+    def __init__(
+        self,
+        curve: CurveModel,
+        data: Iterable,
+        at_points: Callable[..., Evaluator],
+        compare: bool = False,
+    ):
         ends = [np.asarray(curve.points[k]) for k in (0, -1)]
         self.repair = Repair(curve.network.model, ends, curve.state_values, data)
         self.states = {
@@ -36,7 +43,10 @@ class Repaired:
         }
         # One graph for all: its point is assigned before each.
         self.w = tf.Variable(ends[0])
-        self.at = at_points([self.w], own_state=self.states[None])
+        points, units = [self.w, *(ends if compare else ())], np.eye(3)
+        beside = {"start": units[1], "end": units[2]} if compare else None
+        self.at = at_points(points, own_state=self.states[None], beside=beside)
+        self.row = units[:1, : len(points)]
 
     def beside(
         self, evaluate: Evaluator, t: np.ndarray, rows: np.ndarray
@@ -69,4 +79,4 @@ class Repaired:
     def _at(self, t: float, note: str) -> Values:
         self.w.assign(self.repair(t))
         self.at.own_state = self.states.get(t, self.states[None])
-        return self.at([[1.0]], note)
+        return self.at(self.row, note)

@@ -8,6 +8,7 @@ from mc.plots.functions import function_fan
 from mc.plots.instabilities import instability
 from mc.plots.joining import as_members_join
 from mc.plots.landscapes import landscape, profile
+from mc.plots.layers import layers
 from mc.plots.matrices import pairs
 from mc.plots.modes import dendrogram, tree
 from mc.plots.planes import plane
@@ -28,6 +29,7 @@ __all__ = [
     "function_fan",
     "instability",
     "landscape",
+    "layers",
     "pairs",
     "panels_of",
     "plane",

@@ -154,6 +154,29 @@ class Labels(Task):
             found["lppd"] = -found["nll"]
         return found
 
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Both sums."""
+        return ("differs", "distance")
+
+    def likeness(
+        self, y: Any, outputs: Any, other: Any, sample_weight: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """The sums of `Task.likeness`."""
+        _, counts = self._counted(y, outputs, sample_weight)
+        p, q = self.averaged(outputs), self.averaged(other)
+        middle = tf.reduce_logsumexp(tf.stack([p, q]), axis=0) - np.log(2)
+        terms = tf.exp(p) * (p - middle) + tf.exp(q) * (q - middle)
+        divergence = tf.reduce_sum(terms, -1) / (2 * np.log(2))
+        each = {
+            "differs": tf.argmax(p, -1) != tf.argmax(q, -1),
+            "distance": tf.sqrt(tf.maximum(divergence, 0)),  # which rounding has below 0
+        }
+        return {
+            name: tf.reduce_sum(tf.math.multiply_no_nan(tf.cast(value, counts.dtype), counts))
+            for name, value in each.items()
+        }
+
     def averaged(self, outputs: Any, y: Any = None) -> tf.Tensor:
         """Logarithms of the probabilities."""
         return tf.nn.log_softmax(self._as_logits(tf.cast(single(outputs), tf.float64)))

@@ -49,6 +49,21 @@ class Several(Task):
             if task.signature:
                 yield name, task, [part_of(structure, name, place) for structure in structures]
 
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Those of all outputs."""
+        own = ((name, task.alike) for name, task in self.tasks.items() if task.signature)
+        return tuple(f"{name}{BETWEEN}{k}" for name, names in own for k in names)
+
+    def likeness(
+        self, y: Any, outputs: Any, other: Any, sample_weight: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """Of each output."""
+        found: dict[str, tf.Tensor] = {}
+        for name, task, own in self._each(y, outputs, other, sample_weight):
+            found |= {f"{name}{BETWEEN}{k}": v for k, v in task.likeness(*own).items()}
+        return found
+
     def weights(self, outputs: Any, sample_weight: Any) -> dict[str, Any]:
         """Those of each output."""
         own = self._each(outputs, sample_weight)

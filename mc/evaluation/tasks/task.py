@@ -69,6 +69,27 @@ class Task:
         """What counts of a batch, as a sample weight of outputs that have no mask any more."""
         return weights_of(outputs, sample_weight)
 
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """The names of what `likeness` gives; empty where predictions are of no classes."""
+        return ()
+
+    def likeness(
+        self, y: Any, outputs: Any, other: Any, sample_weight: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """The sums of a batch of how alike two networks predict: `differs` and `distance`.
+
+        Of the steps that count: where they say another class; and the Jensen-Shannon distance of
+        their probabilities p and q with m = (p + q) / 2,
+
+            sqrt((KL(p | m) + KL(q | m)) / (2 log 2)),    between 0 and 1.
+
+        Args:
+            y, outputs, sample_weight: as in `sums`.
+            other: outputs of the other network.
+        """
+        return {}
+
     # What follows is of ensembles, which predict the mean of what their members do.
 
     def averaged(self, outputs: Any, y: Any = None) -> Any:

@@ -11,7 +11,9 @@ from mc.lab.stages.curve import CORNERS
 from mc.lab.stages.neb import is_autoneb
 from mc.lab.words import SPLITS
 
-ON_CURVES = tuple(f"eval.{n}" for n in ("num_points", "t", "initial", "repair", "predictions"))
+ON_CURVES = ("num_points", "t", "initial", "repair", "compare", "layers", "predictions")
+ON_CURVES = tuple(f"eval.{name}" for name in ON_CURVES)
+COMPARED = ("disagreement_", "js_distance_")
 CLOSEST = 1e-6  # two t that are nearer are one in float32, or in the names of figures
 
 
@@ -24,6 +26,7 @@ class Eval(Run):
         "<path>/<split>/<metric>/<statistic>",
         *("curve/length", "curve/chord", "curve/length_ratio"),
         *("surface/<split>/<metric>/<spread>", "surface/volume"),
+        "layers/<split>/<metric>/<barrier>/<spread>",
     )
     headlines: ClassVar[tuple[str, ...]] = (
         *("curve/train/loss/max", "curve/test/error/max", "curve/test/mse/max"),
@@ -32,7 +35,7 @@ class Eval(Run):
         *("surface/train/loss/max", "surface/test/error/max", "surface/test/mse/max"),
     )
     draws: ClassVar[tuple[str, ...]] = (
-        *("points.csv", "surface.csv", "functions.npz", "predictions.npz"),
+        *("points.csv", "layers.csv", "surface.csv", "functions.npz", "predictions.npz"),
     )
 
     @dataclass
@@ -67,6 +70,18 @@ class Eval(Run):
             False,
             "evaluate the straight segment also with the mean and deviation of all units brought "
             "between those at its ends, as path repaired: for networks without BatchNorm",
+            added=True,
+        )
+        compare: bool = setting(
+            False,
+            "compare predictions with those of the two ends too: the fraction that is of another "
+            "class, and the Jensen-Shannon distance of the probabilities",
+            added=True,
+        )
+        layers: bool = setting(
+            False,
+            "also the barrier of each layer alone: straight segments from the start on which one "
+            "layer moves to where it is at the end",
             added=True,
         )
         predictions: list[float] | None = setting(
@@ -160,6 +175,11 @@ class Eval(Run):
             raise ValueError(f"objective={name} is made with eval.initial=true alone; type it too.")
         if words[0] == "repaired" and not self["eval.repair"]:
             raise ValueError(f"objective={name} is made with eval.repair=true alone; type it too.")
+        compared = any(word.startswith(COMPARED) for word in words)
+        if compared and not self["eval.compare"]:
+            raise ValueError(f"objective={name} is made with eval.compare=true alone; type it too.")
+        if words[0] == "layers" and not self["eval.layers"]:
+            raise ValueError(f"objective={name} is made with eval.layers=true alone; type it too.")
         if words[0] == "unaligned" and self["align.method"] == "none":
             raise ValueError(f"objective={name} is made with align=weights or align=activations.")
         needs = {"start": t[0] == 0, "end": t[-1] == 1, "integral": len(t) > 1}

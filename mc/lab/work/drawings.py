@@ -23,6 +23,7 @@ from mc.network.predictions import labels_of, log_probabilities
 log = logging.getLogger(__name__)
 
 # Of classifiers, what the first figure leaves out.
+ALIKE = tuple(f"{how}_{end}" for how in ("disagreement", "js_distance") for end in ("start", "end"))
 SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
 JOINING = ("error", "nll", "mse")
 
@@ -164,6 +165,9 @@ def _along_t(run: Run, path: Path) -> dict[str, Any]:
     figures: dict[str, tuple[str, ...] | None] = {"along_t": None}
     if "test/f1" in points:
         figures["scores_along_t"] = SCORES
+    if alike := tuple(name for name in points if name.endswith(ALIKE)):
+        of_test = tuple(name for name in alike if name.startswith("test/"))
+        figures["likeness_along_t"] = of_test or alike
     networks: Any = (0, 1)
     if "chain" in set(points["path"]):
         names = [network.title for network in run.networks]
@@ -171,6 +175,18 @@ def _along_t(run: Run, path: Path) -> dict[str, Any]:
     panels = {name: plots.panels_of(points, columns) for name, columns in figures.items()}
     given = {"networks": networks, "x_label": f"t, position on the path {_way(run)}".strip()}
     return {n: plots.along_t(found, **given) for n, found in panels.items() if found}
+
+
+def _layers(run: Run, path: Path) -> dict[str, Any]:
+    """The barrier of each layer alone, of each of the main metrics."""
+    table = pd.read_csv(path)
+    ending = "/barrier_max"
+    there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
+    panels = {
+        f"barrier of {metrics.label(name)}": table[f"{name}{ending}"].to_numpy()
+        for name in metrics.shown(there)
+    }
+    return {"layers": plots.layers(table["layer"].tolist(), panels)} if panels else {}
 
 
 def _pairs(run: Run, path: Path) -> dict[str, Any]:
@@ -253,6 +269,7 @@ DRAWN = {
     "surface.csv": _surface,
     "posterior.npz": _posterior,
     "band.npz": _band,
+    "layers.csv": _layers,
     "pairs.csv": _pairs,
     "steps.csv": _steps,
     "functions.npz": _functions,

@@ -7,7 +7,7 @@ from mc import domains
 from mc.curve_model import CurveModel
 from mc.datasets import Data
 from mc.datasets.split import Split
-from mc.evaluation import along, geometry, over, statistics
+from mc.evaluation import along, geometry, layers, over, statistics
 from mc.lab import batch_notes, files
 from mc.lab.graph import Run
 from mc.lab.job import Job
@@ -36,19 +36,37 @@ def run(job: Job) -> dict:
         initial=curves.untrained(job, data).control_points if cfg.eval.initial else None,
         unaligned=_unaligned(job, curve),
         repair=cfg.eval.repair,
+        compare=cfg.eval.compare,
         **measure.blocks(folder),
     )
     files.save_table(folder, "points", table)
     batch_notes.note(folder, cfg.eval.batch_size, table.attrs["dependence"])
     if is_function(data):
         files.save_arrays(folder, "functions", functions(job, curve, data, table))
+    alone = _layers(job, data, curve) if cfg.eval.layers else {}
     if cfg.eval.predictions:
         save_predictions(job, curve, data)
     job.tracker.along_t(table)
     drawings.draw(job)
     ends = geometry.straight_segment(np.array([0.0, 1.0]), curve.family.num_points)
     chord = geometry.segment_lengths(ends, geometry.gram(curve.points))[1]
-    return statistics.summarise_paths(table, chord=float(chord))
+    return statistics.summarise_paths(table, chord=float(chord)) | alone
+
+
+def _layers(job: Job, data: Data, curve: CurveModel) -> dict[str, float]:
+    """The barriers of all layers, each alone, together; those of each go to `layers.csv`."""
+    made = along.evaluators(
+        curve,
+        _splits(job, data),
+        **measure.arguments(job.cfg, data),
+    )
+    table = layers.barriers(curve.network, curve.points[0], curve.points[-1], made)
+    files.save_table(job.folder, "layers", table)
+    job.tracker.table("layers", table)
+    found: dict[str, float] = {}
+    for name in (column for column in table if "/" in column):
+        found |= statistics.spread(f"layers/{name}", table[name])
+    return found
 
 
 def _of_surface(job: Job, data: Data, surface: CurveModel) -> dict:
