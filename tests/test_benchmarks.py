@@ -20,6 +20,7 @@ SMALLEST = {
     ],
     "small_steps": ["regression", "--epochs", "2"],
     "whole_experiment": ["regression", "--epochs", "2"],
+    "view": ["--examples", "4", "--batch-size", "2", "--cells", "2", "--pairs", "1"],
     "tokens": [
         *("--vocabulary", "8", "--context", "4", "--sequences", "4", "--batch-size", "2"),
         *("--points", "2"),

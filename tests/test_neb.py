@@ -386,7 +386,6 @@ def test_a_killed_run_finds_the_same_chain(cli, tmp_path, monkeypatch):
         (["neb.steps=[]", "neb.learning_rates=[]"], "must have a number for each cycle"),
         (["neb.insert=-1"], "neb.insert must be a number at least 0"),
         (["devices=2"], "trains on one device"),
-        (["train.curve.method=sampled", "neb.insert=1"], "neb.insert: of train.curve.method=auto"),
         (["stage=eval", "eval.initial=true"], "AutoNEB begins on the straight segment"),
     ],
 )

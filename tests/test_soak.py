@@ -29,6 +29,13 @@ POSTERIOR = [
     *("stage=posterior", "posterior.subspace=hull", "posterior.temperature=10"),
     *("posterior.chains=4", "posterior.samples=1500", "posterior.draws=20"),
 ]
+# Views, curvature, partings, saddles and graphs of networks.
+VALLEYS = [
+    *("model=mlp", "train.base.epochs=20", "train.curve.epochs=20", "eval.num_points=11"),
+    *("hessian.probes=2", "hessian.steps=30", "landscape.grid_points=15", "build=true"),
+    *("instability.steps=[0,60]", "neb.steps=[200,200]", "neb.learning_rates=[0.05,0.01]"),
+]
+AUTONEB = ["curve=polychain", "num_bends=2", "train.curve.method=autoneb"]
 KINDS = [  # commands of a run, and how many tables and arrays they leave beside their summaries
     ([["model=mlp", "train.base.epochs=60", "train.curve.epochs=60", "eval.num_points=5"]], 5, 7),
     ([BATCHNORM], 5, 11),
@@ -44,6 +51,17 @@ KINDS = [  # commands of a run, and how many tables and arrays they leave beside
             [*NETWORKS, "stage=eval", "align=weights", "build=true", "eval.repair=true"],
         ],
         14,
+        37,
+    ),
+    (
+        [
+            [*VALLEYS, "stage=instability"],
+            [*VALLEYS, *AUTONEB, "stage=eval", "eval.compare=true", "eval.layers=true"],
+            [*VALLEYS, *AUTONEB, "stage=hessian"],
+            [*VALLEYS, "stage=landscape"],
+            [*VALLEYS, "stage=pairs", "pairs.networks=[1,2,3]", "pairs.path=curve"],
+        ],
+        20,
         37,
     ),
 ]

@@ -1,7 +1,8 @@
 """The barrier of each layer alone: straight segments on which one layer moves.
 
 On the segment of a layer, its weights go from those of one network to those of another, and all
-others stay (Adilova et al. 2024, "Layer-wise Linear Mode Connectivity").
+others stay. Its barrier is over the two networks, as that of the segment between them is (Adilova
+et al. 2024, "Layer-wise Linear Mode Connectivity", where both networks have their layers moved).
 """
 
 from collections.abc import Callable
@@ -11,9 +12,9 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from mc.evaluation import metrics, statistics
 from mc.evaluation.evaluator import Evaluator
 from mc.evaluation.geometry import positions, straight_segment
-from mc.evaluation.pairs import barriers_of
 from mc.network.weights import FlatNetwork
 
 POINTS = 11  # equidistant, of each segment
@@ -33,6 +34,8 @@ def barriers(
 ) -> pd.DataFrame:
     """A row a layer: `layer, weights, distance`, and its barriers, `<split>/<metric>/barrier_max`.
 
+    Those of `statistics.summarise`, with L(0) and L(1) the values of the two networks.
+
     Args:
         network: whose layers they are.
         start, end: weight vectors `[P]`; at t=1 the layer is that of the end, all else the start's.
@@ -43,14 +46,18 @@ def barriers(
     rows = straight_segment(t, 2)
     moved = tf.Variable(start)  # one graph for all layers
     evaluate, found = at_points([start, moved]), []
+    moved.assign(end)
+    ends = evaluate(np.eye(2), ", both networks")
+    measured = [name for name in ends if metrics.has_barrier(name)]
     for layer, places in layers_of(network).items():
         target = start.copy()
         target[places] = end[places]
         moved.assign(target)
         distance = float(np.linalg.norm((end - start)[places].astype(float)))
-        points = pd.DataFrame(evaluate(rows, f", {layer}"))
-        length = np.diff(t, prepend=0) * distance
-        points = points.assign(t=t, segment_length=length)
+        values = evaluate(rows, f", {layer}")
         row = {"layer": layer, "weights": len(places), "distance": distance}
-        found.append(row | barriers_of(points))
+        for name in measured:
+            own = statistics.barriers(values[name], t, *ends[name])
+            row |= {f"{name}/{barrier}": float(value) for barrier, value in own.items()}
+        found.append(row)
     return pd.DataFrame(found)

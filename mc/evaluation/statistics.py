@@ -56,12 +56,23 @@ def summarise(
             middles = (values[:-1] + values[1:]) / 2
             statistics["integral"] = middles @ segment_length[1:] / length
         if barrier and has_start and has_end:
-            start, end, top = values[0], values[-1], values.max()
-            chord = (1 - t) * start + t * end
-            statistics["barrier_mean"] = top - (start + end) / 2
-            statistics["barrier_linear"] = (values - chord).max()
-            statistics["barrier_max"] = top - np.maximum(start, end)
+            statistics |= barriers(values, t, values[0], values[-1])
     return {name: float(value) for name, value in statistics.items()}
+
+
+def barriers(values: np.ndarray, t: np.ndarray, start: float, end: float) -> dict[str, float]:
+    """How much worse than two networks those between them are, by the formulas of `summarise`.
+
+    Args:
+        values, t: `[n]`, the metric on the way, and positions.
+        start, end: the metric of the two networks.
+    """
+    top, chord = values.max(), (1 - t) * start + t * end
+    return {
+        "barrier_mean": top - (start + end) / 2,
+        "barrier_linear": (values - chord).max(),
+        "barrier_max": top - np.maximum(start, end),
+    }
 
 
 def _check_path(values: ArrayLike, segment_length: ArrayLike, t: ArrayLike) -> list[np.ndarray]:

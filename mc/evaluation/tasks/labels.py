@@ -165,9 +165,9 @@ class Labels(Task):
         """The sums of `Task.likeness`."""
         _, counts = self._counted(y, outputs, sample_weight)
         p, q = self.averaged(outputs), self.averaged(other)
-        middle = tf.reduce_logsumexp(tf.stack([p, q]), axis=0) - np.log(2)
-        terms = tf.exp(p) * (p - middle) + tf.exp(q) * (q - middle)
-        divergence = tf.reduce_sum(terms, -1) / (2 * np.log(2))
+        # log(p / m) = log 2 - softplus(log q - log p), which is 0 where they are equal.
+        of_p, of_q = (np.log(2) - tf.math.softplus(d) for d in (q - p, p - q))
+        divergence = tf.reduce_sum(tf.exp(p) * of_p + tf.exp(q) * of_q, -1) / (2 * np.log(2))
         each = {
             "differs": tf.argmax(p, -1) != tf.argmax(q, -1),
             "distance": tf.sqrt(tf.maximum(divergence, 0)),  # which rounding has below 0

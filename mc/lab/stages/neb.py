@@ -46,13 +46,14 @@ def is_autoneb(run: "Run") -> bool:
 
 
 def check(run: "Run") -> None:
-    """Raise unless the cycles are such, and settings of the other method are left alone.
+    """Raise unless the cycles are such, and settings that only the other method has are left alone.
+
+    A recipe may set the cycles for both.
 
     Raises:
         ValueError: says what to type.
     """
     if not is_autoneb(run):
-        _check_left(run, [f"neb.{name}" for name in Neb.__dataclass_fields__], "autoneb")
         return
     if run["curve"].get("_target_") not in CHAINS or run["curve"].get("num_bends") == 0:
         raise ValueError(
@@ -60,7 +61,13 @@ def check(run: "Run") -> None:
             "at least one: type curve=polychain num_bends=3; received curve._target_="
             f"{run['curve'].get('_target_')}, num_bends={run['curve'].get('num_bends')}."
         )
-    _check_left(run, [f"train.curve.{name}" for name in SAMPLED], "sampled")
+    keys = [f"train.curve.{name}" for name in SAMPLED]
+    typed = [key for key in keys if run[key] != default_of(type(run).fields[key])]
+    if typed:
+        raise ValueError(
+            f"{', '.join(typed)}: of train.curve.method=sampled, and this is train.curve.method="
+            f"autoneb. Leave {'it' if len(typed) == 1 else 'them'} out."
+        )
     if run["devices"] not in (None, 1):
         raise ValueError(
             "train.curve.method=autoneb trains on one device: leave devices out; received "
@@ -72,13 +79,4 @@ def check(run: "Run") -> None:
             "neb.steps and neb.learning_rates must have a number for each cycle, at least 1 and "
             f"greater than 0; received neb.steps={steps} neb.learning_rates={rates}. Type for "
             "example 'neb.steps=[500,500]' 'neb.learning_rates=[0.05,0.01]'."
-        )
-
-
-def _check_left(run: "Run", keys: list[str], method: str) -> None:
-    typed = [key for key in keys if run[key] != default_of(type(run).fields[key])]
-    if typed:
-        raise ValueError(
-            f"{', '.join(typed)}: of train.curve.method={method}, and this is train.curve.method="
-            f"{run['train.curve.method']}. Leave {'it' if len(typed) == 1 else 'them'} out."
         )
