@@ -38,6 +38,8 @@ def test_there_is_a_recipe_for_every_network_and_data_set_of_the_paper():
     curves = {f"cifar{n}_{network}" for n in (10, 100) for network in networks}
     more = {"cifar10_conv_fc", "cifar10_preresnet20_align", "cifar10_vgg16_align"}
     more |= {"cifar10_vgg16_simplex", "cifar10_preresnet20_subspace"}
+    more |= {f"cifar10_preresnet20_{kind}" for kind in ("neb", "instability")}
+    more |= {"cifar10_vgg16_landscape"}
     more |= {"cifar100_vgg16_swag", "cifar100_preresnet164_posterior"}
     assert set(RECIPES) == curves | {f"cifar100_{n}_fge" for n in networks} | more
 
@@ -51,8 +53,9 @@ def test_a_recipe_takes_real_steps(cli, images, tmp_path, recipe):
         stages = [["stage=base"], ["stage=fge", "fge.start=1"]]
     if recipe.endswith("swag"):
         stages = [["stage=base"], ["stage=swag", "swag.start=1"]]
-    if recipe.endswith("posterior"):
-        stages = [["stage=posterior", "build=true"]]
+    own = recipe.rpartition("_")[2]
+    if own in ("posterior", "instability", "landscape"):
+        stages = [[f"stage={own}", "build=true"]]
     for stage in stages:
         status, output = cli(*quick, *stage, "smoke=true")
         assert status == 0, output
@@ -61,5 +64,7 @@ def test_a_recipe_takes_real_steps(cli, images, tmp_path, recipe):
     )
     keys = {"fge": "ensemble/test/error", "simplex": "surface/test/error/max"}
     keys |= {"swag": keys["fge"], "posterior": keys["fge"]}
-    key = keys.get(recipe.rpartition("_")[2], "curve/test/error/max")
+    keys |= {"landscape": "landscape/test/error/max"}
+    keys |= {"instability": "instability/test/error/barrier_max/max"}
+    key = keys.get(own, "curve/test/error/max")
     assert 0 <= found[key] <= 1
