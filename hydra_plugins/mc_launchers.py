@@ -78,7 +78,8 @@ class JoblibLauncher(Joblib):
 
     def _launch(self, job_overrides, initial_job_idx):
         waves = _waves(self, job_overrides, initial_job_idx)
-        size, results, at_work = min(self.n_jobs, waves.total), _Results(waves), {}
+        size = self.n_jobs if waves.grows else min(self.n_jobs, waves.total)
+        results, at_work = _Results(waves), {}
         try:
             while waves.waiting or at_work:
                 for job in waves.ready(size - len(at_work)):

@@ -215,6 +215,11 @@ def test_eval_compares_and_looks_at_layers(cli, tmp_path):
     ("typed", "told"),
     [
         (["objective=curve/test/disagreement_start/max"], "made with eval.compare=true alone"),
+        (["objective=all/test/disagreement_start/max"], "is not made by stage=eval"),
+        (
+            ["stage=chain", "objective=chain/test/disagreement_start/max"],
+            "is not made by stage=chain",
+        ),
         (["objective=layers/test/error/barrier_max/max"], "made with eval.layers=true alone"),
         (["curve=simplex", "endpoints=[1,2,3]", "eval.layers=true"], "eval.layers: these are of"),
     ],

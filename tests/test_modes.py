@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_config import CONF
 
 from mc import plots
-from mc.evaluation import modes
+from mc.evaluation import modes, passes
 from mc.lab import hydra_inside, waves
 from mc.lab.work import curve as work
 
@@ -118,6 +118,46 @@ def test_rounds_end_with_the_bottlenecks_of_all_pairs(seed, n):
     np.testing.assert_array_equal(modes.bottlenecks(known), modes.bottlenecks(true))
 
 
+# --- tables of points
+
+
+def points_of(paths):
+    """A row a point: `{path: losses}`, with ends one apart."""
+    parts = []
+    for path, losses in paths.items():
+        t = np.linspace(0, 1, len(losses))
+        length = np.diff(t, prepend=0)
+        own = {"path": path, "t": t, "segment_length": length, "arc_length": t}
+        parts.append(pd.DataFrame(own | {"train/loss": losses, "test/perplexity": losses}))
+    return pd.concat(parts)
+
+
+SEGMENTS = {"1|2": [0.1, 3, 0.2], "1|3": [0.1, 2, 0.3], "2|3": [0.2, 4, 0.3]}
+
+
+def test_of_a_pair_with_a_curve_the_lower_path_that_was_measured_with_it_counts():
+    own = {(0, 2): points_of({"curve": [0.1, 0.5, 0.3], "linear": [0.1, 2.5, 2.6, 0.3]})}
+    own[1, 2] = points_of({"curve": [0.2, 9, 0.3], "linear": [0.2, 3.5, 0.3]})
+    found = passes.known(points_of(SEGMENTS), own, ["1", "2", "3"])
+    assert found.table["path"].tolist() == ["linear", "curve", "linear"]
+    assert found.table["height"].tolist() == [3, 0.5, 3.5]
+    np.testing.assert_allclose(found.floors, [0.1, 0.2, 0.3])
+    assert found.networks["test/perplexity"].tolist() == [0.1, 0.2, 0.3]
+    np.testing.assert_allclose(found.barriers[0, 2], 0.2)
+
+
+def test_what_is_not_finite_is_no_low_path_and_stays_so():
+    broken = SEGMENTS | {"1|3": [0.1, 2, np.nan], "2|3": [0.2, 4, np.nan]}
+    own = {(0, 1): points_of({"curve": [0.1, np.nan, 0.2], "linear": [0.1, 3, 0.2]})}
+    found = passes.known(points_of(broken), own, ["1", "2", "3"])
+    assert found.table["path"].iloc[0] == "linear"
+    assert found.table["height"].iloc[0] == 3
+    np.testing.assert_array_equal(found.floors, [0.1, 0.2, np.nan])
+    assert modes.next_pairs(found.heights, found.floors, set()) == [(0, 1)]
+    assert modes.next_pairs(found.heights, found.floors[::-1], set()) in ([], [(1, 2)])
+    assert modes.clusters(found.barriers, 9).tolist() == [1, 1, 2]
+
+
 # --- the stage
 
 CURVES = ["stage=pairs", "pairs.networks=[1,2,3]", "pairs.path=curve", "build=true"]
@@ -156,6 +196,27 @@ def test_all_pairs_have_their_curves(cli, tmp_path):
     assert summary["pairs/bottleneck/max"] == table["bottleneck"].max()
     for name in ("barriers", "dendrogram", "tree"):
         assert (folder / "figures" / f"{name}.pdf").exists()
+
+
+def test_aligned_pairs_have_the_segments_of_their_own_curves(cli, tmp_path):
+    run(cli, *SHORT, "align=weights", "eval.num_points=7")
+    table = pd.read_csv(only(tmp_path, "pairs/*bezier*") / "pairs.csv")
+    row = table.iloc[2]  # the third network is renumbered to the second
+    points = pd.read_csv(only(tmp_path, "eval/*-2-3-aligned-*") / "points.csv")
+    paths = dict(list(points[points["path"] != "unaligned"].groupby("path")))
+    assert row["distance"] == pytest.approx(paths["linear"]["arc_length"].iloc[-1], rel=1e-5)
+    assert row["height"] == pytest.approx(min(p["train/loss"].max() for p in paths.values()))
+    assert (table["length"] >= table["distance"] * (1 - 1e-5)).all()
+
+
+def test_another_threshold_measures_nothing_again(cli, capsys):
+    run(cli, *SMOKE)
+    capsys.readouterr()
+    run(cli, *SMOKE, "pairs.threshold=5", "plan=true")
+    assert capsys.readouterr().out.count("missing  ") == 1
+    run(cli, *SMOKE, "pairs.budget=2", "plan=true")
+    told = capsys.readouterr().out
+    assert "first up to 2 curves, with an evaluation each, chosen as it goes" in told
 
 
 def test_a_budget_is_spent_where_it_could_lower_a_bottleneck_and_nothing_is_trained_twice(
@@ -217,7 +278,7 @@ def test_pairs_that_a_sweep_is_to_make_are_jobs_of_their_own(cli, tmp_path):
         after = [job for number, job in all_jobs.waiting.items() if number != 0]
         assert all(job.title.startswith("eval/") for job in after)
         assert jobs[-1].needs >= {job.number for job in after}
-        # A job that has failed is left to the whole, which says why.
+        # With what it needs the whole fails, as other jobs do.
         for job in more:
             all_jobs.ended(job, failed=True)
         assert all_jobs.waiting == {}
@@ -231,6 +292,11 @@ def test_pairs_that_a_sweep_is_to_make_are_jobs_of_their_own(cli, tmp_path):
         (["pairs.networks=[1,1]"], "needs different networks"),
         (["curve=simplex"], "joins two networks at a time"),
         (["eval.t=[0.5]"], "needs whole curves"),
+        (["train.curve.weight_decay=0"], "must have one penalty: train.curve.weight_decay=0"),
+        (["train.curve.fix_start=false"], "leave train.curve.fix_start out"),
+        (["pairs.budget=1", "train.curve.method=autoneb"], "finds polygonal chains"),
+        (["pairs.budget=1", "num_bends=0"], "Nothing to train"),
+        (["pairs.path=linear", "objective=pairs/curves"], "is not made by stage=pairs"),
         (["pairs.budget=0"], "pairs.budget must be a number at least 1"),
         (["pairs.networks=[1]"], "must be at least two"),
     ],

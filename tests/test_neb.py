@@ -21,7 +21,7 @@ from mc.lab.graph import Run
 from mc.lab.stages import neb as declared
 from mc.neb import autoneb, geometry
 from mc.neb.band import Band
-from mc.neb.cycles import Schedule
+from mc.neb.cycles import Schedule, State
 
 # --- geometry
 
@@ -345,6 +345,24 @@ def test_later_stages_take_the_chain(cli, tmp_path):
     np.testing.assert_array_equal(curve.control_points[[0, -1]], [mc.pack(end) for end in ends])
     for stage in (["stage=plane"], ["stage=hessian"], ["stage=posterior"], ["stage=ensemble"]):
         run(cli, *SMALL, *stage, "neb.threshold=0")
+
+
+def test_the_chain_does_not_depend_on_how_it_is_evaluated(cli, tmp_path):
+    bn = ["smoke=true", "model=cnn_bn", "build=true", "stage=curve", *NEB]
+    run(cli, *bn, f"output_dir={tmp_path / 'one'}")
+    run(cli, *bn, f"output_dir={tmp_path / 'two'}", "eval.bn_batches=1", "eval.bn_batch_size=8")
+    one, two = (only(tmp_path, f"{name}/curve/*") for name in ("one", "two"))
+    assert one.name == two.name
+    assert (one / "cycles.csv").read_text() == (two / "cycles.csv").read_text()
+
+
+def test_between_cycles_of_one_height_the_mean_over_the_length_decides():
+    ends = np.array([[0, 0], [1, 0], [4, 0]], "float32")  # links of 1 and 3
+    first = State(ends, np.ones(2)).after(ends, {"train/loss": np.array([1, 0, 0.5])}, {})
+    assert first.cycles[0]["train/loss/integral"] == pytest.approx((0.5 * 1 + 0.25 * 3) / 4)
+    lower = first.after(ends, {"train/loss": np.array([1, 0.4, 0])}, {})
+    assert lower.found().cycles["is_best"].tolist() == [True, False]
+    assert lower.cycles[1]["train/loss/integral"] == pytest.approx((0.7 * 1 + 0.2 * 3) / 4)
 
 
 def test_a_killed_run_finds_the_same_chain(cli, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mc.datasets import digits
-from mc.evaluation import pairs
+from mc.evaluation import pairs, passes
 from mc.lab.work import drawings, gathered
 
 BARRIERS = {
@@ -64,8 +64,8 @@ def test_barriers_and_distances_are_those_of_their_formulas():
         expected = getattr(np, statistic)(column)
         assert summary[f"pairs/test/error/barrier_linear/{statistic}"] == pytest.approx(expected)
     assert np.isnan(summary["pairs/test/mse/barrier_max/min"])  # one that is not known
-    assert pairs.names_of(found) == names
-    matrix = pairs.matrix(found, "test/error/barrier_max")
+    assert passes.names_of(found) == names
+    matrix = passes.matrix(found, "test/error/barrier_max")
     np.testing.assert_array_equal(matrix, matrix.T)
     assert np.isnan(np.diag(matrix)).all()
     assert matrix[2, 1] == found["test/error/barrier_max"][2]

@@ -55,7 +55,8 @@ def test_a_recipe_takes_real_steps(cli, images, tmp_path, recipe):
         stages = [["stage=base"], ["stage=swag", "swag.start=1"]]
     own = recipe.rpartition("_")[2]
     if own in ("posterior", "instability", "landscape"):
-        stages = [[f"stage={own}", "build=true"]]
+        few = ["instability.parents=[1]", "instability.children=2"] * (own == "instability")
+        stages = [[f"stage={own}", "build=true", *few]]
     for stage in stages:
         status, output = cli(*quick, *stage, "smoke=true")
         assert status == 0, output

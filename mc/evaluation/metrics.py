@@ -21,6 +21,7 @@ class Metric:
         training: whether Keras shows it while a curve trains.
         together: whether it is taken only of several networks that predict together.
         apart: whether it says how well other data are told from those of a network.
+        compared: whether it compares predictions with those at an end of a path.
     """
 
     name: str
@@ -32,10 +33,11 @@ class Metric:
     training: bool = False
     together: bool = False
     apart: bool = False
+    compared: bool = False
 
 
 OF_MEMBERS = {"along": False, "ensemble": False, "together": True}
-OF_PATHS = {"ensemble": False}
+OF_PATHS = {"along": False, "ensemble": False, "compared": True}
 OF_OTHERS = {"along": False, "ensemble": False, "apart": True}
 METRICS = (
     Metric("loss", "loss", barrier=True, ensemble=False, training=True),

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-Pair = tuple[int, int]  # of networks, numbered from 0, the lower first
+from mc.evaluation.passes import Pair
 
 
 def tree(heights: ArrayLike) -> list[Pair]:
@@ -91,7 +91,7 @@ def next_pairs(heights: ArrayLike, floors: ArrayLike, tried: set[Pair]) -> list[
             for pair in combinations(range(n), 2)
             if side[pair[0]] != side[pair[1]]
             and pair not in tried
-            and max(floors[list(pair)]) < heights[edge]
+            and np.max(floors[list(pair)]) < heights[edge]  # never, where one is nan
         ]
         if not across:
             continue

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from mc import curves
-from mc.evaluation import along, metrics, statistics
+from mc.evaluation import along, statistics
 from mc.evaluation.geometry import positions
-
-BARRIERS = ("barrier_mean", "barrier_linear", "barrier_max")
+from mc.evaluation.passes import barriers_of
 
 
 def segments(num_networks: int, num_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,17 +80,6 @@ def barriers(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def barriers_of(points: pd.DataFrame) -> dict[str, float]:
-    """The barriers on one path, `<split>/<metric>/barrier_max`: a row a point, as above."""
-    row: dict[str, float] = {}
-    for name in points.columns:
-        if "/" in name and metrics.has_barrier(name):
-            own = (points[name], points["segment_length"], points["t"])
-            found = statistics.summarise(*own, barrier=True)
-            row |= {f"{name}/{barrier}": found[barrier] for barrier in BARRIERS}
-    return row
-
-
 def summary(pairs: pd.DataFrame) -> dict[str, float]:
     """Mean and extremes over all pairs: `pairs/<split>/<metric>/barrier_max/mean`, and distances.
 
@@ -104,17 +92,3 @@ def summary(pairs: pd.DataFrame) -> dict[str, float]:
     for name in ("distance", *(column for column in pairs.columns if "/" in column)):
         summary |= statistics.spread(f"pairs/{name}", pairs[name])
     return summary
-
-
-def matrix(pairs: pd.DataFrame, column: str) -> np.ndarray:
-    """A column of `barriers` as a symmetric matrix `[n, n]`, nan on its diagonal."""
-    n = len(names_of(pairs))
-    made = np.full((n, n), np.nan)
-    made[np.triu_indices(n, 1)] = pairs[column]
-    return np.where(np.isnan(made), made.T, made)
-
-
-def names_of(pairs: pd.DataFrame) -> list[str]:
-    """The names of the networks, in their order."""
-    count = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)  # n of n (n - 1) / 2 pairs
-    return [str(pairs["start"].iloc[0]), *map(str, pairs["end"].iloc[: count - 1])]

@@ -136,6 +136,11 @@ class Stage:
         return False
 
     @property
+    def more(self) -> str | None:
+        """Of a run that grows, what it may build on beside what is known."""
+        return None
+
+    @property
     def weight_decay(self) -> float:
         """Of the penalty that its networks are trained with."""
         return self[f"{self.section}.weight_decay"]

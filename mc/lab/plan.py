@@ -45,7 +45,8 @@ class Planned:
         state = "again" if self.run.is_done else begun
         anew = ["force=true"] if self.run.is_done else []
         command = self.run.command(self.overrides, *anew)
-        return f"{state:<11} {self.run.folder}\n              {command}"
+        more = f"\n              first {self.run.more}, chosen as it goes" * bool(self.run.more)
+        return f"{state:<11} {self.run.folder}\n              {command}{more}"
 
 
 def is_asked(typed: Sequence[str]) -> bool:

@@ -66,6 +66,8 @@ class Waves:
         self.waiting = {job.number: job for job in jobs}
         self.total = len(self.waiting)
         self.are_several = any(job.needs for job in self.waiting.values())
+        self.grows = any(job.more for job in self.waiting.values())
+        self.asked = -1  # how many had ended when growing jobs were asked last
         self.well: set[int] = set()
         self.failed: set[int] = set()
 
@@ -74,16 +76,25 @@ class Waves:
 
         A job whose run another process works on begins when that has ended.
         """
-        for job in [job for job in self.waiting.values() if job.more and job.needs <= self.well]:
-            new = job.more() if job.more else []
-            self.waiting |= {other.number: other for other in new}
-            self.total += len(new)
-            job.needs -= self.failed  # it makes what these should have, and says why it cannot
+        self._grow()
         free = (job for job in self.waiting.values() if job.needs <= self.well)
         chosen = list(itertools.islice((job for job in free if not job.is_at_work), most))
         for job in chosen:
             del self.waiting[job.number]
         return chosen
+
+    def _grow(self) -> None:
+        """Add what growing jobs are found to need, once all is there that they knew of."""
+        ended = len(self.well) + len(self.failed)
+        if ended == self.asked:
+            return
+        self.asked = ended
+        for job in [job for job in self.waiting.values() if job.needs <= self.well]:
+            new = job.more() if job.more else []
+            self.waiting |= {other.number: other for other in new}
+            self.total += len(new)
+            # What has failed for another one: this one tries it again, and says why it cannot.
+            job.needs -= self.failed
 
     def ended(self, job: SweepJob, failed: bool) -> list[tuple[SweepJob, str]]:
         """The jobs that fail with one that has ended, each with why; they wait no longer."""

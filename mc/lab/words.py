@@ -12,6 +12,7 @@ WORDS = {
     "watched": ("train", "valid"),  # while a curve trains
     "drawn": ("train", "test"),  # on a plane
     "metric": tuple(m.name for m in METRICS if m.along),
+    "compared": tuple(m.name for m in METRICS if m.compared),
     "measure": tuple(m.name for m in METRICS if m.training),
     "score": tuple(m.name for m in METRICS if m.ensemble),
     "together": tuple(m.name for m in METRICS if m.together),

@@ -64,10 +64,11 @@ class Found:
 
     Attributes:
         points: `[N, P]`, the band of the cycle whose highest point is the lowest; of several whose
-            highest is the same end, that of the least mean.
+            highest is the same end, that of the least `integral`.
         cycles: a row a cycle, from 0, the straight segment: `cycle, pivots, steps, learning_rate,
             gradients` (evaluations of a batch in this cycle), `length, length_ratio` (of the band,
-            and over that of the segment), `<split>/<metric>/max`, `train/loss/mean`, and
+            and over that of the segment), `<split>/<metric>/max`, `train/loss/integral` (the
+            mean over arc length), and
             `is_best`.
         band: a row a point that was looked at: `cycle, arc_length, is_pivot`, `<split>/<metric>`.
     """
@@ -128,7 +129,8 @@ class State:
         row = {"cycle": cycle, "pivots": len(points) - 2} | row
         row |= {"length": float(arc[-1]), "length_ratio": float(arc[-1] / chord)}
         row |= {f"{name}/max": float(np.max(own)) for name, own in values.items()}
-        row[f"{HEIGHT}/mean"] = float(np.mean(values[HEIGHT]))
+        middles = (values[HEIGHT][:-1] + values[HEIGHT][1:]) / 2
+        row[f"{HEIGHT}/integral"] = float(middles @ np.diff(arc) / arc[-1]) if arc[-1] else np.nan
         band = [
             {"cycle": cycle, "arc_length": float(a), "is_pivot": i % parts == 0}
             | {name: float(own[i]) for name, own in values.items()}
@@ -168,5 +170,5 @@ def height(row: dict) -> tuple[float, float]:
 
     Infinite where one is not finite.
     """
-    highest, mean = row[f"{HEIGHT}/max"], row[f"{HEIGHT}/mean"]
-    return (math.inf, math.inf) if math.isnan(highest) else (highest, mean)
+    found = row[f"{HEIGHT}/max"], row[f"{HEIGHT}/integral"]
+    return (math.inf, math.inf) if math.isnan(sum(found)) else found

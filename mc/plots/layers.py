@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from mc.plots.style import COLUMN_WIDTH, CURVE, PaperFigure, dress
+from mc.plots.style import COLUMN_WIDTH, CURVE, SMALL, PaperFigure, dress
 
 MOST_LETTERS = 30
 
@@ -36,7 +36,10 @@ def layers(names: Sequence[str], panels: Mapping[str, ArrayLike]) -> Figure:
     figure = PaperFigure(size, layout="constrained")
     grid = figure.subplots(1, len(bars), sharey=True, squeeze=False)[0]
     for axes, (label, values) in zip(grid, bars.items(), strict=True):
-        axes.barh(range(len(names)), np.nan_to_num(values), height=0.7, color=CURVE["color"])
+        shown = np.where(np.isfinite(values), values, 0.0)
+        axes.barh(range(len(names)), shown, height=0.7, color=CURVE["color"])
+        for place in np.flatnonzero(~np.isfinite(values)):
+            axes.text(0, place, " not finite", va="center", fontsize=SMALL, style="italic")
         dress(axes, label, "layer that moves" if axes is grid[0] else "")
         axes.grid(False, axis="y")
     grid[0].set_yticks(range(len(names)), names)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
+from mc.evaluation import metrics
 from mc.lab.graph import Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import splits
@@ -13,7 +14,6 @@ from mc.lab.words import SPLITS
 
 ON_CURVES = ("num_points", "t", "initial", "repair", "compare", "layers", "predictions")
 ON_CURVES = tuple(f"eval.{name}" for name in ON_CURVES)
-COMPARED = ("disagreement_", "js_distance_")
 CLOSEST = 1e-6  # two t that are nearer are one in float32, or in the names of figures
 
 
@@ -23,7 +23,7 @@ class Eval(Run):
     name = "eval"
     depends = ("eval",)
     numbers: ClassVar[tuple[str, ...]] = (
-        "<path>/<split>/<metric>/<statistic>",
+        *("<path>/<split>/<metric>/<statistic>", "<path>/<split>/<compared>/<statistic>"),
         *("curve/length", "curve/chord", "curve/length_ratio"),
         *("surface/<split>/<metric>/<spread>", "surface/volume"),
         "layers/<split>/<metric>/<barrier>/<spread>",
@@ -175,8 +175,8 @@ class Eval(Run):
             raise ValueError(f"objective={name} is made with eval.initial=true alone; type it too.")
         if words[0] == "repaired" and not self["eval.repair"]:
             raise ValueError(f"objective={name} is made with eval.repair=true alone; type it too.")
-        compared = any(word.startswith(COMPARED) for word in words)
-        if compared and not self["eval.compare"]:
+        found = (metrics.found(word) for word in words)
+        if any(metric and metric.compared for metric in found) and not self["eval.compare"]:
             raise ValueError(f"objective={name} is made with eval.compare=true alone; type it too.")
         if words[0] == "layers" and not self["eval.layers"]:
             raise ValueError(f"objective={name} is made with eval.layers=true alone; type it too.")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mc.lab import naming
 from mc.lab.graph import Inputs, Network, Run
-from mc.lab.settings import setting
+from mc.lab.settings import default_of, setting
 from mc.lab.stages.common import Segments, SeveralNetworks
 from mc.lab.stages.curve import CORNERS
 
 if TYPE_CHECKING:
-    from mc.evaluation.modes import Pair
+    from collections.abc import Mapping
+
+    from mc.evaluation.passes import Known, Pair
 
 OF_CURVES = ("pairs.budget",)
 
@@ -76,13 +77,10 @@ class Pairs(Segments):
 
     @cached_property
     def segments(self) -> Run:
-        """The run that looks at the straight segments."""
-        return self.of("pairs", **{"pairs.path": "linear", "pairs.budget": None})
-
-    @property
-    def measured(self) -> Path:
-        """The metrics of points of straight segments."""
-        return (self.segments if self.has_curves else self).folder / "points.csv"
+        """The run that looks at the straight segments, whatever clusters are."""
+        names = ("path", "budget", "threshold")
+        plain = {key: default_of(Run.fields[key]) for key in (f"pairs.{name}" for name in names)}
+        return self.of("pairs", **plain)
 
     @cached_property
     def curves(self) -> dict[Pair, Run]:
@@ -113,17 +111,28 @@ class Pairs(Segments):
         chosen: list[Pair] = []
         if not self.segments.is_done:
             return chosen
-        from mc.lab.work import modes  # which imports NumPy
+        from mc.evaluation.modes import next_pairs  # which imports NumPy and SciPy
 
         while len(chosen) < budget:
             runs = {pair: self._evaluation(pair) for pair in chosen}
             if not all(run.is_done for run in runs.values()):
                 break
-            found = modes.next_pairs(self.segments, runs)[: budget - len(chosen)]
+            known = self.known(runs)
+            found = next_pairs(known.heights, known.floors, set(chosen))
             if not found:
                 break
-            chosen += found
+            chosen += found[: budget - len(chosen)]
         return chosen
+
+    def known(self, curves: Mapping[Pair, Run]) -> Known:
+        """What is known of the paths by the segments and some evaluations, which are finished."""
+        import pandas as pd
+
+        from mc.evaluation import passes
+
+        names = passes.names_of(pd.read_csv(self.segments.folder / "pairs.csv"))
+        tables = {pair: pd.read_csv(run.folder / "points.csv") for pair, run in curves.items()}
+        return passes.known(pd.read_csv(self.segments.folder / "points.csv"), tables, names)
 
     @property
     def grows(self) -> bool:
@@ -137,11 +146,23 @@ class Pairs(Segments):
             return given
         return {**given, "segments": self.segments, "curves": list(self.curves.values())}
 
-    def key(self, own: dict, ids: dict) -> dict:
+    @cached_property
+    def settings(self) -> dict:
         """The curves enter by that of the first two: which are trained follows from the rest."""
+        ids: dict = {"networks": [network.id for network in self.networks]}
         if self.has_curves:
-            ids = {"networks": ids["networks"], "curve": self._evaluation((0, 1)).id}
-        return super().key(own, ids)
+            ids["curve"] = self._evaluation((0, 1)).id
+        return self.key(dict(self.own), ids)
+
+    @property
+    def more(self) -> str | None:
+        """Of a budget: the curves that are chosen on the way."""
+        budget = self["pairs.budget"]
+        return f"up to {budget} curves, with an evaluation each" if self.grows else None
+
+    def forms(self) -> tuple[str, ...]:
+        """The number of curves is of runs that have some."""
+        return tuple(n for n in self.numbers if self.has_curves or n != "pairs/curves")
 
     def idle(self) -> tuple[str, ...]:
         """The list of networks, where the endpoints take its place; what is of curves alone."""
@@ -178,4 +199,26 @@ class Pairs(Segments):
         if self["eval.t"] is not None:
             raise ValueError(
                 "pairs.path=curve needs whole curves: leave eval.t out, or type eval.num_points."
+            )
+        keys = [f"train.curve.{name}" for name in ("fix_start", "fix_end", "fix")]
+        if free := [key for key in keys if self[key] != default_of(Run.fields[key])]:
+            raise ValueError(
+                f"pairs.path=curve joins networks as they are: leave {', '.join(free)} out, so "
+                "that both ends of every curve stay."
+            )
+        self._check_decays()
+        for run in (self._evaluation((0, 1)), self.curve):
+            assert run is not None, "it has curves"
+            run.check_run()
+
+    def _check_decays(self) -> None:
+        """Raise unless losses of networks, segments and curves have one penalty."""
+        base = self.of("base")
+        decays = {(network.run or base).weight_decay for network in self.networks}
+        if decays != {self["train.curve.weight_decay"]}:
+            raise ValueError(
+                "pairs.path=curve compares the losses of curves with those of networks, which must "
+                "have one penalty: train.curve.weight_decay="
+                f"{self['train.curve.weight_decay']}, and the networks were trained with "
+                f"{', '.join(f'{decay:g}' for decay in sorted(decays))}. Type the same for both."
             )

@@ -57,7 +57,7 @@ class All(Eval):
     def forms(self) -> tuple[str, ...]:
         """The names of its parts' numbers, with what says whose they are."""
         return tuple(
-            f"{prefix}{form}" for prefix, run in self.parts().items() for form in run.numbers
+            f"{prefix}{form}" for prefix, run in self.parts().items() for form in run.forms()
         )
 
     def work(self, job: Any) -> dict:

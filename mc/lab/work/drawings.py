@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,11 @@ from sklearn.metrics import confusion_matrix
 
 from mc import plots
 from mc.ensembles import soups
-from mc.evaluation import metrics, over, pairs, uncertainty
+from mc.evaluation import metrics, over, passes, uncertainty
 from mc.lab import files, labels
 from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.curve import SQUARE
-from mc.lab.stages.pairs import Pairs
 from mc.lab.work import bands, curvatures, graphs, instabilities, landscapes
 from mc.network.predictions import labels_of, log_probabilities
 
@@ -194,17 +193,17 @@ def _pairs(run: Run, path: Path) -> dict[str, Any]:
     table = pd.read_csv(path)
     ending = "/barrier_max"
     there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
-    segments = path.with_name("points.csv")
-    of_curves = not segments.exists()
-    measured = pd.read_csv(cast(Pairs, run).measured if of_curves else segments, nrows=0).columns
+    graph = path.with_name("networks.csv")  # which runs of before have not
+    points = path.with_name("points.csv")
+    of_curves = not points.exists()
+    measured = pd.read_csv(graph if graph.exists() else points, nrows=0).columns
     panels = {
-        f"barrier of {metrics.label(name)}": pairs.matrix(table, f"{name}{ending}")
+        f"barrier of {metrics.label(name)}": passes.matrix(table, f"{name}{ending}")
         for name in _main(measured)
         if name in there
     }
-    names, told = pairs.names_of(table), _told("paths" if of_curves else "segments", run)
+    names, told = passes.names_of(table), _told("paths" if of_curves else "segments", run)
     made = {"barriers": plots.pairs(names, panels, told)}
-    graph = path.with_name("networks.csv")  # which runs of before have not
     return made | (graphs.figures(table, pd.read_csv(graph)) if graph.exists() else {})
 
 

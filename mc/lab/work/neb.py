@@ -11,6 +11,7 @@ from mc.datasets import Data
 from mc.evaluation.evaluator import Evaluator
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
+from mc.lab.stages.common import REPORT_BATCH
 from mc.lab.work import curves, drawings, measure
 from mc.lab.work.data import instantiate, make_loss, plain_weights
 from mc.lab.work.training import SECONDS
@@ -26,7 +27,9 @@ def find(job: Job, data: Data) -> tuple[CurveModel, dict]:
     straight = curves.untrained(job, data)
     loss, loss_weights = make_loss(cfg, data), plain_weights(cfg)
     splits = {"train": data.train_clean}
-    given, notes = measure.arguments(cfg, data), {}
+    # As networks are reported, whatever eval.bn_* says: the heights decide what the chain is.
+    statistics = {"bn_data": data.train_clean.batches(REPORT_BATCH)}
+    given, notes = measure.arguments(cfg, data) | statistics, {}
 
     def evaluate(points: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
         at = Evaluator(

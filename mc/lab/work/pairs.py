@@ -5,36 +5,34 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from mc.evaluation import modes, pairs, statistics
+from mc.evaluation import modes, pairs, passes, statistics
+from mc.evaluation.passes import Known
 from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.stages.pairs import Pairs
 from mc.lab.work import drawings, gathered, measure, networks
 from mc.lab.work.data import load_data, splits_of
-from mc.lab.work.modes import Known, known, of_runs
 
 
 def run(job: Job) -> dict:
     """Means and extremes of the barriers of all pairs, their bottlenecks, and the clusters.
 
-    `pairs.csv` has a row a pair, of the lowest path that is known.
+    `pairs.csv` has a row a pair, of the lowest path that is known, and `networks.csv` the networks.
 
     Raises:
         ValueError: the lists that are named have one network together.
     """
     own = cast(Pairs, job.run)
-    found = of_runs(own.segments, own.curves) if own.has_curves else _segments(job)
+    found = own.known(own.curves) if own.has_curves else _segments(job)
     table = _with_graph(found)
     labels = modes.clusters(found.barriers, job.cfg.pairs.threshold)
-    names = pairs.names_of(table)
+    files.save_table(job.folder, "networks", found.networks.assign(cluster=labels))
     files.save_table(job.folder, "pairs", table)
-    members = {"network": names, found.height: found.floors, "cluster": labels}
-    files.save_table(job.folder, "networks", pd.DataFrame(members))
     job.tracker.table("pairs", table)
     drawings.draw(job)
     summary = pairs.summary(table) | statistics.spread("pairs/bottleneck", table["bottleneck"])
-    summary |= {"pairs/clusters": int(labels.max()), "pairs/curves": len(own.curves)}
-    return summary if own.has_curves else {k: v for k, v in summary.items() if k != "pairs/curves"}
+    summary["pairs/clusters"] = int(labels.max())
+    return summary | ({"pairs/curves": len(own.curves)} if own.has_curves else {})
 
 
 def _segments(job: Job) -> Known:
@@ -57,7 +55,7 @@ def _segments(job: Job) -> Known:
     )
     points = pairs.points_table(found.names, found.points, num_points, values)
     files.save_table(job.folder, "points", points)
-    return known(points, {}, found.names)
+    return passes.known(points, {}, found.names)
 
 
 def _with_graph(found: Known) -> pd.DataFrame:
