@@ -27,6 +27,7 @@ WAYS = {  # what it is called, and its look
     "line, 19 bends": CURVE,
     "hull, 19 bends": OTHERS[2],
     "line, 19 bends, 100,000 steps": OTHERS[4],
+    "line, 19 bends, last epoch": OTHERS[3],
 }
 COLUMNS = list(WAYS)
 
@@ -58,6 +59,7 @@ def way_of(config: OmegaConf) -> str:
     """The name in `WAYS` of a posterior."""
     bends = config.num_bends
     name = f"{config.posterior.subspace}, {bends} bend{'s' * (bends > 1)}"
+    name += ", last epoch" * (not config.train.curve.best)
     return name + ", 100,000 steps" * (config.train.curve.epochs == 200)
 
 

@@ -41,6 +41,7 @@ def instability(
     positive = [step for step in steps if step > 0]
     if positive and len(steps) > 2:
         axes.set_xscale("symlog", linthresh=float(min(positive)))
+        axes.set_xlim(-0.2 * min(positive), 1.4 * max(positive))  # its own margin is wide
         axes.set_xticks(list(steps), [f"{step:g}" for step in steps])
         axes.minorticks_off()
     dress(axes, "step from which they go on", label)
