@@ -31,8 +31,8 @@ NETWORKS = {
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--examples", type=int, default=500)
-    parser.add_argument("--batch-size", type=int, default=500)
+    parser.add_argument("--examples", type=int, default=100)
+    parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--cells", type=int, default=51)
     parser.add_argument("--pairs", type=int, default=3)
     arguments = parser.parse_args()
