@@ -290,14 +290,10 @@ class CurveModel(keras.Model):
             The gradient `[P]`, as the optimizer scales it, the loss `[]`, the state after the step,
             and the outputs.
         """
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(w)
-            y_pred, after, own_loss = self.network(w, state, x, training=True, seed=seed)
-            # Gradients are summed over replicas: Keras gives each its share of the loss.
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            loss = tf.cast(loss, tf.float32) + own_loss / replicas
+            loss, after, y_pred = self._training_loss(w, state, data, seed)
             scaled = self.optimizer.scale_loss(loss)
         gradient = tape.gradient(scaled, w)
         if gradient is None:
@@ -309,6 +305,15 @@ class CurveModel(keras.Model):
             share = tf.constant(self.weight_decay / replicas)
             gradient += self.optimizer.scale_loss(share) * w
         return gradient, loss * replicas + self._penalty(w), after, y_pred
+
+    def _training_loss(self, w: tf.Tensor, state: list, data: Any, seed: tf.Tensor) -> tuple:
+        """A replica's share of the loss without the penalty, the state after it, and outputs."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        y_pred, after, own_loss = self.network(w, state, x, training=True, seed=seed)
+        # Gradients are summed over replicas: Keras gives each its share of the loss.
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+        return tf.cast(loss, tf.float32) + own_loss / replicas, after, y_pred
 
     def _with_terms(self, gradients: dict, step: tf.Tensor) -> dict:
         """Gradients of control points, by number, with those of the terms."""

@@ -37,9 +37,8 @@ class Chosen:
             wanted = re.compile(pattern)
         except re.error as error:
             raise ValueError(f"layers={pattern!r} is no regular expression: {error}.") from error
-        ends = np.cumsum([0, *network.sizes]).tolist()
-        parts = zip(network.paths, ends[:-1], ends[1:], strict=True)
-        places = [(first, last) for path, first, last in parts if wanted.search(path)]
+        parts = zip(network.paths, network.spans, strict=True)
+        places = [span for path, span in parts if wanted.search(path)]
         if not places:
             raise ValueError(
                 f"layers={pattern!r} matches none of the network's weights: "

@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from mc.evaluation import metrics, statistics
+from mc.evaluation import statistics
 from mc.evaluation.evaluator import Evaluator
 from mc.evaluation.geometry import positions, straight_segment
 from mc.network.weights import FlatNetwork
@@ -22,10 +22,9 @@ POINTS = 11  # equidistant, of each segment
 
 def layers_of(network: FlatNetwork) -> dict[str, np.ndarray]:
     """Where the weights of each layer lie in w: `{path of the layer: positions}`."""
-    ends = np.cumsum([0, *network.sizes])
     found: dict[str, list] = {}
-    for path, first, last in zip(network.paths, ends[:-1], ends[1:], strict=True):
-        found.setdefault(path.rpartition("/")[0] or path, []).append(np.arange(first, last))
+    for path, span in zip(network.paths, network.spans, strict=True):
+        found.setdefault(path.rpartition("/")[0] or path, []).append(np.arange(*span))
     return {layer: np.concatenate(parts) for layer, parts in found.items()}
 
 
@@ -48,7 +47,6 @@ def barriers(
     evaluate, found = at_points([start, moved]), []
     moved.assign(end)
     ends = evaluate(np.eye(2), ", both networks")
-    measured = [name for name in ends if metrics.has_barrier(name)]
     for layer, places in layers_of(network).items():
         target = start.copy()
         target[places] = end[places]
@@ -56,8 +54,5 @@ def barriers(
         distance = float(np.linalg.norm((end - start)[places].astype(float)))
         values = evaluate(rows, f", {layer}")
         row = {"layer": layer, "weights": len(places), "distance": distance}
-        for name in measured:
-            own = statistics.barriers(values[name], t, *ends[name])
-            row |= {f"{name}/{barrier}": float(value) for barrier, value in own.items()}
-        found.append(row)
+        found.append(row | statistics.barriers_of(values, t, ends))
     return pd.DataFrame(found)

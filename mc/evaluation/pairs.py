@@ -9,7 +9,7 @@ import pandas as pd
 from mc import curves
 from mc.evaluation import along, statistics
 from mc.evaluation.geometry import positions
-from mc.evaluation.passes import barriers_of
+from mc.evaluation.passes import barriers_of, measured
 
 
 def segments(num_networks: int, num_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +89,6 @@ def summary(pairs: pd.DataFrame) -> dict[str, float]:
         pairs: of `barriers`.
     """
     summary: dict[str, float] = {}
-    for name in ("distance", *(column for column in pairs.columns if "/" in column)):
+    for name in ("distance", *measured(pairs)):
         summary |= statistics.spread(f"pairs/{name}", pairs[name])
     return summary

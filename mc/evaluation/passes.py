@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mc.evaluation import metrics, statistics
+from mc.evaluation import statistics
 
-BARRIERS = ("barrier_mean", "barrier_linear", "barrier_max")
+PATHS = ("curve", "linear")  # of those that stage=eval makes
 Pair = tuple[int, int]  # of networks, numbered from 0, the lower first
 
 
@@ -70,13 +70,9 @@ def known(
         named = {"start": names[pair[0]], "end": names[pair[1]], "distance": distance}
         rows.append(named | best)
     ends = [parts[0].iloc[0], *(own.iloc[-1] for own in parts[: len(names) - 1])]
-    columns = [name for name in segments.columns if "/" in name]
-    networks = pd.DataFrame([end[columns] for end in ends]).reset_index(drop=True)
+    networks = pd.DataFrame([end[measured(segments)] for end in ends]).reset_index(drop=True)
     networks.insert(0, "network", list(names))
     return Known(pd.DataFrame(rows), networks.infer_objects(), height)
-
-
-PATHS = ("curve", "linear")
 
 
 def height_of(points: pd.DataFrame) -> str:
@@ -96,17 +92,13 @@ def _finite(height: float) -> float:
 
 
 def barriers_of(points: pd.DataFrame) -> dict[str, float]:
-    """The barriers on one path, `<split>/<metric>/barrier_max`, from a row a point.
+    """The barriers on one path, `<split>/<metric>/barrier_max`, from a row a point."""
+    return statistics.barriers_of({name: points[name] for name in measured(points)}, points["t"])
 
-    The formulas are those of `statistics.summarise`; of metrics without barriers there are none.
-    """
-    row: dict[str, float] = {}
-    for name in points.columns:
-        if "/" in name and metrics.has_barrier(name):
-            own = (points[name], points["segment_length"], points["t"])
-            found = statistics.summarise(*own, barrier=True)
-            row |= {f"{name}/{barrier}": found[barrier] for barrier in BARRIERS}
-    return row
+
+def measured(points: pd.DataFrame) -> list[str]:
+    """The columns `<split>/<metric>`."""
+    return [name for name in points.columns if "/" in name]
 
 
 def matrix(pairs: pd.DataFrame, column: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,17 +57,34 @@ def summarise(
             middles = (values[:-1] + values[1:]) / 2
             statistics["integral"] = middles @ segment_length[1:] / length
         if barrier and has_start and has_end:
-            statistics |= barriers(values, t, values[0], values[-1])
+            statistics |= _barriers(values, t, values[0], values[-1])
     return {name: float(value) for name, value in statistics.items()}
 
 
-def barriers(values: np.ndarray, t: np.ndarray, start: float, end: float) -> dict[str, float]:
+def barriers_of(
+    values: Mapping[str, ArrayLike], t: ArrayLike, ends: Mapping[str, ArrayLike] | None = None
+) -> dict[str, float]:
     """How much worse than two networks those between them are, by the formulas of `summarise`.
 
     Args:
-        values, t: `[n]`, the metric on the way, and positions.
-        start, end: the metric of the two networks.
+        values: `[n]` of each `<split>/<metric>` on the way; those without barriers are left out.
+        t: `[n]`, positions from 0 to 1.
+        ends: `[2]` of each, the two networks'; default: those at the ends of the way.
+
+    Returns:
+        `<split>/<metric>/barrier_mean`, `barrier_linear` and `barrier_max` of each.
     """
+    found: dict[str, float] = {}
+    for name in filter(metrics.has_barrier, values):
+        own = np.asarray(values[name], float)
+        start, end = (own[0], own[-1]) if ends is None else np.asarray(ends[name], float)
+        with np.errstate(invalid="ignore"):  # as in `summarise`
+            of_path = _barriers(own, np.asarray(t, float), start, end)
+        found |= {f"{name}/{barrier}": float(value) for barrier, value in of_path.items()}
+    return found
+
+
+def _barriers(values: np.ndarray, t: np.ndarray, start: float, end: float) -> dict[str, float]:
     top, chord = values.max(), (1 - t) * start + t * end
     return {
         "barrier_mean": top - (start + end) / 2,

@@ -131,13 +131,8 @@ class Stage:
         return self.builds or self["build"]
 
     @property
-    def grows(self) -> bool:
-        """Whether what it builds on is known only as what it builds on is made."""
-        return False
-
-    @property
     def more(self) -> str | None:
-        """Of a run that grows, what it may build on beside what is known."""
+        """What it builds on that is known only as runs below it are made; None of most runs."""
         return None
 
     @property

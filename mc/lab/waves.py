@@ -147,7 +147,7 @@ def planned(
             if owners[folder] is not job:
                 job.needs.add(owners[folder].number)
     for number, run in runs.items():
-        if run.grows:
+        if run.more:
             job = next(job for job in jobs if job.number == number)
             job.more = partial(_more, load, job, owners)
     own = [(runs[job.number], job) for job in jobs if job.number in runs]

@@ -82,7 +82,10 @@ class Band(CurveModel):
         gradients, losses = tf.map_fn(
             of_pivot, points[1:-1], fn_output_signature=kinds, parallel_iterations=1
         )
-        ends = [self._loss_of(points[k], state, data, seed) for k in (0, -1)]
+        ends = [
+            self._training_loss(points[k], state, data, seed)[0] + self._penalty(points[k])
+            for k in (0, -1)
+        ]
         values = tf.concat([ends[:1], losses, ends[1:]], 0)
         forces = geometry.across(gradients, geometry.tangents(points, values))
         pivots = self.points[1:-1]
@@ -93,9 +96,3 @@ class Band(CurveModel):
         size = tf.shape(tf.nest.flatten(x)[0])[0]
         unpromised.loss_tracker(self).update_state(tf.reduce_mean(losses), sample_weight=size)
         return self.get_metrics_result()
-
-    def _loss_of(self, w: tf.Tensor, state: list, data: Any, seed: tf.Tensor) -> tf.Tensor:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        y_pred, _, own_loss = self.network(w, state, x, training=True, seed=seed)
-        loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-        return tf.cast(loss, tf.float32) + own_loss + self._penalty(w)

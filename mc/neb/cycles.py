@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from mc.evaluation import statistics
 from mc.evaluation.geometry import gram, segment_lengths
 from mc.neb import geometry
 
@@ -68,8 +69,7 @@ class Found:
         cycles: a row a cycle, from 0, the straight segment: `cycle, pivots, steps, learning_rate,
             gradients` (evaluations of a batch in this cycle), `length, length_ratio` (of the band,
             and over that of the segment), `<split>/<metric>/max`, `train/loss/integral` (the
-            mean over arc length), and
-            `is_best`.
+            mean over arc length), and `is_best`.
         band: a row a point that was looked at: `cycle, arc_length, is_pivot`, `<split>/<metric>`.
     """
 
@@ -124,13 +124,14 @@ class State:
         """With a cycle's band, and what was measured on it."""
         parts = (len(values[HEIGHT]) - 1) // (len(points) - 1)
         rows = geometry.between(len(points), parts)
-        arc = np.cumsum(segment_lengths(rows, gram(points)))
+        lengths = segment_lengths(rows, gram(points))
+        arc = np.cumsum(lengths)
         cycle, chord = len(self.cycles), self.cycles[0]["length"] if self.cycles else arc[-1]
         row = {"cycle": cycle, "pivots": len(points) - 2} | row
         row |= {"length": float(arc[-1]), "length_ratio": float(arc[-1] / chord)}
         row |= {f"{name}/max": float(np.max(own)) for name, own in values.items()}
-        middles = (values[HEIGHT][:-1] + values[HEIGHT][1:]) / 2
-        row[f"{HEIGHT}/integral"] = float(middles @ np.diff(arc) / arc[-1]) if arc[-1] else np.nan
+        along = statistics.summarise(values[HEIGHT], lengths, np.linspace(0, 1, len(arc)))
+        row[f"{HEIGHT}/integral"] = along.get("integral", math.nan)
         band = [
             {"cycle": cycle, "arc_length": float(a), "is_pivot": i % parts == 0}
             | {name: float(own[i]) for name, own in values.items()}

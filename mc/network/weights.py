@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import keras
@@ -66,6 +67,11 @@ class FlatNetwork:
     def sizes(self) -> list[int]:
         """Number of elements of each trainable weight; they add up to P."""
         return [int(np.prod(shape)) for shape in self.shapes]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each trainable weight lies in w: `(first, last)`, the last not among them."""
+        return list(pairwise(np.cumsum([0, *self.sizes]).tolist()))
 
     @cached_property
     def movable(self) -> list[int]:

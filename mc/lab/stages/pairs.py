@@ -134,11 +134,6 @@ class Pairs(Segments):
         tables = {pair: pd.read_csv(run.folder / "points.csv") for pair, run in curves.items()}
         return passes.known(pd.read_csv(self.segments.folder / "points.csv"), tables, names)
 
-    @property
-    def grows(self) -> bool:
-        """Whether what it builds on depends on what is made."""
-        return self.has_curves and self["pairs.budget"] is not None
-
     def inputs(self) -> Inputs:
         """The networks; the straight segments, and the curves between them, if there are any."""
         given: Inputs = {"networks": self.networks}
@@ -158,7 +153,9 @@ class Pairs(Segments):
     def more(self) -> str | None:
         """Of a budget: the curves that are chosen on the way."""
         budget = self["pairs.budget"]
-        return f"up to {budget} curves, with an evaluation each" if self.grows else None
+        if budget is None or not self.has_curves:
+            return None
+        return f"up to {budget} curves, with an evaluation each"
 
     def forms(self) -> tuple[str, ...]:
         """The number of curves is of runs that have some."""

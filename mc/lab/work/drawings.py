@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # Of classifiers, what the first figure leaves out.
 ALIKE = tuple(f"{how}_{end}" for how in ("disagreement", "js_distance") for end in ("start", "end"))
 SCORES = ("test/loss", "train/accuracy", "test/accuracy", "test/f1")
+BARRIER = "/barrier_max"  # that figures show
 JOINING = ("error", "nll", "mse")
 
 
@@ -179,26 +180,28 @@ def _along_t(run: Run, path: Path) -> dict[str, Any]:
 def _layers(run: Run, path: Path) -> dict[str, Any]:
     """The barrier of each layer alone, of each of the main metrics."""
     table = pd.read_csv(path)
-    ending = "/barrier_max"
-    there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
     panels = {
-        f"barrier of {metrics.label(name)}": table[f"{name}{ending}"].to_numpy()
-        for name in metrics.shown(there)
+        f"barrier of {metrics.label(name)}": table[f"{name}{BARRIER}"].to_numpy()
+        for name in metrics.shown(_with_barriers(table))
     }
     return {"layers": plots.layers(table["layer"].tolist(), panels)} if panels else {}
+
+
+def _with_barriers(table: pd.DataFrame) -> list[str]:
+    """The `<split>/<metric>` of which a table has barriers."""
+    return [name.removesuffix(BARRIER) for name in table if name.endswith(BARRIER)]
 
 
 def _pairs(run: Run, path: Path) -> dict[str, Any]:
     """The matrix of the barrier of each of the main metrics."""
     table = pd.read_csv(path)
-    ending = "/barrier_max"
-    there = [name.removesuffix(ending) for name in table if name.endswith(ending)]
+    there = _with_barriers(table)
     graph = path.with_name("networks.csv")  # which runs of before have not
     points = path.with_name("points.csv")
     of_curves = not points.exists()
     measured = pd.read_csv(graph if graph.exists() else points, nrows=0).columns
     panels = {
-        f"barrier of {metrics.label(name)}": passes.matrix(table, f"{name}{ending}")
+        f"barrier of {metrics.label(name)}": passes.matrix(table, f"{name}{BARRIER}")
         for name in _main(measured)
         if name in there
     }
