@@ -185,6 +185,7 @@ def test_every_step_draws_its_own_t_also_while_gradients_accumulate(plain_networ
 
 
 REPLICAS = """
+import sys
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -192,28 +193,33 @@ import keras
 from conftest import arrays, build, logits_loss
 import mc
 
-def moved(strategy):
+def moved(strategy, **options):
     with strategy.scope():
-        pair = [build(s, batchnorm=False, dropout=False) for s in (1, 2)]
-        curve = mc.connect(*pair, weight_decay=0.5, seed=3)
+        networks = [build(s, batchnorm=False, dropout=False) for s in (1, 2, 3)]
+        curve = mc.connect(*networks[: options.pop("num", 2)], weight_decay=0.5, seed=3, **options)
         curve.compile(keras.optimizers.SGD(1.0), logits_loss())
-        before = curve.control_points[1]
+        before = curve.control_points
         loss = curve.fit(*arrays(6), batch_size=48, shuffle=False, verbose=0).history["loss"][0]
-        return before - curve.control_points[1], loss
+        return before - curve.control_points, loss
 
-one, loss = moved(tf.distribute.get_strategy())
-two, again = moved(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+terms = mc.Terms(draws=2, volume=0.1, cosine=0.5)
+simplex = {"num": 3, "curve": mc.Simplex(3), "fix": (0,), "terms": terms}
+options = simplex if sys.argv[1] == "simplex" else {}
+one, loss = moved(tf.distribute.get_strategy(), **options)
+two, again = moved(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), **options)
+assert np.abs(one).max() > 0.01
 np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5)
 np.testing.assert_allclose(again, loss, rtol=1e-5)
 """
 
 
 @pytest.mark.slow
-def test_two_replicas_make_the_step_of_one():
+@pytest.mark.parametrize("family", ["curve", "simplex"])
+def test_two_replicas_make_the_step_of_one(family):
     here = str(Path(__file__).parent)
     environment = os.environ | {"PYTHONPATH": here}
     done = subprocess.run(
-        [sys.executable, "-c", REPLICAS],
+        [sys.executable, "-c", REPLICAS, family],
         env=environment,
         capture_output=True,
         text=True,

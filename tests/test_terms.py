@@ -2,6 +2,7 @@
 
 import math
 
+import conftest
 import keras
 import numpy as np
 import pytest
@@ -27,10 +28,10 @@ def data(n=32):
     return x, x[:, :1] ** 2
 
 
-def step(curve, rate=0.1, **options):
+def step(curve, rate=0.1, optimizer=None, **options):
     """The control points after one step of gradient descent."""
     x, y = data()
-    curve.compile(keras.optimizers.SGD(rate), "mse", **options)
+    curve.compile(optimizer or keras.optimizers.SGD(rate), "mse", **options)
     curve.fit(x, y, batch_size=len(x), epochs=1, verbose=0)
     return curve.control_points
 
@@ -69,6 +70,51 @@ def test_the_draws_of_a_step_are_averaged():
     assert len({tuple(row) for row in c}) == 3
     expected = before - 0.1 * sum(np.outer(*pair) for pair in zip(c, g, strict=True)) / 3
     np.testing.assert_allclose(step(many), expected, atol=2e-6)
+
+
+def test_a_second_draw_goes_on_from_what_the_first_left_in_batchnorm_and_dropout():
+    ends, (x, y) = [conftest.build(seed) for seed in (1, 2)], conftest.arrays(3)
+    curve = mc.connect(*ends, seed=5, terms=mc.Terms(draws=2))
+    plain, before = conftest.build(1), curve.control_points
+    for variable, value in zip(plain.non_trainable_variables, curve.state_values, strict=True):
+        variable.assign(value)
+    gradient, loss = np.zeros_like(before[1]), conftest.logits_loss()
+    for number in range(2):
+        t = terms.draw(curve.terms, curve.family, curve.points, 5, tf.constant(0), number)
+        share = curve.family.coefficients(t).numpy()
+        for variable, value in zip(
+            plain.trainable_variables, mc.unpack(plain, share @ before), strict=True
+        ):
+            variable.assign(value)
+        with tf.GradientTape() as tape:
+            total = loss(y, plain(x, training=True)) + sum(plain.losses)
+        found = tape.gradient(total, plain.trainable_variables)
+        gradient += share[1] * np.concatenate([np.ravel(v) for v in found]) / 2
+    curve.compile(keras.optimizers.SGD(0.1), loss)
+    curve.fit(x, y, batch_size=len(x), verbose=0, shuffle=False)
+    np.testing.assert_allclose(curve.control_points[1], before[1] - 0.1 * gradient, atol=2e-6)
+    for ours, theirs in zip(curve.state_values, plain.non_trainable_variables, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_terms_of_mixed_float16_are_those_of_float32():
+    def moved(policy):
+        keras.config.set_dtype_policy(policy)
+        networks = [build(seed) for seed in (1, 2, 3)]
+        own = mc.Terms(draws=2, volume=0.1, cosine=0.5)
+        curve = mc.connect(*networks, curve=mc.Simplex(3), fix=(0,), seed=5, terms=own)
+        before, optimizer = curve.control_points, keras.optimizers.SGD(0.1)
+        if policy == "mixed_float16":  # of a scale by which these gradients do not overflow
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=256)
+        return step(curve, optimizer=optimizer) - before
+
+    try:
+        half = moved("mixed_float16")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    whole = moved("float32")
+    # A term that misses the loss scale would be far off.
+    np.testing.assert_allclose(half, whole, atol=0.01 * np.abs(whole).max())
 
 
 def test_one_draw_is_the_step_of_before():
