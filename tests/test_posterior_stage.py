@@ -135,6 +135,8 @@ def test_components_are_those_of_a_run_of_swag(cli, made_runs):
         (["posterior.subspace=curve", "num_bends=2"], "Bezier curve with one bend"),
         (["curve=simplex", "endpoints=[1,2,3]"], "posterior.subspace=line is of curves"),
         (["posterior.subspace=pca", "posterior.snapshots=fge:1"], "of stage=swag, as in swag:1"),
+        (["posterior.subspace=pca"], "has 5 dimensions here, but swag:1 takes 3 snapshots"),
+        (["posterior.subspace=pca", "posterior.dim=3"], "type posterior.dim=2, or more swag.ep"),
         (["objective=ensemble/ood/auroc"], "type for example +dataset@ood=cifar10"),
         (["objective=log_evidence", "posterior.subspace=hull"], "posterior.sampler=quadrature"),
         (["posterior.subspace=hull", "posterior.dim=5"], "type posterior.dim=2 or less"),
@@ -168,7 +170,6 @@ def test_what_is_no_posterior_is_refused_at_once(cli, tmp_path, settings, words)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["posterior.subspace=pca", "posterior.dim=5"], "3 snapshots span 2"),
         (["posterior.noise_std=0.1"], "noise_std is of a regression"),
     ],
 )

@@ -52,6 +52,8 @@ def _check_dimensions(run: Run, sampler: str) -> None:
             f"posterior.dim={dim}, but the hull of {points} control points has {whole} dimensions: "
             f"type posterior.dim={whole} or less, or leave it out."
         )
+    if subspace == "pca":
+        _check_snapshots(run, dim or RANK)
     dims = {"line": 1, "curve": 2, "hull": dim or whole, "simplex": whole}
     own = dims.get(subspace, dim or RANK)
     if sampler == "quadrature" and own is not None and own > MOST:
@@ -59,6 +61,18 @@ def _check_dimensions(run: Run, sampler: str) -> None:
         raise ValueError(
             f"posterior.sampler=quadrature is of one or two dimensions, and posterior.subspace="
             f"{subspace} has {own} here: type posterior.sampler=elliptical{fewer}."
+        )
+
+
+def _check_snapshots(run: Run, dim: int) -> None:
+    swag: Any = run.inputs()["snapshots"]
+    most = swag.num_deviations
+    if dim > most:
+        smaller = f"posterior.dim={most}" if most else "posterior.subspace=random"
+        raise ValueError(
+            f"posterior.subspace=pca has {dim} dimensions here, but {run['posterior.snapshots']} "
+            f"takes {swag.num_snapshots} snapshots (swag.epochs, swag.every) and keeps {most} "
+            f"independent deviations of these (swag.rank): type {smaller}, or more swag.epochs."
         )
 
 

@@ -58,8 +58,23 @@ class Swag(Onward):
     @property
     def num_samples(self) -> int:
         """How many samples it has, or will have once it is made."""
-        most = Run.fields["swag.samples"].metadata["smoke"]
-        return min(self["swag.samples"], most) if self["smoke"] else self["swag.samples"]
+        return self._counted("samples")
+
+    @property
+    def num_snapshots(self) -> int:
+        """How many snapshots it takes."""
+        return self._counted("epochs") // self._counted("every")
+
+    @property
+    def num_deviations(self) -> int:
+        """How many independent deviations from their mean are kept of its snapshots, at most."""
+        # The first snapshot does not deviate from itself.
+        return min(self.num_snapshots - 1, self["swag.rank"])
+
+    def _counted(self, key: str) -> int:
+        """A number, as far as it is used in a smoke test."""
+        most = Run.fields[f"swag.{key}"].metadata["smoke"]
+        return min(self[f"swag.{key}"], most) if self["smoke"] else self[f"swag.{key}"]
 
     def files_of(self, named: naming.Network) -> list[Path]:
         """The file of the average, or that of which all samples are drawn."""
