@@ -11,7 +11,6 @@ from mc import backend
 
 if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.connecting import connect as connect
-    from mc.connecting import load_curve as load_curve
     from mc.curvature.products import hessian_vector_product as hessian_vector_product
     from mc.curvature.spectrum import hessian_spectrum as hessian_spectrum
     from mc.curve_model import CurveModel as CurveModel
@@ -26,6 +25,7 @@ if TYPE_CHECKING:  # what editors and type checkers see of the names below
     from mc.network.weights import pack as pack
     from mc.network.weights import unpack as unpack
     from mc.posteriors.posterior import posterior as posterior
+    from mc.saved_curves import load_curve as load_curve
     from mc.surfaces import BezierSurface as BezierSurface
     from mc.surfaces import Simplex as Simplex
     from mc.symmetry.aligning import align as align
@@ -54,7 +54,7 @@ _HOMES = {
     "evaluate_surface": "mc.evaluation.over",
     "hessian_spectrum": "mc.curvature.spectrum",
     "hessian_vector_product": "mc.curvature.products",
-    "load_curve": "mc.connecting",
+    "load_curve": "mc.saved_curves",
     "pack": "mc.network.weights",
     "posterior": "mc.posteriors.posterior",
     "symmetries": "mc.symmetry.symmetries",

@@ -6,6 +6,7 @@ import pytest
 from conftest import CLASSES, arrays, build, logits_loss
 
 import mc
+from mc import saved_curves
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 Y = np.arange(16) % CLASSES
@@ -106,8 +107,8 @@ def test_a_curve_cannot_start_from_one_whose_fixed_ends_lie_elsewhere(tmp_path):
     free.fit(*arrays(1), verbose=0)
     free.save(tmp_path / "free.npz")
     with pytest.raises(ValueError, match=r"The end of the curve in .* \(fix_end=false\)"):
-        mc.connecting.start_from(mc.connect(*pair), tmp_path / "free.npz")
+        saved_curves.start_from(mc.connect(*pair), tmp_path / "free.npz")
     again = mc.connect(*pair, fix_end=False)
-    mc.connecting.start_from(again, tmp_path / "free.npz")
+    saved_curves.start_from(again, tmp_path / "free.npz")
     np.testing.assert_array_equal(again.control_points, free.control_points)
     again.check_on(arrays()[0])  # a free end has moved, which is no other network

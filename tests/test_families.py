@@ -12,7 +12,7 @@ import tensorflow as tf
 from conftest import build
 
 import mc
-from mc import curves, families
+from mc import curves, families, saved_curves
 
 
 class Plain:
@@ -87,7 +87,7 @@ def test_a_family_of_ones_own_is_saved_and_read_again(name, tmp_path):
     t = np.linspace(0, 1, 11, dtype="float32")
     np.testing.assert_array_equal(loaded.family.coefficients(t), curve.family.coefficients(t))
     again = mc.connect(build(1), build(2), curve=OWN[name]())
-    mc.connecting.start_from(again, tmp_path / "curve.npz")  # although they are not ==
+    saved_curves.start_from(again, tmp_path / "curve.npz")  # although they are not ==
 
 
 def test_what_a_family_holds_comes_back_as_it_was():

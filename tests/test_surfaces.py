@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mc
-from mc import connecting, curves, domains
+from mc import curves, domains, saved_curves
 
 FAMILIES = [mc.Simplex(3, 0), mc.Simplex(1, 2), mc.Simplex(2, 3), *map(mc.BezierSurface, (0, 1, 2))]
 
@@ -189,7 +189,7 @@ def test_a_larger_simplex_begins_at_a_smaller_one(tmp_path):
     networks = [build(1), build(2)]
     small = trained(mc.connect(*networks, curve="simplex", num_bends=1))
     small.save(tmp_path / "small.npz")
-    large = connecting.grow(tmp_path / "small.npz", *networks, num_bends=2, seed=4)
+    large = saved_curves.grow(tmp_path / "small.npz", *networks, num_bends=2, seed=4)
     assert large.fixed == (0, 1, 2)
     np.testing.assert_array_equal(large.control_points[:3], small.control_points)
     centroid = small.control_points.mean(0)
@@ -197,9 +197,9 @@ def test_a_larger_simplex_begins_at_a_smaller_one(tmp_path):
     trained(large)
     np.testing.assert_array_equal(large.control_points[:3], small.control_points)
     with pytest.raises(ValueError, match="fewer vertices; the curve in"):
-        connecting.grow(tmp_path / "small.npz", *networks, num_bends=1)
+        saved_curves.grow(tmp_path / "small.npz", *networks, num_bends=1)
     with pytest.raises(ValueError, match=r"corner 2 of the curve in .* is not the endpoint"):
-        connecting.grow(tmp_path / "small.npz", networks[0], build(3), num_bends=2)
+        saved_curves.grow(tmp_path / "small.npz", networks[0], build(3), num_bends=2)
 
 
 def test_what_is_no_surface_is_told():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mc import curves
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.evaluation.evaluator import Evaluator
 from mc.network import batchnorm
 from mc.posteriors.likelihoods import Likelihood

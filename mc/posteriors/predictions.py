@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.evaluation import tasks
 from mc.evaluation.mixtures import Mixture
 from mc.network.batches import as_batches, unpacked

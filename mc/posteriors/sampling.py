@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.evaluation.evaluator import BLOCK, in_blocks
 from mc.posteriors import convergence, predictions
 from mc.posteriors.density import Density

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from mc import connecting, curve_file, domains, families
+from mc import connecting, curve_file, domains, families, saved_curves
 from mc.lab import stages
 from mc.lab.graph import Run
 from mc.lab.job import acting
@@ -35,8 +35,8 @@ def check(run: Run) -> None:
         raise ValueError(f"curve._target_={cfg.curve._target_}: {error}") from error
     if (given := stages.curve.curve_file(cfg.train.curve.init)) is not None:
         saved = curve_file.read(given)
-        if not connecting.is_smaller(saved, family):
-            connecting.check_family(saved, family, given)
+        if not saved_curves.is_smaller(saved, family):
+            saved_curves.check_family(saved, family, given)
     first = run.networks[0]
     if run.looks_at("eval.repair") and not (first.is_of_files or first.named.folder):
         repair.check(networks.build(cfg, load_data(cfg)))

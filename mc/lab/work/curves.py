@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from mc import connecting, curve_file, domains, families
+from mc import connecting, curve_file, domains, families, saved_curves
 from mc.curve_model import CurveModel
 from mc.curves import Points, mix
 from mc.datasets import Data
@@ -38,13 +38,13 @@ def untrained(job: Job, data: Data) -> CurveModel:
     }
     if settings.fix is not None:
         options["fix"] = list(settings.fix)
-    if given and connecting.is_smaller(curve_file.read(given), family):
-        curve = connecting.grow(given, *ends, num_bends=family.num_bends, **options)
+    if given and saved_curves.is_smaller(curve_file.read(given), family):
+        curve = saved_curves.grow(given, *ends, num_bends=family.num_bends, **options)
     else:
         init = "linear" if given else settings.init
         curve = connecting.connect(*ends, curve=family, init=init, **options)
         if given:
-            connecting.start_from(curve, given)
+            saved_curves.start_from(curve, given)
     curve.check_on(next(iter(data.train.batches(32)))[0])
     return curve
 
@@ -77,7 +77,7 @@ def load(job: Job, data: Data) -> CurveModel:
     network = networks.architecture(job, run.networks[0], data)
     return networks.read(
         run.result,
-        lambda: connecting.load_curve(run.result, network),
+        lambda: saved_curves.load_curve(run.result, network),
         lambda: networks.how_to_mend(job.run, f"stage={run.name}"),
     )
 

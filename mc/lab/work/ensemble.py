@@ -9,7 +9,7 @@ import tensorflow as tf
 from mc import domains
 from mc.datasets import Data
 from mc.ensembles import predictive
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.evaluation import geometry
 from mc.lab import files
 from mc.lab.job import Job

@@ -15,10 +15,10 @@ import h5py
 import keras
 import numpy as np
 
-from mc import connecting, curve_file
+from mc import curve_file, saved_curves
 from mc.datasets import Data
 from mc.ensembles import predictive
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.lab import files, folders, naming
 from mc.lab.naming import Network
 from mc.lab.stages.base import saved_epochs
@@ -76,7 +76,7 @@ def fill(network: keras.Model, named: Network, path: Path) -> bool:
         FlatNetwork(network).assign(sample.w, sample.state)
         return True
     if path.suffix == ".npz":
-        connecting.load_curve(path, network).network_at(0, into=network)
+        saved_curves.load_curve(path, network).network_at(0, into=network)
         return True
     network.load_weights(path)
     return named.member != naming.AVERAGE and not (path.parent / f"{LEFT}.npz").exists()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mc import curve_file
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.ensembles.swag import Swag
 from mc.lab import files
 from mc.lab.naming import Network

@@ -7,7 +7,7 @@ import numpy as np
 
 from mc.datasets import Data
 from mc.ensembles import predictive
-from mc.ensembles.predictive import Member
+from mc.ensembles.joint import Member
 from mc.ensembles.swag import Swag
 from mc.lab import files
 from mc.lab.job import Job
