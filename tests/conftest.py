@@ -171,6 +171,8 @@ def cli(tmp_path, monkeypatch, caplog):
     dot = Image.new("RGB", (400, 300))
     monkeypatch.setattr(PaperFigure, "savefig", lambda _, to, **how: dot.save(to, "PNG"))
     caplog.set_level("INFO", logger="mc")
+    # Hydra composes all once more to read hydra.mode, which no test sets but by -m.
+    monkeypatch.setattr(hydra._internal.hydra.Hydra, "get_mode", lambda *_, **__: None)
     for module in (hydra.core.utils, hydra._internal.hydra, basic_launcher):
         # Hydra's logging would close the streams that pytest captures with.
         monkeypatch.setattr(module, "configure_log", lambda *_: None)
