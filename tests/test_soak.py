@@ -121,7 +121,11 @@ def check_readable(outputs) -> None:
 
 
 def until_done(outputs, command, seconds, rng) -> int:
-    """How often a command was killed, at random moments, until it was done."""
+    """How often a command was killed, at random moments, until it was done.
+
+    `seconds`: what it takes alone; each kill leaves the next a tenth more, so that a machine that
+    has become busier does not kill for ever what has no time to begin.
+    """
     kills = 0
     while True:
         process = start(outputs, *command)
@@ -130,6 +134,7 @@ def until_done(outputs, command, seconds, rng) -> int:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             kills += 1
+            seconds *= 1.1
         said, _ = process.communicate()
         check_readable(outputs)
         if process.returncode == 0:
