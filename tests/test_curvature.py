@@ -253,6 +253,7 @@ def test_what_has_no_curvature_is_refused(network):
         ({"v": np.zeros(3)}, "v must have shape"),
         ({"w": np.zeros(3)}, "w must have shape"),
         ({"operator": "fisher"}, "hessian, gauss_newton"),
+        ({"data": X}, r"needs targets: data \(x, y\)"),
         ({"data": tf.data.Dataset.from_tensor_slices((X[:0], LABELS[:0])).batch(2)}, "no batch"),
     ):
         given = {"v": np.zeros(flat.size), "data": (X, LABELS), "loss": logits_loss()} | options

@@ -1,6 +1,7 @@
 """Landscapes: filters of every layer, directions, views, and the stage."""
 
 import json
+import shlex
 
 import keras
 import numpy as np
@@ -282,7 +283,23 @@ def test_a_training_that_has_kept_no_epochs_is_told_how_to_keep_them(cli, tmp_pa
     run(cli, *PRINCIPAL[:2], "stage=base", "train.base.epochs=4")
     status, output = cli(*PRINCIPAL, "train.base.save_every=1")
     assert status != 0
-    assert "stage=base seed=1 train.base.save_every=1 force=true" in output
+    (command,) = [line for line in output.splitlines() if "force=true" in line]
+    run(cli, *shlex.split(command)[3:])
+    run(cli, *PRINCIPAL, "train.base.save_every=1")
+
+
+def test_what_a_training_has_kept_is_kept_when_it_is_trained_again(cli, tmp_path):
+    base = ["smoke=true", "model=mlp", "model.widths=[4]", "stage=base"]
+    run(cli, *base, "train.base.save_steps=[1]", "train.base.save_every=2")
+    for start, keep in (("1@step0", "save_steps=[0,1]'"), ("1@1", "save_every=1")):
+        status, output = cli(*base, "seed=2", f"train.base.start={start}")
+        assert (status, f"train.base.{keep} force=true" in output) == (1, True), output
+
+
+def test_statistics_of_the_middle_are_of_networks_that_have_some(cli, tmp_path):
+    quick = ["smoke=true", "model=mlp", "build=true", "stage=landscape", "landscape.dims=1"]
+    status, output = cli(*quick, "landscape.batchnorm=fixed")
+    assert (status, "of networks with BatchNorm, and this has none" in output) == (1, True)
 
 
 def test_statistics_of_the_middle_may_be_kept(cli, tmp_path):

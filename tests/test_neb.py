@@ -302,6 +302,8 @@ def test_schedules_are_checked():
         Schedule([1], [0.0])
     with pytest.raises(ValueError, match="at least one pivot; received num_bends=0"):
         mc.autoneb(classifier(1), classifier(2), (X, LABELS), LOSS, num_bends=0)
+    with pytest.raises(ValueError, match="both ends have the same weights"):
+        mc.autoneb(classifier(1), classifier(1), (X, LABELS), LOSS)
 
 
 # --- the stage

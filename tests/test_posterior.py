@@ -315,7 +315,7 @@ def test_a_grid_that_does_not_hold_the_posterior_is_told(caplog):
     mc.posterior(curve, (x, y), "hull", cells=8, **options)
     assert "lies in about" in caplog.text
     mc.posterior(curve, (x, y), "hull", cells=20, box=[(-1, 0), (-1, 0)], **options)
-    assert "lies at the edge of the grid: widen box=" in caplog.text
+    assert "lies at the edge of the grid: widen its box" in caplog.text
 
 
 def test_what_makes_no_posterior_is_refused():
@@ -342,9 +342,12 @@ def test_what_makes_no_posterior_is_refused():
         ({"box": [(1, 0)]}, r"box must be the lowest and the highest z of each dimension, \[1, 2]"),
         ({"data": x}, r"needs targets: data=\(x, y\)"),
         ({"data": (x[:0], y[:0])}, "received no batch"),
+        ({"subspace": "random", "dim": 99999999}, "3 weights have no more dimensions"),
     ):
         with pytest.raises(ValueError, match=words):
             mc.posterior(curve, **({"data": (x, y), "noise_std": NOISE} | options))
+    with pytest.raises(TypeError, match="A posterior is of a trained curve"):
+        mc.posterior(curve.network.model, (x, y), noise_std=NOISE)
     two = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
     own = mc.CurveModel(two, mc.Linear(), np.ones((2, 6)))
     with pytest.raises(ValueError, match="noise_std is of a regression"):

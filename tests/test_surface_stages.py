@@ -70,8 +70,8 @@ def test_a_bezier_surface_joins_four_networks_and_terms_reach_the_curve(cli, mad
         (["endpoints=[1,2,3]"], "must be two different networks"),
         (["curve=simplex", "num_bends=0"], "a simplex with num_bends=0 has fixed corners alone"),
         (["stage=eval", "curve=simplex", "eval.t=[0.5]"], "eval.t: these are of curves"),
-        (["train.curve.volume=1"], "rewards the volume of a simplex"),
-        (["curve=simplex", "train.curve.law=arc_length"], "law=arc_length is of curves"),
+        (["train.curve.volume=1"], "type curve=simplex, or train.curve.volume=0"),
+        (["curve=simplex", "train.curve.law=arc_length"], "type train.curve.law=uniform"),
         (["train.curve.law=arclength"], "uniform, arc_length"),
         (["train.curve.fix=[0,3]"], "numbered from 0 to 2 here; received 3"),
         (["train.curve.fix=[0,1,2]"], "all control points are fixed"),
@@ -95,3 +95,14 @@ def test_what_is_no_surface_is_told_before_anything_is_trained(cli, tmp_path, ty
     assert status != 0
     assert message in output
     assert not list(tmp_path.glob("base/*/model.keras"))
+
+
+def test_a_simplex_that_does_not_begin_at_the_given_curve_names_the_setting_that_frees_it(
+    cli, tmp_path
+):
+    quick = [*BUILD, "curve=simplex", "stage=curve"]
+    status, output = cli(*quick, "endpoints=[1,2,3]")
+    assert status == 0, output
+    grown = f"train.curve.init={only(tmp_path, 'curve/*')}"
+    status, output = cli(*quick, "endpoints=[1,2,4]", "num_bends=2", grown)
+    assert (status, "(train.curve.fix=[0,1,3])" in output) == (1, True), output

@@ -43,7 +43,7 @@ class Products:
         examples: how many there are, after the first product.
 
     Raises:
-        ValueError: an unknown operator; when called, there is no batch.
+        ValueError: an unknown operator; when called, there is no batch, or it has no targets.
     """
 
     def __init__(
@@ -76,6 +76,8 @@ class Products:
             vector = tf.convert_to_tensor(np.asarray(v, np.float32))
             total, examples = np.zeros(len(v)), 0
             for x, y, sample_weight in map(unpacked, counted(self.batches)):
+                if y is None:
+                    raise ValueError("Curvature needs targets: data (x, y), as fit takes them.")
                 if not self.examples and not examples:
                     outputs = self.network(here, constants, x, training=False)[0]
                     self.loss.build(x, y, outputs, sample_weight)

@@ -91,7 +91,7 @@ class Shared:
     dataset: Any = setting({}, "a group: what networks are trained on")
     ood: Any = setting(
         None,
-        "other data for stage=ensemble and stage=fge to tell from the test data, an option of the "
+        "other data for ensembles and posteriors to tell from the test data, an option of the "
         "group dataset: +dataset@ood=cifar10 ood.image_size=28 ood.grey=true",
         added=True,
     )

@@ -59,8 +59,11 @@ def find(
         after: called now and then with a function that takes a snapshot, a dict of arrays.
 
     Raises:
+        ValueError: the two are one network.
         FloatingPointError: weights became NaN or infinite.
     """
+    if np.array_equal(straight.points[0], straight.points[-1]):
+        raise ValueError("AutoNEB joins two networks, and both ends have the same weights.")
     state, before = _restored(straight, snapshot or {})
     if state.done < 0:
         values = evaluate(state.points, _looked_at(state.points, schedule))

@@ -155,10 +155,18 @@ def random(
 
     Each is a Gaussian vector of length 1, so z is a distance in weight space. They are kept beside
     the control points: `dim` further weight vectors, 5 if not given.
+
+    Raises:
+        ValueError: there are more dimensions than weights.
     """
     dim = RANK if dim is None else dim
     check_dim(dim)
     size, n = len(np.asarray(points[0])), len(points)
+    if dim > size:
+        raise ValueError(
+            f"{size} weights have no more dimensions, and dim={dim} needs more: give a small one, "
+            f"such as dim={RANK}, since as many weight vectors are kept."
+        )
     further = []
     for number in range(dim):
         direction = np.random.default_rng([seed, number]).standard_normal(size)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from mc.curve_model import CurveModel
 from mc.network import unpromised
 from mc.network.batches import as_batches
 from mc.posteriors import likelihoods, subspaces
 from mc.posteriors.affine import Snapshots
 from mc.posteriors.density import Density
 from mc.posteriors.sampling import Posterior
-
-if TYPE_CHECKING:
-    from mc.curve_model import CurveModel
 
 
 def density(
@@ -34,6 +32,11 @@ def density(
     bn_data: Any = None,
 ) -> Density:
     """The density that `posterior` draws from; see there."""
+    if not isinstance(curve, CurveModel):
+        raise TypeError(
+            f"A posterior is of a trained curve, of mc.connect or mc.load_curve; received {curve}. "
+            "About a single network: mc.connect(network, curve=mc.Simplex(1, num_bends=1))."
+        )
     if loss is None:
         loss, _ = unpromised.compiled_with(curve)
     if loss is None:
@@ -100,6 +103,7 @@ def posterior(
         bn_data: clean training data whose batches BatchNorm statistics come from; default: `data`.
 
     Raises:
+        TypeError: `curve` is no `CurveModel`.
         ValueError: `temperature` or `prior_std` is not positive; an unknown subspace or sampler,
             or a setting that this one does not have; quadrature in more than two dimensions; more
             dimensions than independent snapshots; `curve` of another family; a loss that is no

@@ -227,11 +227,11 @@ def _warn_of(grid: Grid, has_tails: bool) -> None:
         inside = shares[(slice(1, -1),) * shares.ndim].sum()
         if 1 - inside > EDGE:
             log.warning(
-                "%.1g of the posterior lies at the edge of the grid: widen box=.", 1 - inside
+                "%.1g of the posterior lies at the edge of the grid: widen its box.", 1 - inside
             )
     if 1 / np.sum(shares**2) < FEWEST:
         log.warning(
-            "The posterior lies in about %.0f cells of the grid: give more cells=, or a box= that "
-            "is closer.",
+            "The posterior lies in about %.0f cells of the grid: it needs more cells, or a closer "
+            "box.",
             1 / np.sum(shares**2),
         )

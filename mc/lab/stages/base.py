@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mc.lab import naming
+from mc.lab import missing, naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
 from mc.lab.settings import setting
 from mc.lab.stages.common import Training, check_best
@@ -144,17 +144,37 @@ class Base(Run):
                 f"no epoch {epoch} of network {named.seed}."
             )
         if self.is_done:
-            of_steps = named.step is not None
-            there = sorted(
-                int(p.stem)
-                for p in self.folder.glob(f"{'steps' if of_steps else 'epochs'}/[0-9]*.npz")
-            )
-            keep = f"save_steps=[{named.step}]" if of_steps else f"save_every={epoch}"
-            what = f"step {named.step}" if of_steps else f"epoch {epoch}"
-            raise ValueError(
-                f"Base network {str(named.typed).partition('@')[0]} has no saved {what}; it has "
-                f"{there or 'none'}. Train it again with train.base.{keep} force=true to keep it."
-            )
+            name = str(named.typed).partition("@")[0]
+            if named.step is not None:
+                self.check_keeps(name, "step", [named.step])
+            else:
+                self.check_keeps(name, "epoch", [named.epoch])
+
+    def check_keeps(self, name: str, what: str, wanted: list) -> None:
+        """Raise unless the finished run has kept the networks after some epochs or steps.
+
+        Args:
+            name: of the network.
+            what: `epoch` or `step`.
+            wanted: their numbers.
+
+        Raises:
+            ValueError: gives the command that trains it again and keeps these too.
+        """
+        there = sorted(int(path.stem) for path in self.folder.glob(f"{what}s/[0-9]*.npz"))
+        if not (gone := [number for number in wanted if number not in there]):
+            return
+        both = sorted({*there, *wanted})
+        steps = f"train.base.save_steps=[{','.join(map(str, both))}]"
+        keep = steps if what == "step" else f"train.base.save_every={math.gcd(*both)}"
+        key = keep.partition("=")[0]
+        typed = [override for override in missing.typed() if not override.startswith(f"{key}=")]
+        own = Base(self.variants, **{k: v for k, v in self.changes.items() if k != key})
+        raise ValueError(
+            f"Base network {name} has no saved {what} {', '.join(map(str, gone))}; it has "
+            f"{there or 'none'}. Train it again, so that it keeps "
+            f"{'it' if len(gone) == 1 else 'them'}:\n  {own.command(typed, keep, 'force=true')}"
+        )
 
     def check_settings(self) -> None:
         """Raise unless steps to keep are numbers of steps.

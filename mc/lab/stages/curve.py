@@ -132,6 +132,8 @@ class Curve(Run):
         """
         neb.check(self)
         check_best(self)
+        self._check_terms()
+        self._check_fix()
         fixed = self["train.curve.fix_start"] and self["train.curve.fix_end"]
         if self["curve"].get("num_bends") != 0 or self["train.curve.fix"] is not None:
             return
@@ -151,6 +153,31 @@ class Curve(Run):
             raise ValueError(
                 "Nothing to train: num_bends=0 with both ends fixed. Type num_bends=1 or more, or "
                 "free an end with train.curve.fix_start=false or train.curve.fix_end=false."
+            )
+
+    def _check_terms(self) -> None:
+        """Raise where the family of the curve has no such term."""
+        target = str(self["curve"].get("_target_"))
+        if self["train.curve.law"] == "arc_length" and target in CORNERS:
+            raise ValueError(
+                "train.curve.law=arc_length is of curves, and this is a surface: type "
+                "train.curve.law=uniform."
+            )
+        volume = self["train.curve.volume"]
+        if volume and target.startswith("mc.") and target not in SIMPLEX:
+            raise ValueError(
+                f"train.curve.volume={volume:g} rewards the volume of a simplex: type "
+                "curve=simplex, or train.curve.volume=0."
+            )
+
+    def _check_fix(self) -> None:
+        """Raise unless those that stay are control points."""
+        fix, count = self["train.curve.fix"], num_points(self)
+        others = set(fix or ()) - set(range(count or 0))
+        if count and others:
+            raise ValueError(
+                "train.curve.fix lists control points to be left as they are, numbered from 0 to "
+                f"{count - 1} here; received {', '.join(map(str, sorted(others)))}."
             )
 
 

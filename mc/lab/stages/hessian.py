@@ -18,7 +18,7 @@ class Hessian(Run):
     """The curvature of the loss at networks, or at points of a curve or segment."""
 
     name = "hessian"
-    depends = (*COMMON, "seed", "hessian", *BATCHNORM)
+    depends = (*COMMON, "seed", "hessian", *BATCHNORM, "train.base.weight_decay")
     numbers = ("hessian/<curvature>/<spread>", "hessian/examples")
     headlines = (
         *("hessian/largest/mean", "hessian/largest/max", "hessian/smallest/min"),
@@ -66,11 +66,20 @@ class Hessian(Run):
     def key(self, own: dict, ids: dict) -> dict:
         """Where it looks, and at what."""
         looks = own["hessian"] | statistics(own)
+        if self._has_files:
+            looks |= {"weight_decay": own["train.base.weight_decay"]}
         return common(own) | ids | {"hessian": looks, "seed": own["seed"]}
 
     def idle(self) -> tuple[str, ...]:
         """What is of points, where there are networks, and the reverse."""
-        return ("hessian.networks",) if self["hessian.networks"] is None else ON_PATH
+        of_files = () if self._has_files else ("train.base.weight_decay",)
+        ids = ("hessian.networks",) if self["hessian.networks"] is None else ON_PATH
+        return (*ids, *of_files)
+
+    @property
+    def _has_files(self) -> bool:
+        """Whether a network is a saved Keras model, whose weight decay is that of base networks."""
+        return bool(self["hessian.networks"]) and any(n.run is None for n in self.networks)
 
     def check_settings(self) -> None:
         """Raise unless there is a network, and the positions increase.

@@ -20,8 +20,8 @@ class Instability(Run):
     depends = (*COMMON, "instability", *BATCHNORM, "eval.splits", "train.base.weight_decay")
     numbers = ("instability/<split>/<metric>/<barrier>/<spread>", "instability/onset")
     headlines = (
-        *("instability/onset", "instability/test/error/barrier_mean/max"),
-        "instability/test/mse/barrier_mean/max",
+        *("instability/onset", "instability/train/error/barrier_mean/max"),
+        *("instability/test/error/barrier_mean/max", "instability/test/mse/barrier_mean/max"),
     )
     draws = ("instability.csv",)
 

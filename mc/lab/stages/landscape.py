@@ -6,6 +6,7 @@ from typing import Any
 from mc.lab import naming
 from mc.lab.graph import COMMON, Inputs, Network, Run
 from mc.lab.settings import default_of, setting
+from mc.lab.stages.base import Base
 from mc.lab.stages.common import BATCHNORM, common, splits, statistics
 from mc.lab.stages.curve import CORNERS
 
@@ -212,6 +213,8 @@ class Landscape(Run):
                 f"type train.base.save_every=1; received train.base.save_every={every} of {last} "
                 "epochs."
             )
+        if isinstance(run := middle.run, Base) and run.is_done:
+            run.check_keeps(str(named.seed), "epoch", list(range(every, last + 1, every)))
 
     @property
     def last_epoch(self) -> int:

@@ -114,6 +114,11 @@ class Posterior(Run):
         check_subspace(self, self.sampler)
         check_likelihood(self)
 
+    def shown(self) -> tuple[str, ...]:
+        """Of quadrature, whose draws are independent, the evidence in place of R-hat."""
+        exact = self.sampler == "quadrature"
+        return (*Fge.headlines, "log_evidence") if exact else self.headlines
+
     def check_objective(self, name: str) -> None:
         """Raise where the settings leave a number out.
 

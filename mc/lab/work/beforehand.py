@@ -6,7 +6,7 @@ from mc import connecting, curve_file, domains, families, saved_curves
 from mc.lab import stages
 from mc.lab.graph import Run
 from mc.lab.job import acting
-from mc.lab.work import curves, networks, training
+from mc.lab.work import as_typed, curves, networks, training
 from mc.lab.work.data import load_data, splits_of
 from mc.network import repair
 
@@ -23,10 +23,12 @@ def check(run: Run) -> None:
     family = curves.family_of(cfg, len(run.networks))
     try:
         families.describe(domains.check_family(connecting.resolve(family)))
-        curves.terms_of(cfg).check(family)
         settings = cfg.train.curve
         ends = (settings.fix_start, settings.fix_end)
-        if len(domains.check_fixed(family, settings.fix, *ends)) == family.num_points:
+        with as_typed.named("train.curve", *curves.OPTIONS):
+            curves.terms_of(cfg).check(family)
+            fixed = domains.check_fixed(family, settings.fix, *ends)
+        if len(fixed) == family.num_points:
             raise ValueError(
                 "Nothing to train: all control points are fixed. Leave one out of train.curve.fix, "
                 "or type num_bends=1 or more."

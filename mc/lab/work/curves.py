@@ -13,12 +13,15 @@ from mc.datasets import Data
 from mc.lab.job import Job
 from mc.lab.stages.curve import CORNERS
 from mc.lab.stages.curve import curve_file as file_of
-from mc.lab.work import networks
+from mc.lab.work import as_typed, networks
 from mc.lab.work.data import instantiate
 from mc.lab.work.measure import bn_batches
 from mc.network import batchnorm
 from mc.network.weights import FlatNetwork
 from mc.terms import Terms
+
+# Of mc.connect, which are settings of train.curve.
+OPTIONS = ("fix", "fix_start", "fix_end", "init", "draws", "volume", "cosine", "law")
 
 
 def untrained(job: Job, data: Data) -> CurveModel:
@@ -38,13 +41,14 @@ def untrained(job: Job, data: Data) -> CurveModel:
     }
     if settings.fix is not None:
         options["fix"] = list(settings.fix)
-    if given and saved_curves.is_smaller(curve_file.read(given), family):
-        curve = saved_curves.grow(given, *ends, num_bends=family.num_bends, **options)
-    else:
-        init = "linear" if given else settings.init
-        curve = connecting.connect(*ends, curve=family, init=init, **options)
-        if given:
-            saved_curves.start_from(curve, given)
+    with as_typed.named("train.curve", *OPTIONS):
+        if given and saved_curves.is_smaller(curve_file.read(given), family):
+            curve = saved_curves.grow(given, *ends, num_bends=family.num_bends, **options)
+        else:
+            init = "linear" if given else settings.init
+            curve = connecting.connect(*ends, curve=family, init=init, **options)
+            if given:
+                saved_curves.start_from(curve, given)
     curve.check_on(next(iter(data.train.batches(32)))[0])
     return curve
 

@@ -1,6 +1,7 @@
 """The data and the loss of a configuration, and the callables that it names."""
 
 import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +62,7 @@ def load_ood(cfg: DictConfig, data: Data) -> Examples | None:
     try:
         other = make_data(instantiate(_tested(cfg.ood), OOD, leave_out=NO_ARGUMENTS)).test
     except ValueError as error:  # whose names are those of `dataset`
-        raise ValueError(str(error).replace("dataset.", "ood.")) from error
+        raise ValueError(re.sub(r"\bdataset(?=[.:])", "ood", str(error))) from error
     here, there = (_shapes(split) for split in (data.test, other))
     if here != there:
         raise ValueError(

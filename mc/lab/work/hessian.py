@@ -16,7 +16,7 @@ from mc.evaluation.evaluator import Evaluator
 from mc.evaluation.geometry import straight_segment
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
-from mc.lab.work import curves, drawings, gathered, measure
+from mc.lab.work import as_typed, curves, drawings, gathered, measure, networks
 from mc.lab.work.data import load_data, make_loss, plain_weights
 from mc.network.weights import FlatNetwork
 
@@ -34,6 +34,7 @@ class Places:
         points: the weight vectors that are mixed.
         rows: `[n, num_points]`, the coefficients of the places among these.
         named: of each place what says where it is, for the table.
+        weight_decay: of the points, one each, or of all.
     """
 
     network: FlatNetwork
@@ -41,6 +42,7 @@ class Places:
     points: Any
     rows: np.ndarray
     named: dict[str, Any]
+    weight_decay: list[float] | float
 
 
 def run(job: Job) -> dict:
@@ -62,7 +64,9 @@ def run(job: Job) -> dict:
 def _of_networks(job: Job, data: Data) -> Places:
     found = gathered.gather(job, data)
     rows = np.eye(len(found.points), dtype=np.float32)
-    return Places(found.network, found.network.state(), found.points, rows, {"name": found.names})
+    decays = [d for d, n in zip(networks.decays(job), found.counts, strict=True) for _ in range(n)]
+    named = {"name": found.names}
+    return Places(found.network, found.network.state(), found.points, rows, named, decays)
 
 
 def _of_path(job: Job, data: Data) -> Places:
@@ -72,7 +76,8 @@ def _of_path(job: Job, data: Data) -> Places:
     if path == "linear":
         rows = straight_segment(t, curve.family.num_points)
     named = {"path": path, "t": t.astype(float)}
-    return Places(curve.network, curve.state_values, curve.points, rows, named)
+    decay = curve.weight_decay
+    return Places(curve.network, curve.state_values, curve.points, rows, named, decay)
 
 
 def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, int]:
@@ -81,7 +86,8 @@ def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, in
     And of how many weights it is.
     """
     given = job.cfg.hessian
-    chosen = Chosen.of(places.network, given.layers)
+    with as_typed.named("hessian", "layers"):
+        chosen = Chosen.of(places.network, given.layers)
     loss, loss_weights = make_loss(job.cfg, data), plain_weights(job.cfg)
     products = Products(
         *(places.network, train.cache(), loss), loss_weights=loss_weights, operator=given.operator
@@ -121,11 +127,11 @@ def _stacked(done: dict, own: Spectrum, examples: int) -> dict[str, np.ndarray]:
 
 
 def _losses(job: Job, data: Data, places: Places, train: Any) -> dict[str, np.ndarray]:
-    """`train/<metric>` on the same examples, without the penalty of a weight decay."""
+    """`train/<metric>` on the same examples; the loss with its penalty, as in all tables."""
     evaluate = Evaluator(
         *(places.network, places.points, places.state, {"train": train}),
         **measure.arguments(job.cfg, data),
-        weight_decay=0.0,
+        weight_decay=places.weight_decay,
     )
     values = evaluate(places.rows)
     batch_notes.note(job.folder, job.cfg.eval.batch_size, evaluate.dependence)

@@ -67,6 +67,11 @@ def run(job: Job) -> dict:
     """The metrics in the middle, and their extremes; `landscape.npz` holds them all."""
     data = load_data(job.cfg)
     middle = (_of_curve if job.cfg.landscape.t is not None else _of_network)(job, data)
+    if job.cfg.landscape.batchnorm == "fixed" and not middle.network.batchnorm:
+        raise ValueError(
+            "landscape.batchnorm=fixed is of networks with BatchNorm, and this has none: leave it "
+            "out."
+        )
     seen = SEEN[job.cfg.landscape.directions](job, data, middle)
     given, dims = job.cfg.landscape, seen.views[0].dims
     axes, x = view.grid(_ranges(job, seen), given.grid_points)
@@ -167,13 +172,6 @@ def _principal(job: Job, data: Data, middle: Middle) -> Seen:
     network: Any = job.run.inputs()["middle"]
     every, last = job.cfg.train.base.save_every, job.run.last_epoch  # type: ignore[attr-defined]  # of the stage
     kept = [saved_epoch(network.run.folder, epoch) for epoch in range(every, last + 1, every)]
-    if gone := [path.stem for path in kept if not path.is_file()]:
-        seed = network.named.seed
-        raise ValueError(
-            f"The training of network {network.title} has not kept epochs {', '.join(gone)}. Train "
-            f"it again: python -m mc.run stage=base seed={seed} train.base.save_every={every} "
-            "force=true and your other settings."
-        )
     points = [member.w for member in predictive.saved(kept, network.title)]
     if points[0].shape != middle.w.shape:
         raise ValueError(

@@ -18,7 +18,7 @@ from mc.lab.graph import Run
 from mc.lab.job import Job
 from mc.lab.stages.posterior import HAVING
 from mc.lab.stages.swag import MOMENTS
-from mc.lab.work import curves, drawings, samples
+from mc.lab.work import as_typed, curves, drawings, samples
 from mc.lab.work.data import load_data, load_ood, make_loss, splits_of, task_of
 from mc.lab.work.eval import grid_of, is_function
 from mc.lab.work.measure import batched, beside, bn_batches
@@ -28,6 +28,7 @@ from mc.posteriors.sampling import Posterior
 log = logging.getLogger(__name__)
 
 MIXED = 1.05  # of R-hat
+OPTIONS = ("dim", "prior_std", "noise_std", "temperature", "snapshots", "sampler")
 SECONDS = 10.0  # between two checkpoints: those of small networks would come in milliseconds
 
 
@@ -37,12 +38,17 @@ def run(job: Job) -> dict:
     data = load_data(cfg)
     other, splits = load_ood(cfg, data), batched(cfg, splits_of(cfg, data))
     curve = curves.load(job, data)
-    drawn = _drawn(job, curve, data)
+    with as_typed.named("posterior", *OPTIONS):
+        drawn = _drawn(job, curve, data)
     drawn.run(_saving(job), files.load_checkpoint(folder))
     files.save_arrays(folder, "posterior", _arrays(drawn))
     given = {"loss": make_loss(cfg, data), **task_of(cfg, data), **beside(job, other)}
     if cfg.posterior.noise_std is not None:  # of which the loss says nothing
         given["task"] = tasks.Gaussian(noise_std=cfg.posterior.noise_std)
+    if cfg.posterior.draws > (count := drawn.samples.size // drawn.dim):
+        log.info(
+            "All %d samples predict together, of posterior.draws=%d.", *(count, cfg.posterior.draws)
+        )
     members = drawn.members(cfg.posterior.draws)
     table = predictive.join(curve.network, members, splits, **given)
     files.save_table(folder, "members", table)
@@ -50,7 +56,7 @@ def run(job: Job) -> dict:
         files.save_arrays(folder, "band", _band(drawn, data, cfg.posterior.draws))
     job.tracker.members(table)
     drawings.draw(job)
-    if np.max(drawn.r_hat) > MIXED:
+    if job.run.sampler != "quadrature" and np.max(drawn.r_hat) > MIXED:  # type: ignore[attr-defined]  # of the stage
         log.warning(
             "R-hat is %.3g: above %g chains have not mixed. Type a larger posterior.samples and "
             "posterior.burn_in, or a higher posterior.temperature.",
