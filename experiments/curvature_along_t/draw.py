@@ -25,7 +25,7 @@ from mc.plots.style import (
 
 HERE = Path(__file__).parent
 LOOKS = {"straight segment": SEGMENT, "Bezier": CURVE, "AutoNEB": OTHERS[0]}
-COLUMNS = {"train/loss": "nll", "largest_1": "largest eigenvalue", "trace": "trace"}
+COLUMNS = {"train/nll": "nll", "largest_1": "largest eigenvalue", "trace": "trace"}
 SPREADS = ("at the ends, mean", "mean", "max")
 
 
