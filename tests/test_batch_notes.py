@@ -23,6 +23,7 @@ def strict(path):
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
+@pytest.mark.slow
 def test_a_loss_that_depends_on_batches_is_noted_and_told_with_what_to_type(cli, tmp_path):
     loss = ["loss._target_=keras.losses.SparseCategoricalCrossentropy", "+loss.from_logits=true"]
     ignoring = [*QUICK, *loss, "+loss.ignore_class=1", "stage=base", "seed=7"]
@@ -52,6 +53,7 @@ def test_a_plain_mean_has_no_note(cli, tmp_path):
     assert "batch_size" not in cli(*QUICK, "stage=base", "eval.batch_size=9")[1]
 
 
+@pytest.mark.slow
 def test_statistics_of_the_first_batches_are_told_from_those_of_all_data(cli, made_runs, tmp_path):
     shutil.rmtree(tmp_path / "eval")
     settings = [*QUICK, "eval.bn_batches=1", "eval.num_points=2"]

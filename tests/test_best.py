@@ -26,6 +26,7 @@ def validated(curve, valid):
     return np.mean(losses)
 
 
+@pytest.mark.slow
 def test_the_curve_is_as_it_was_after_the_epoch_that_validation_likes_best(plain_networks):
     # Labels of the validation data are of chance, so that training makes them worse after a while.
     options = {"valid": Split(*arrays(2)), "rate": 0.5, "epochs": 6}
@@ -47,6 +48,7 @@ def test_the_curve_is_as_it_was_after_the_epoch_that_validation_likes_best(plain
     np.testing.assert_array_equal(last.points[1].numpy(), after[-1]["variable_1"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 4, 6])
 def test_a_killed_run_goes_on_to_the_same_epoch(plain_networks, stop):
     options = {"valid": Split(*arrays(2)), "rate": 0.5, "epochs": 6, "best": True}

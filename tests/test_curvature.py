@@ -220,6 +220,7 @@ def test_the_trace_is_within_its_error_and_the_density_is_one():
     np.testing.assert_array_equal(found.nodes, again.nodes)
 
 
+@pytest.mark.slow
 def test_weight_decay_shifts_the_spectrum_by_itself(network):
     options = {"top": 2, "probes": 2, "steps": 48, "tolerance": 1e-6}
     whole = dense_hessian(network, logits_loss(), LABELS)

@@ -47,6 +47,7 @@ def test_fge_collects_members_and_averages_them(cli, made_runs, tmp_path):
     assert (folder / "figures/as_members_join.pdf").exists()
 
 
+@pytest.mark.slow
 def test_an_ensemble_joins_networks_and_the_members_of_fge_runs(cli, made_runs, tmp_path):
     networks = "ensemble.networks=[1,2,fge:2]"
     status, output = cli(*QUICK, "stage=ensemble", networks)

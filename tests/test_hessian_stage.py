@@ -32,6 +32,7 @@ def summary(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_point_of_the_curve_has_the_eigenvalues_of_its_network(cli, tmp_path):
     short = ["train.base.epochs=3", "train.curve.epochs=3", "train.curve.weight_decay=1e-3"]
     told = run(
@@ -79,6 +80,7 @@ def test_a_block_is_smaller_and_the_segment_is_straight(cli, made_runs):
     assert (table["weights"] == 8 + 10).all()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_after_the_last_place(cli, made_runs, monkeypatch):
     run(cli, *BUILD)
     folder = only(made_runs, "hessian/*")

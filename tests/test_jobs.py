@@ -33,6 +33,7 @@ def command(tmp_path, *arguments, **environment):
     )
 
 
+@pytest.mark.slow
 def test_one_failed_job_does_not_take_the_others_with_it(cli, tmp_path):
     status, output = cli("-m", *QUICK, "stage=base", "seed=1,2", "optimizer.momentum=0.9,5")
     assert status == 1
@@ -44,6 +45,7 @@ def test_one_failed_job_does_not_take_the_others_with_it(cli, tmp_path):
     assert len(list(tmp_path.glob("base/*/summary.json"))) == 2
 
 
+@pytest.mark.slow
 def test_a_mistake_in_one_job_leaves_no_folder_and_the_others_run(cli, tmp_path):
     status, output = cli("-m", *QUICK, "stage=base", "seed=1,-5,2")
     assert status == 1

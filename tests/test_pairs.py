@@ -71,6 +71,7 @@ def test_barriers_and_distances_are_those_of_their_formulas():
     assert matrix[2, 1] == found["test/error/barrier_max"][2]
 
 
+@pytest.mark.slow
 def test_networks_and_members_of_a_run_meet_in_pairs(cli, made_runs, tmp_path):
     settings = [*QUICK, "fge.weight_decay=0.1", "build=true"]
     status, output = cli(*settings, "stage=pairs", "pairs.networks=[1,2,fge:1]")

@@ -132,6 +132,7 @@ def test_a_plane_with_values_that_are_not_finite_is_finished_and_drawn(cli, made
         assert value is None or np.isnan(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["plane", "eval", "chain", "pairs", "soup"])
 def test_an_interrupted_evaluation_continues_to_the_same_result(
     cli, made_runs, tmp_path, monkeypatch, stage

@@ -78,6 +78,7 @@ def test_the_density_of_a_line_is_that_of_its_networks(cli, made_runs):
     np.testing.assert_allclose(np.diff(arrays["log_density"][:2]), expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_as_the_uninterrupted_one(cli, made_runs, monkeypatch):
     plane = [*BUILD, "posterior.subspace=curve", "posterior.temperature=100"]
     run(cli, *plane)
@@ -107,6 +108,7 @@ def test_a_run_that_was_killed_ends_as_the_uninterrupted_one(cli, made_runs, mon
         np.testing.assert_array_equal(found[0][name], array)
 
 
+@pytest.mark.slow
 def test_components_are_those_of_a_run_of_swag(cli, made_runs):
     told = run(
         cli, *BUILD, "posterior.subspace=pca", "posterior.dim=2", "posterior.temperature=100"

@@ -248,6 +248,7 @@ def test_damaged_runs_are_left_out_with_a_warning(outputs, caplog):
         report.gather(outputs)
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_page(cli, tmp_path):
     for seed in (1, 2):
         assert cli("stage=base", "smoke=true", "model=mlp", f"seed={seed}")[0] == 0

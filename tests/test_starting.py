@@ -31,6 +31,7 @@ def weights(folder):
         return [*found, *(left[name] for name in sorted(left))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["1@step7", pytest.param("1@2", marks=pytest.mark.long)])
 def test_a_training_that_is_begun_again_equals_the_uninterrupted_one(cli, tmp_path, at):
     """Step 7 is within epoch 2; BatchNorm, momentum, and the order of examples go on too."""

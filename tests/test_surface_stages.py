@@ -24,6 +24,7 @@ def points(made_runs, pattern):
         return file["control_points"]
 
 
+@pytest.mark.slow
 def test_a_simplex_is_trained_evaluated_and_grown(cli, made_runs):
     triangle = ["curve=simplex", "endpoints=[1,2,3]", "eval.cells=2"]
     run(cli, *BUILD, *triangle, "stage=eval")
@@ -51,6 +52,7 @@ def test_a_simplex_is_trained_evaluated_and_grown(cli, made_runs):
     assert members["name"].tolist() == ["draw 1", "draw 2", "draw 3"]
 
 
+@pytest.mark.slow
 def test_a_bezier_surface_joins_four_networks_and_terms_reach_the_curve(cli, made_runs):
     square = ["curve=bezier_surface", "endpoints=[1,2,3,4]", "eval.cells=2"]
     run(cli, *BUILD, *square, "stage=eval", "train.curve.draws=2", "train.curve.cosine=0.1")

@@ -198,7 +198,8 @@ def test_what_only_the_loss_or_the_task_says(cli, tmp_path, overrides, there, go
     assert gone not in found
 
 
-@pytest.mark.parametrize("case", ["tokens", pytest.param("several", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["tokens", "several"])
 def test_curves_of_tokens_and_of_several_outputs(cli, tmp_path, case):
     more = ["eval.predictions=[0,0.5]", "eval.num_points=3"]
     status, output = cli(*overrides_of(case), *more)

@@ -59,6 +59,7 @@ def test_a_merged_network_computes_what_its_adapters_do():
     assert not adapters.have(merged(made))
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(st.floats(0, 1), st.integers(1, 3), st.floats(0.5, 8))
 def test_merged_minus_factor_path_is_the_product_of_the_differences(t, rank, alpha):

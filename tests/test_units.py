@@ -166,6 +166,7 @@ def axis(draw, groups):
     return axes.concatenated([axes.fixed(3), three])
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_whatever_meets_moves_alike(data):
     units = Units()
