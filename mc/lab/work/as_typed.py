@@ -20,4 +20,4 @@ def named(section: str, *arguments: str) -> Iterator[None]:
         yield
     except ValueError as error:
         told = found.sub(lambda match: f"{section}.{match[0]}", str(error))
-        raise type(error)(told) from error
+        raise ValueError(told) from error
