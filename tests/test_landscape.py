@@ -291,9 +291,10 @@ def test_a_training_that_has_kept_no_epochs_is_told_how_to_keep_them(cli, tmp_pa
 def test_what_a_training_has_kept_is_kept_when_it_is_trained_again(cli, tmp_path):
     base = ["smoke=true", "model=mlp", "model.widths=[4]", "stage=base"]
     run(cli, *base, "train.base.save_steps=[1]", "train.base.save_every=2")
-    for start, keep in (("1@step0", "save_steps=[0,1]'"), ("1@1", "save_every=1")):
+    for start, every, steps in (("1@step0", 2, "[0,1]"), ("1@1", 1, "[1]")):
         status, output = cli(*base, "seed=2", f"train.base.start={start}")
-        assert (status, f"train.base.{keep} force=true" in output) == (1, True), output
+        told = f"train.base.save_every={every} 'train.base.save_steps={steps}' force=true"
+        assert (status, told in output) == (1, True), output
 
 
 def test_statistics_of_the_middle_are_of_networks_that_have_some(cli, tmp_path):

@@ -161,19 +161,26 @@ class Base(Run):
         Raises:
             ValueError: gives the command that trains it again and keeps these too.
         """
-        there = sorted(int(path.stem) for path in self.folder.glob(f"{what}s/[0-9]*.npz"))
+        kept = {
+            kind: {int(path.stem) for path in self.folder.glob(f"{kind}s/[0-9]*.npz")}
+            for kind in ("epoch", "step")
+        }
+        there = sorted(kept[what])
         if not (gone := [number for number in wanted if number not in there]):
             return
-        both = sorted({*there, *wanted})
-        steps = f"train.base.save_steps=[{','.join(map(str, both))}]"
-        keep = steps if what == "step" else f"train.base.save_every={math.gcd(*both)}"
-        key = keep.partition("=")[0]
-        typed = [override for override in missing.typed() if not override.startswith(f"{key}=")]
-        own = Base(self.variants, **{k: v for k, v in self.changes.items() if k != key})
+        kept[what] |= set(wanted)
+        keep = {}
+        if kept["epoch"]:
+            keep["train.base.save_every"] = math.gcd(*kept["epoch"])
+        if kept["step"]:
+            keep["train.base.save_steps"] = f"[{','.join(map(str, sorted(kept['step'])))}]"
+        words = [f"{key}={value}" for key, value in keep.items()]
+        typed = [o for o in missing.typed() if o.partition("=")[0] not in keep]
+        own = Base(self.variants, **{k: v for k, v in self.changes.items() if k not in keep})
         raise ValueError(
             f"Base network {name} has no saved {what} {', '.join(map(str, gone))}; it has "
             f"{there or 'none'}. Train it again, so that it keeps "
-            f"{'it' if len(gone) == 1 else 'them'}:\n  {own.command(typed, keep, 'force=true')}"
+            f"{'it' if len(gone) == 1 else 'them'}:\n  {own.command(typed, *words, 'force=true')}"
         )
 
     def check_settings(self) -> None:
