@@ -88,6 +88,7 @@ def test_what_cannot_be_validated_is_refused(networks, plain_networks):
 QUICK = ("model=mlp", "train.base.epochs=3", "train.curve.epochs=5", "build=true", "stage=curve")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_best_epoch_and_tells_its_numbers(cli, tmp_path):
     settings = ("dataset.valid_size=200", "train.curve.best=true", "train.curve.learning_rate=0.5")
     status, output = cli(*QUICK, *settings, "train.curve.save_every=1")

@@ -64,6 +64,7 @@ def test_of_several_outputs_each_has_its_error():
     np.testing.assert_allclose(stability.instability(table), [0.2] * 4)
 
 
+@pytest.mark.slow
 def test_all_that_it_needs_is_made_and_measured(cli, tmp_path):
     settings = ["instability.steps=[0,4]", "instability.num_points=5"]
     status, output = cli(*BUILD, *settings)

@@ -257,6 +257,7 @@ PRINCIPAL = ["model=mlp", "model.widths=[8]", "stage=landscape", "landscape.dire
 PRINCIPAL += ["train.base.epochs=4", "landscape.grid_points=3", "build=true"]
 
 
+@pytest.mark.slow
 def test_a_training_is_drawn_in_its_plane(cli, tmp_path):
     run(cli, *PRINCIPAL, "train.base.save_every=1")
     (folder,) = tmp_path.glob("landscape/*")
@@ -275,6 +276,7 @@ def test_a_training_is_drawn_in_its_plane(cli, tmp_path):
     assert names[0] != names[1]
 
 
+@pytest.mark.slow
 def test_a_training_that_has_kept_no_epochs_is_told_how_to_keep_them(cli, tmp_path):
     status, output = cli(*PRINCIPAL)
     assert status != 0
@@ -303,6 +305,7 @@ def test_statistics_of_the_middle_are_of_networks_that_have_some(cli, tmp_path):
     assert (status, "of networks with BatchNorm, and this has none" in output) == (1, True)
 
 
+@pytest.mark.slow
 def test_statistics_of_the_middle_may_be_kept(cli, tmp_path):
     quick = ["smoke=true", "model=cnn_bn", "build=true", "stage=landscape", "landscape.dims=1"]
     found = {}
@@ -316,6 +319,7 @@ def test_statistics_of_the_middle_may_be_kept(cli, tmp_path):
     assert np.abs(estimated - fixed).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_killed_view_goes_on_along_the_same_directions(cli, made_runs, monkeypatch):
     command = [*BUILD, "landscape.directions=hessian"]
     run(cli, *command)

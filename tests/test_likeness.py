@@ -189,6 +189,7 @@ def run(cli, *arguments):
     return output
 
 
+@pytest.mark.slow
 def test_eval_compares_and_looks_at_layers(cli, tmp_path):
     run(cli, *BUILD, "eval.compare=true", "eval.layers=true")
     folder = only(tmp_path, "eval/*")

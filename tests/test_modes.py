@@ -171,6 +171,7 @@ def run(cli, *arguments):
     return output
 
 
+@pytest.mark.slow
 def test_all_pairs_have_their_curves(cli, tmp_path):
     run(cli, *SMOKE, "pairs.threshold=9")
     assert len(list(tmp_path.glob("eval/*"))) == 3
@@ -198,6 +199,7 @@ def test_all_pairs_have_their_curves(cli, tmp_path):
         assert (folder / "figures" / f"{name}.pdf").exists()
 
 
+@pytest.mark.slow
 def test_aligned_pairs_have_the_segments_of_their_own_curves(cli, tmp_path):
     run(cli, *SHORT, "align=weights", "eval.num_points=7")
     table = pd.read_csv(only(tmp_path, "pairs/*bezier*") / "pairs.csv")
@@ -209,6 +211,7 @@ def test_aligned_pairs_have_the_segments_of_their_own_curves(cli, tmp_path):
     assert (table["length"] >= table["distance"] * (1 - 1e-5)).all()
 
 
+@pytest.mark.slow
 def test_another_threshold_measures_nothing_again(cli, capsys):
     run(cli, *SMOKE)
     capsys.readouterr()
@@ -219,6 +222,7 @@ def test_another_threshold_measures_nothing_again(cli, capsys):
     assert "first up to 2 curves, with an evaluation each, chosen as it goes" in told
 
 
+@pytest.mark.slow
 def test_a_budget_is_spent_where_it_could_lower_a_bottleneck_and_nothing_is_trained_twice(
     cli, tmp_path, monkeypatch
 ):
@@ -255,6 +259,7 @@ def test_a_budget_is_spent_where_it_could_lower_a_bottleneck_and_nothing_is_trai
     assert len(list(tmp_path.glob("pairs/*bezier*"))) == 2
 
 
+@pytest.mark.slow
 def test_pairs_that_a_sweep_is_to_make_are_jobs_of_their_own(cli, tmp_path):
     words = [*SHORT, f"output_dir={tmp_path}", "pairs.budget=2"]
     with hydra_inside.Composer(CONF) as compose:

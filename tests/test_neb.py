@@ -208,6 +208,7 @@ def test_the_barrier_of_the_double_well_is_one():
     np.testing.assert_array_equal(curve.control_points[[0, -1]], np.float32([[-1, 0.8], [1, 0.8]]))
 
 
+@pytest.mark.slow
 def test_the_pass_of_muller_and_brown_is_that_of_a_fine_grid():
     x, y = np.linspace(-1.3, 1.0, 461), np.linspace(-0.3, 1.8, 421)
     values = muller_brown(*np.meshgrid(x, y), np.exp)
@@ -322,6 +323,7 @@ def summary(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_later_stages_take_the_chain(cli, tmp_path):
     told = run(cli, *SMALL, "stage=eval", "neb.threshold=0")
     assert told.count("task of kind") == 4  # two networks, the bands once, the evaluation
@@ -349,6 +351,7 @@ def test_later_stages_take_the_chain(cli, tmp_path):
         run(cli, *SMALL, *stage, "neb.threshold=0")
 
 
+@pytest.mark.slow
 def test_the_chain_does_not_depend_on_how_it_is_evaluated(cli, tmp_path):
     bn = ["smoke=true", "model=cnn_bn", "build=true", "stage=curve", *NEB]
     run(cli, *bn, f"output_dir={tmp_path / 'one'}")
@@ -367,6 +370,7 @@ def test_between_cycles_of_one_height_the_mean_over_the_length_decides():
     assert lower.cycles[1]["train/loss/integral"] == pytest.approx((0.7 * 1 + 0.2 * 3) / 4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_finds_the_same_chain(cli, tmp_path, monkeypatch):
     long = [*SMALL, "stage=curve", "smoke=false", "neb.steps=[6,4]", "train.base.epochs=1"]
     long += ["neb.learning_rates=[0.05,0.02]", "neb.subsample=2"]

@@ -69,6 +69,7 @@ def test_a_stage_of_ones_own_is_declared_in_forty_lines():
     assert len(OWN.strip().splitlines()) <= 40
 
 
+@pytest.mark.slow
 def test_help_says_what_it_does_and_what_its_settings_mean(own, tmp_path):
     command = [sys.executable, "-m", "mc.run", "--help", own[-3]]
     found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "code")

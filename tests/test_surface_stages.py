@@ -99,6 +99,7 @@ def test_what_is_no_surface_is_told_before_anything_is_trained(cli, tmp_path, ty
     assert not list(tmp_path.glob("base/*/model.keras"))
 
 
+@pytest.mark.slow
 def test_a_simplex_that_does_not_begin_at_the_given_curve_names_the_setting_that_frees_it(
     cli, tmp_path
 ):
