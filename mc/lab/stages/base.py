@@ -169,7 +169,7 @@ class Base(Run):
         if not (gone := [number for number in wanted if number not in there]):
             return
         kept[what] |= set(wanted)
-        keep = {}
+        keep: dict[str, Any] = {}
         if kept["epoch"]:
             keep["train.base.save_every"] = math.gcd(*kept["epoch"])
         if kept["step"]:
