@@ -76,10 +76,8 @@ def _check_ends(curve: CurveModel, saved: dict, filepath: str | Path) -> None:
     for (_, k), end in zip(domains.anchors(curve.family), ends, strict=False):
         moved = not np.allclose(curve.points[k], saved["control_points"][k], rtol=1e-5)
         if k in curve.fixed and moved:
-            named, free = (
-                f"corner {end}",
-                f"fix=[{','.join(str(i) for i in curve.fixed if i != k)}]",
-            )
+            others = ",".join(str(i) for i in curve.fixed if i != k)
+            named, free = f"corner {end}", f"fix=[{others}]"
             if isinstance(end, str):
                 named, free = end, f"fix_{end}=false"
             raise ValueError(

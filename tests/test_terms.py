@@ -51,22 +51,25 @@ def differences(function, points, far=1e-4):
     return found
 
 
+def slope(network, w, value):
+    """The gradient of `value()`, of the network's weights, at w; `[P]`."""
+    for variable, array in zip(network.trainable_variables, mc.unpack(network, w), strict=True):
+        variable.assign(array)
+    with tf.GradientTape() as tape:
+        found = value()
+    parts = tape.gradient(found, network.trainable_variables)
+    return np.concatenate([np.ravel(part) for part in parts])
+
+
 def test_the_draws_of_a_step_are_averaged():
     options = {"curve": "bezier", "seed": 5, "fix_start": False, "fix_end": False}
     many = mc.connect(build(1), build(2), terms=mc.Terms(draws=3), **options)
     before, c, g = many.control_points, [], []
+    network, (x, y) = build(9), data()
     for number in range(3):
         t = terms.draw(many.terms, many.family, many.points, 5, tf.constant(0), number)
         c.append(many.family.coefficients(t).numpy())
-        network, (x, y) = build(9), data()
-        for variable, value in zip(
-            network.trainable_variables, mc.unpack(network, c[-1] @ before), strict=True
-        ):
-            variable.assign(value)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean((network(x) - y) ** 2)
-        found = tape.gradient(loss, network.trainable_variables)
-        g.append(np.concatenate([np.ravel(v) for v in found]))
+        g.append(slope(network, c[-1] @ before, lambda: tf.reduce_mean((network(x) - y) ** 2)))
     assert len({tuple(row) for row in c}) == 3
     expected = before - 0.1 * sum(np.outer(*pair) for pair in zip(c, g, strict=True)) / 3
     np.testing.assert_allclose(step(many), expected, atol=2e-6)
@@ -82,14 +85,10 @@ def test_a_second_draw_goes_on_from_what_the_first_left_in_batchnorm_and_dropout
     for number in range(2):
         t = terms.draw(curve.terms, curve.family, curve.points, 5, tf.constant(0), number)
         share = curve.family.coefficients(t).numpy()
-        for variable, value in zip(
-            plain.trainable_variables, mc.unpack(plain, share @ before), strict=True
-        ):
-            variable.assign(value)
-        with tf.GradientTape() as tape:
-            total = loss(y, plain(x, training=True)) + sum(plain.losses)
-        found = tape.gradient(total, plain.trainable_variables)
-        gradient += share[1] * np.concatenate([np.ravel(v) for v in found]) / 2
+        found = slope(
+            plain, share @ before, lambda: loss(y, plain(x, training=True)) + sum(plain.losses)
+        )
+        gradient += share[1] * found / 2
     curve.compile(keras.optimizers.SGD(0.1), loss)
     curve.fit(x, y, batch_size=len(x), verbose=0, shuffle=False)
     np.testing.assert_allclose(curve.control_points[1], before[1] - 0.1 * gradient, atol=2e-6)

@@ -56,6 +56,12 @@ def gather(job: Job, data: Data) -> Gathered:
     return Gathered(FlatNetwork(first), _different(titles, typed), points, counts)
 
 
+def decays(job: Job, found: Gathered) -> list[float]:
+    """The weight decay that each of them was trained with; see `networks.decays`."""
+    named = zip(networks.decays(job), found.counts, strict=True)
+    return [decay for decay, count in named for _ in range(count)]
+
+
 def check_several(job: Job, found: Gathered) -> None:
     """Raise unless there are two networks or more, lists spelt out.
 

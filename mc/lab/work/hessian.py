@@ -16,7 +16,7 @@ from mc.evaluation.evaluator import Evaluator
 from mc.evaluation.geometry import straight_segment
 from mc.lab import batch_notes, files
 from mc.lab.job import Job
-from mc.lab.work import as_typed, curves, drawings, gathered, measure, networks
+from mc.lab.work import as_typed, curves, drawings, gathered, measure
 from mc.lab.work.data import load_data, make_loss, plain_weights
 from mc.network.weights import FlatNetwork
 
@@ -64,9 +64,9 @@ def run(job: Job) -> dict:
 def _of_networks(job: Job, data: Data) -> Places:
     found = gathered.gather(job, data)
     rows = np.eye(len(found.points), dtype=np.float32)
-    decays = [d for d, n in zip(networks.decays(job), found.counts, strict=True) for _ in range(n)]
-    named = {"name": found.names}
-    return Places(found.network, found.network.state(), found.points, rows, named, decays)
+    state, named = found.network.state(), {"name": found.names}
+    decays = gathered.decays(job, found)
+    return Places(found.network, state, found.points, rows, named, decays)
 
 
 def _of_path(job: Job, data: Data) -> Places:
@@ -76,8 +76,8 @@ def _of_path(job: Job, data: Data) -> Places:
     if path == "linear":
         rows = straight_segment(t, curve.family.num_points)
     named = {"path": path, "t": t.astype(float)}
-    decay = curve.weight_decay
-    return Places(curve.network, curve.state_values, curve.points, rows, named, decay)
+    state, decay = curve.state_values, curve.weight_decay
+    return Places(curve.network, state, curve.points, rows, named, decay)
 
 
 def _spectra(job: Job, data: Data, places: Places, train: Any) -> tuple[dict, int]:

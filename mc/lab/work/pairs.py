@@ -10,7 +10,7 @@ from mc.evaluation.passes import Known
 from mc.lab import files
 from mc.lab.job import Job
 from mc.lab.stages.pairs import Pairs
-from mc.lab.work import drawings, gathered, measure, networks
+from mc.lab.work import drawings, gathered, measure
 from mc.lab.work.data import load_data, splits_of
 
 
@@ -42,7 +42,6 @@ def _segments(job: Job) -> Known:
     gathered.check_several(job, found)
     num_points = job.cfg.pairs.num_points
     rows, _ = pairs.segments(len(found.names), num_points)
-    decays = zip(networks.decays(job), found.counts, strict=True)
     values = measure.at(
         job,
         data,
@@ -51,7 +50,7 @@ def _segments(job: Job) -> Known:
         rows,
         state=found.network.state(),
         splits=splits_of(job.cfg, data),
-        weight_decay=[decay for decay, count in decays for _ in range(count)],
+        weight_decay=gathered.decays(job, found),
     )
     points = pairs.points_table(found.names, found.points, num_points, values)
     files.save_table(job.folder, "points", points)

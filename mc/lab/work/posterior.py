@@ -56,7 +56,7 @@ def run(job: Job) -> dict:
         files.save_arrays(folder, "band", _band(drawn, data, cfg.posterior.draws))
     job.tracker.members(table)
     drawings.draw(job)
-    if job.run.sampler != "quadrature" and np.max(drawn.r_hat) > MIXED:  # type: ignore[attr-defined]  # of the stage
+    if drawn.sampler != "quadrature" and np.max(drawn.r_hat) > MIXED:
         log.warning(
             "R-hat is %.3g: above %g chains have not mixed. Type a larger posterior.samples and "
             "posterior.burn_in, or a higher posterior.temperature.",
